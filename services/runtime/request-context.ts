@@ -1,0 +1,39 @@
+// What travels with a request or an event through every await: who it is for, what caused it, and its trace.
+import { AsyncLocalStorage } from "node:async_hooks";
+import { randomBytes } from "node:crypto";
+
+export interface RequestContext {
+  /** Id of the request, or of the event that is being handled. */
+  requestId: string;
+  /** W3C Trace Context, level 1: version-traceid-spanid-flags. */
+  traceparent: string;
+  tenant: string;
+  /** When the caller stops waiting; milliseconds since 1970. */
+  deadlineMs?: number;
+}
+
+const storage = new AsyncLocalStorage<RequestContext>();
+
+export function requestContext(): RequestContext | undefined {
+  return storage.getStore();
+}
+
+/** The context, where its absence is a mistake of ours. */
+export function currentRequest(): RequestContext {
+  const context = storage.getStore();
+  if (!context) throw new Error("no request context: this code runs outside a request and outside an event");
+  return context;
+}
+
+export function runInContext<Result>(context: RequestContext, work: () => Result): Result {
+  return storage.run(context, work);
+}
+
+const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** A child of the given traceparent: the same trace, a new span. A missing or malformed one starts a new trace. */
+export function childTraceparent(parent: string | null | undefined): string {
+  const span = randomBytes(8).toString("hex");
+  if (parent && traceparentPattern.test(parent)) return `${parent.slice(0, 36)}${span}${parent.slice(52)}`;
+  return `00-${randomBytes(16).toString("hex")}-${span}-01`;
+}

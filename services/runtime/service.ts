@@ -1,0 +1,45 @@
+// What a service is to the runtime: a name, contracts, and the rooms that its main.ts wires together.
+import type { DescFile, DescService } from "@bufbuild/protobuf";
+import type { Client, ConnectRouter } from "@connectrpc/connect";
+import type { Kysely, Transaction } from "kysely";
+import type { Clock } from "./clock.ts";
+import type { Hearing } from "./events/hearing.ts";
+import type { Logger } from "./log.ts";
+import type { DueWork } from "./schedule/due-work.ts";
+import type { Environment } from "./settings.ts";
+
+/** What the runtime gives to a service's main.ts. */
+export interface ServiceRuntime<Tables> {
+  /** Reads; connected to the service's own schema. */
+  db: Kysely<Tables>;
+  /**
+   * Runs writes in one transaction and, after the commit, wakes the relay and the due work.
+   * Nothing in it may leave the process: no RPC, no publish.
+   */
+  transaction<Result>(work: (tx: Transaction<Tables>) => Promise<Result>): Promise<Result>;
+  /** A typed client of another service: in process where it is co-located, over HTTP/2 elsewhere. */
+  client<Desc extends DescService>(service: Desc): Client<Desc>;
+  /** Calls back for every event that is published under a subject, also by other processes; at most once, best effort. */
+  onEvent(subject: string, listener: (subject: string) => void): () => void;
+  clock: Clock;
+  log: Logger;
+  env: Environment;
+}
+
+/** What a service's main.ts returns. */
+export interface ServiceParts {
+  routes: (router: ConnectRouter) => void;
+  hears?: Hearing[];
+  dueWork?: DueWork[];
+}
+
+export interface ServiceDefinition<Tables = never> {
+  /** Lower-case; names the database schema, the durable consumers and the outbox. */
+  name: string;
+  services: DescService[];
+  /** Files of the events that it emits, every version that it still may emit. */
+  emits: DescFile[];
+  /** Folder of migrations, each a module with up and down. */
+  migrations: URL;
+  create(runtime: ServiceRuntime<Tables>): ServiceParts;
+}
