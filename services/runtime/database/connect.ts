@@ -1,0 +1,52 @@
+// One pool per service, bound to the service's own schema.
+import { Kysely, PostgresDialect, type Transaction } from "kysely";
+import pg from "pg";
+import type { Logger } from "../log.ts";
+
+export interface ServiceDatabase<Tables> {
+  db: Kysely<Tables>;
+  /** Runs work in one transaction and calls onCommit once it is durable. */
+  transaction<Result>(work: (tx: Transaction<Tables>) => Promise<Result>): Promise<Result>;
+  close(): Promise<void>;
+}
+
+// int8 comes as text by default. Our numbers (minor units, units of stock, sequences) stay far below 2^53.
+pg.types.setTypeParser(pg.types.builtins.INT8, (text) => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new Error(`bigint ${text} is beyond what a number can hold`);
+  return value;
+});
+
+const connectTimeoutMs = 2_000;
+/** No statement of ours may run longer: one that does is a mistake, and would hold up the relay's horizon. */
+const statementTimeoutMs = 10_000;
+
+export function connectDatabase<Tables>(options: {
+  url: string;
+  schema: string;
+  connectionsMax: number;
+  log: Logger;
+  onCommit: () => void;
+}): ServiceDatabase<Tables> {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.connectionsMax,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: statementTimeoutMs,
+    application_name: `ordermesh ${options.schema}`,
+    options: `-c search_path=${options.schema}`,
+  });
+  // Without a listener the end of an idle connection would end the process.
+  pool.on("error", (error) => options.log.warn({ schema: options.schema, error: error.message }, "database_connection_lost"));
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  return {
+    db,
+    transaction: async (work) => {
+      const result = await db.transaction().execute(work);
+      options.onCommit();
+      return result;
+    },
+    close: () => db.destroy(),
+  };
+}

@@ -1,0 +1,48 @@
+// Brings a service's schema to the newest version, under a lock, forwards at start and backwards in tests.
+import { readdir } from "node:fs/promises";
+import { sql, type Kysely } from "kysely";
+import { Migrator, NO_MIGRATIONS, type Migration } from "kysely/migration";
+import * as runtimeTables from "./runtime-tables.ts";
+
+async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
+  const files = (await readdir(folder)).filter((name) => /^\d{4}_.+\.ts$/.test(name));
+  const loaded = await Promise.all(
+    files.map(async (name) => [name.replace(/\.ts$/, ""), (await import(new URL(name, folder).href)) as Migration] as const),
+  );
+  // Before any of the service's own, which start at 0001.
+  return Object.fromEntries([["0000_runtime_tables", runtimeTables as unknown as Migration], ...loaded]);
+}
+
+async function migrator<Tables>(db: Kysely<Tables>, options: { schema: string; folder: URL }): Promise<Migrator> {
+  const migrations = await loadMigrations(options.folder);
+  return new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(migrations) },
+    migrationTableSchema: options.schema,
+    migrationTableName: "migration",
+    migrationLockTableName: "migration_lock",
+  });
+}
+
+/** Migrates to the newest version. Throws with the migration's name where one fails; nothing of it then stays. */
+export async function migrateUp<Tables>(db: Kysely<Tables>, options: { schema: string; folder: URL }): Promise<void> {
+  await sql`create schema if not exists ${sql.id(options.schema)}`.execute(db);
+  const { error, results } = await (await migrator(db, options)).migrateToLatest();
+  const failed = results?.find((result) => result.status === "Error")?.migrationName;
+  if (error) throw new Error(`migration ${options.schema}/${failed ?? "?"} failed`, { cause: error });
+}
+
+/** Takes everything back. For tests: production only goes forward. */
+export async function migrateDown<Tables>(db: Kysely<Tables>, options: { schema: string; folder: URL }): Promise<void> {
+  const { error } = await (await migrator(db, options)).migrateTo(NO_MIGRATIONS);
+  if (error) throw new Error(`migrating ${options.schema} down failed`, { cause: error });
+}
+
+/** Names of migrations that the code has and the database has not. */
+export async function pendingMigrations<Tables>(
+  db: Kysely<Tables>,
+  options: { schema: string; folder: URL },
+): Promise<string[]> {
+  const all = await (await migrator(db, options)).getMigrations();
+  return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
+}

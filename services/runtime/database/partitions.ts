@@ -1,0 +1,63 @@
+// The outbox and the inbox have a partition a day: made ahead, dropped whole when they are old.
+import { sql, type Kysely } from "kysely";
+
+export interface Retention {
+  table: "outbox" | "inbox";
+  daysKept: number;
+}
+
+/**
+ * Outbox rows outlive the time in which a NATS server could still lose what it acknowledged, so that they can be sent
+ * again. Inbox rows outlive the stream (7 days) and every dead letter that might be sent again.
+ */
+export const retentions: readonly Retention[] = [
+  { table: "outbox", daysKept: 3 },
+  { table: "inbox", daysKept: 35 },
+];
+
+const daysAhead = 3;
+const dayMs = 86_400_000;
+
+const dayText = (time: number): string => new Date(time).toISOString().slice(0, 10);
+const partitionName = (table: string, day: string): string => `${table}_p${day.replaceAll("-", "")}`;
+
+/** Makes the partitions of yesterday to three days ahead, and drops those that are older than their retention. */
+export async function maintainPartitions<Tables>(db: Kysely<Tables>, { schema, now }: { schema: string; now: Date }): Promise<void> {
+  for (const { table, daysKept } of retentions) {
+    const existing = await partitionsOf(db, { schema, table });
+    for (let ahead = -1; ahead <= daysAhead; ahead += 1) {
+      const from = dayText(now.getTime() + ahead * dayMs);
+      const to = dayText(now.getTime() + (ahead + 1) * dayMs);
+      const name = partitionName(table, from);
+      if (existing.includes(name)) continue;
+      await sql`create table if not exists ${sql.id(schema, name)} partition of ${sql.id(schema, table)}
+        for values from (${sql.lit(`${from}T00:00:00Z`)}) to (${sql.lit(`${to}T00:00:00Z`)})`
+        .execute(db)
+        .catch(ignoreRowsInDefault);
+    }
+    const oldest = partitionName(table, dayText(now.getTime() - daysKept * dayMs));
+    for (const name of existing) {
+      // Names sort by day.
+      if (name < oldest && name !== `${table}_default`) await sql`drop table ${sql.id(schema, name)}`.execute(db);
+    }
+  }
+}
+
+/**
+ * A foreign event dated ahead of its day lies in the default partition; that day then stays there (SQLSTATE 23514).
+ * It costs the cheap drop of one day, not an event.
+ */
+function ignoreRowsInDefault(error: unknown): void {
+  if ((error as { code?: unknown }).code !== "23514") throw error;
+}
+
+async function partitionsOf<Tables>(db: Kysely<Tables>, { schema, table }: { schema: string; table: string }): Promise<string[]> {
+  const found = await sql<{ name: string }>`
+    select child.relname as name
+    from pg_inherits
+    join pg_class child on child.oid = inhrelid
+    join pg_class parent on parent.oid = inhparent
+    join pg_namespace on pg_namespace.oid = parent.relnamespace
+    where parent.relname = ${table} and nspname = ${schema}`.execute(db);
+  return found.rows.map((row) => row.name);
+}

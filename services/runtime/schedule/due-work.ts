@@ -1,0 +1,73 @@
+// Work at a time: rows with a due time, which survive restarts, can be cancelled, and fire once.
+import { sql, type Transaction } from "kysely";
+import { newId } from "../ids.ts";
+import type { Cause } from "../events/outgoing.ts";
+
+export interface DueItem {
+  id: string;
+  kind: string;
+  tenant: string;
+  key: string;
+  dueTime: Date;
+  /** From 1. */
+  attempt: number;
+  cause: Cause;
+}
+
+export interface DueWork {
+  kind: string;
+  /** Outside any transaction: the place for a call to a provider. It may run more than once for one item. */
+  prepare?(item: DueItem): Promise<unknown>;
+  /** In one transaction with the removal of the rows, so it takes effect once. */
+  apply(tx: Transaction<never>, items: { item: DueItem; prepared: never }[]): Promise<void>;
+}
+
+export function dueWork<Tables, Prepared = undefined>(work: {
+  kind: string;
+  prepare?: (item: DueItem) => Promise<Prepared>;
+  apply(tx: Transaction<Tables>, items: { item: DueItem; prepared: Prepared }[]): Promise<void>;
+}): DueWork {
+  return work as unknown as DueWork;
+}
+
+export interface NewDueItem {
+  kind: string;
+  tenant: string;
+  key: string;
+  dueTime: Date;
+  cause: Cause;
+}
+
+/** Plans work. A second plan for the same kind, tenant and key moves the first. */
+export async function planDue<Tables>(tx: Transaction<Tables>, items: readonly NewDueItem[]): Promise<void> {
+  if (items.length === 0) return;
+  await sql`
+    insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
+    select * from unnest(
+      ${items.map(() => newId("due"))}::text[],
+      ${items.map((item) => item.kind)}::text[],
+      ${items.map((item) => item.tenant)}::text[],
+      ${items.map((item) => item.key)}::text[],
+      ${items.map((item) => item.dueTime)}::timestamptz[],
+      ${items.map((item) => item.cause.id)}::text[],
+      ${items.map((item) => item.cause.traceparent)}::text[]
+    )
+    on conflict (kind, tenant_id, key) do update
+      set id = excluded.id, due_time = excluded.due_time, attempt = 0, claimed_until = null,
+          cause_id = excluded.cause_id, traceparent = excluded.traceparent`.execute(tx);
+}
+
+/** Takes planned work back. Work that is being done at this moment finds its row gone and has no effect. */
+export async function cancelDue<Tables>(
+  tx: Transaction<Tables>,
+  kind: string,
+  items: readonly { tenant: string; key: string }[],
+): Promise<void> {
+  if (items.length === 0) return;
+  await sql`
+    delete from due_work using unnest(
+      ${items.map((item) => item.tenant)}::text[],
+      ${items.map((item) => item.key)}::text[]
+    ) as gone (tenant_id, key)
+    where due_work.kind = ${kind} and due_work.tenant_id = gone.tenant_id and due_work.key = gone.key`.execute(tx);
+}

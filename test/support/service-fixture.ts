@@ -1,0 +1,148 @@
+// One service on a real database, without the mesh around it: its RPCs are called in process, events are handed to its
+// handlers in a transaction, and what it sends is read from its outbox. What crosses services is tested in test/.
+import { fromBinary, type DescMessage, type DescService, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import { createClient, createRouterTransport, type Client, type ConnectRouter } from "@connectrpc/connect";
+import { sql, type Transaction } from "kysely";
+import { systemClock, type Clock } from "#runtime/clock.ts";
+import { connectDatabase } from "#runtime/database/connect.ts";
+import { migrateUp } from "#runtime/database/migrate.ts";
+import { eventContract } from "#runtime/events/contract.ts";
+import type { Hearing, ReceivedEvent } from "#runtime/events/hearing.ts";
+import { outgoing } from "#runtime/events/outgoing.ts";
+import { createLogger } from "#runtime/log.ts";
+import { childTraceparent } from "#runtime/request-context.ts";
+import { serverInterceptors } from "#runtime/rpc/interceptors.ts";
+import { completeDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
+import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "#runtime/service.ts";
+import { createTestDatabase } from "./database.ts";
+
+export const testTenant = "demo";
+
+/** An event that the service wrote into its outbox. */
+export interface SentEvent {
+  id: string;
+  typeName: string;
+  key: string;
+  sequence: number;
+  causeId: string;
+  /** Decoded by the contract of its type. */
+  message: Record<string, unknown>;
+}
+
+export interface ServiceFixture<Tables> {
+  runtime: ServiceRuntime<Tables>;
+  parts: ServiceParts;
+  client<Desc extends DescService>(service: Desc): Client<Desc>;
+  /** Hands events of one type to the handler that hears it, all in one transaction. */
+  deliver<Desc extends DescMessage>(desc: Desc, ...messages: MessageInitShape<Desc>[]): Promise<void>;
+  /** Does all due work whose time is not after the given one (default: now); again until none is left. Returns how many items. */
+  runDue(until?: Date): Promise<number>;
+  /** Everything sent so far, oldest first. */
+  sent(): Promise<SentEvent[]>;
+  close(): Promise<void>;
+}
+
+export async function serviceFixture<Tables>(
+  definition: ServiceDefinition<Tables>,
+  options: {
+    env?: Record<string, string>;
+    clock?: Clock;
+    /** Implements the other services that this one calls. */
+    others?: (router: ConnectRouter) => void;
+  } = {},
+): Promise<ServiceFixture<Tables>> {
+  const database = await createTestDatabase();
+  const log = createLogger({ level: "silent" });
+  const connected = connectDatabase<Tables>({ url: database.url, schema: definition.name, connectionsMax: 5, log, onCommit: () => {} });
+  await migrateUp(connected.db, { schema: definition.name, folder: definition.migrations });
+  const interceptors = serverInterceptors({ log, tenant: testTenant });
+  const others = createRouterTransport(options.others ?? (() => {}), { router: { interceptors } });
+  const runtime: ServiceRuntime<Tables> = {
+    db: connected.db,
+    transaction: connected.transaction,
+    client: (service) => createClient(service, others),
+    onEvent: () => () => {},
+    clock: options.clock ?? systemClock,
+    log,
+    env: options.env ?? {},
+  };
+  const parts = definition.create(runtime);
+  const transport = createRouterTransport(parts.routes, { router: { interceptors } });
+  const dueKinds = new Map((parts.dueWork ?? []).map((work) => [work.kind, work]));
+
+  return {
+    runtime,
+    parts,
+    client: (service) => createClient(service, transport),
+    deliver: async (desc, ...messages) => {
+      const hearing = hearingOf(parts.hears ?? [], desc);
+      const events = messages.map((message, index) => received(hearing, desc, message, { sequence: index + 1, time: runtime.clock.now() }));
+      await runtime.transaction((tx) => hearing.handle(tx as Transaction<never>, events as ReceivedEvent<never>[]));
+    },
+    runDue: async (until = runtime.clock.now()) => {
+      let done = 0;
+      for (;;) {
+        const { rows } = await sql<ClaimedItem>`
+          update due_work set attempt = attempt + 1, claimed_until = ${until}
+          where due_time <= ${until}
+          returning id, kind, tenant_id as tenant, key, due_time as "dueTime", attempt, cause_id as "causeId", traceparent`.execute(
+          connected.db,
+        );
+        if (rows.length === 0) return done;
+        for (const row of rows) {
+          const work = dueKinds.get(row.kind);
+          if (!work) throw new Error(`no due work is named ${row.kind}`);
+          await completeDue(connected, work, [row]);
+          done += 1;
+        }
+      }
+    },
+    sent: () => sentEvents(connected.db as never, definition),
+    close: async () => {
+      await connected.close();
+      await database.drop();
+    },
+  };
+}
+
+function hearingOf(hears: Hearing[], desc: DescMessage): Hearing {
+  const hearing = hears.find((candidate) => candidate.versions.some((version) => version.desc === desc));
+  if (!hearing) throw new Error(`nothing hears ${desc.typeName}`);
+  return hearing;
+}
+
+function received<Desc extends DescMessage>(
+  hearing: Hearing,
+  desc: Desc,
+  init: MessageInitShape<Desc>,
+  about: { sequence: number; time: Date },
+): ReceivedEvent<unknown> {
+  const cause = { id: "req_test", traceparent: childTraceparent(undefined) };
+  // Through bytes, as an event travels.
+  const event = outgoing(desc, init, { tenant: testTenant, cause, ...about });
+  const version = hearing.versions.find((candidate) => candidate.desc === desc);
+  return {
+    id: event.id,
+    tenant: event.tenant,
+    key: event.key,
+    sequence: event.sequence,
+    time: event.time,
+    cause: { id: event.id, traceparent: event.cause.traceparent },
+    message: version?.raise(fromBinary(desc, event.payload)),
+  };
+}
+
+async function sentEvents(
+  db: Parameters<ReturnType<typeof sql>["execute"]>[0],
+  definition: Pick<ServiceDefinition, "emits">,
+): Promise<SentEvent[]> {
+  const descs = new Map(definition.emits.flatMap((file) => file.messages).map((desc) => [desc.typeName, desc]));
+  const { rows } = await sql<{ id: string; typeName: string; key: string; sequence: number; causeId: string; payload: Buffer }>`
+    select event_id as id, type_name as "typeName", key, sequence, cause_id as "causeId", payload from outbox order by xid, id`.execute(db);
+  return rows.map(({ payload, ...row }) => {
+    const desc = descs.get(row.typeName);
+    if (!desc) throw new Error(`${row.typeName} is not in the service's emits`);
+    eventContract(desc);
+    return { ...row, message: fromBinary(desc, payload) as MessageShape<DescMessage> as unknown as Record<string, unknown> };
+  });
+}
