@@ -77,7 +77,7 @@ export async function serviceFixture<Tables>(
     deliver: async (desc, ...messages) => {
       const hearing = hearingOf(parts.hears ?? [], desc);
       const events = messages.map((message, index) => received(hearing, desc, message, { sequence: index + 1, time: runtime.clock.now() }));
-      await runtime.transaction((tx) => hearing.handle(tx as Transaction<never>, events as ReceivedEvent<never>[]));
+      await runtime.transaction((tx) => hearing.handle(tx as unknown as Transaction<never>, events as ReceivedEvent<never>[]));
     },
     runDue: async (until = runtime.clock.now()) => {
       let done = 0;

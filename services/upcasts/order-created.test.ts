@@ -1,0 +1,23 @@
+import { create } from "@bufbuild/protobuf";
+import { expect, test } from "vitest";
+import { OrderCreatedSchema as V1Schema } from "#gen/ordermesh/orders/events/v1/order_created_pb.ts";
+import { raiseOrderCreatedV1 } from "./order-created.ts";
+
+test("a v1 OrderCreated keeps its buyer, lines and total in the newest shape, and ships for nothing", () => {
+  const raised = raiseOrderCreatedV1(
+    create(V1Schema, {
+      orderId: "ord_1",
+      customerId: "ada",
+      lines: [{ sku: "MUG", quantity: 2n, unitPriceMinorUnits: 500n }],
+      currencyCode: "EUR",
+      totalMinorUnits: 1000n,
+      paymentMethodBin: "424242",
+      deviceFingerprint: "dev-1",
+    }),
+  );
+  expect(raised.buyer).toMatchObject({ customerId: "ada", paymentMethodBin: "424242", deviceFingerprint: "dev-1" });
+  expect(raised.lines).toMatchObject([{ sku: "MUG", quantity: 2n, unitPrice: { currencyCode: "EUR", minorUnits: 500n } }]);
+  expect(raised.total).toMatchObject({ currencyCode: "EUR", minorUnits: 1000n });
+  expect(raised.shippingCost).toMatchObject({ currencyCode: "EUR", minorUnits: 0n });
+  expect(raised.expireTime).toBeUndefined();
+});
