@@ -1,0 +1,12 @@
+/** A URL fit for a log: where it points, without user, password and parameters. Several are parted by commas. */
+export function redactUrl(url: string): string {
+  return url.split(",").map(redactOne).join(",");
+}
+
+function redactOne(text: string): string {
+  const trimmed = text.trim();
+  const url = URL.parse(trimmed.includes("://") ? trimmed : `nats://${trimmed}`);
+  // What cannot be parsed cannot be redacted either, so none of it is shown.
+  if (url === null) return "(not a URL)";
+  return `${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`;
+}
