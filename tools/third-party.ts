@@ -1,13 +1,12 @@
 // Lays out the .proto files that our contracts import under third_party/, from installed npm packages.
 // They are not ours, so no copy is committed; buf reads them there, offline.
-import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, join, relative } from "node:path";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { isProgram, root } from "./command.ts";
 import { printProto } from "./print-proto.ts";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const target = join(root, "third_party");
 const require = createRequire(import.meta.url);
 
@@ -15,7 +14,7 @@ const packageFolder = (name: string): string => dirname(require.resolve(`${name}
 
 const copies: readonly { from: string; files: Record<string, string> }[] = [
   {
-    from: packageFolder("google-proto-files"),
+    from: "google-proto-files",
     files: {
       "google/api/annotations.proto": "google/api/annotations.proto",
       "google/api/http.proto": "google/api/http.proto",
@@ -25,9 +24,9 @@ const copies: readonly { from: string; files: Record<string, string> }[] = [
       "google/rpc/status.proto": "google/rpc/status.proto",
     },
   },
-  { from: packageFolder("grpc-health-check"), files: { "proto/health/v1/health.proto": "grpc/health/v1/health.proto" } },
+  { from: "grpc-health-check", files: { "proto/health/v1/health.proto": "grpc/health/v1/health.proto" } },
   {
-    from: packageFolder("@grpc/reflection"),
+    from: "@grpc/reflection",
     files: {
       "build/proto/grpc/reflection/v1/reflection.proto": "grpc/reflection/v1/reflection.proto",
       "build/proto/grpc/reflection/v1alpha/reflection.proto": "grpc/reflection/v1alpha/reflection.proto",
@@ -35,17 +34,38 @@ const copies: readonly { from: string; files: Record<string, string> }[] = [
   },
 ];
 
-export async function layOutThirdParty(): Promise<void> {
-  await rm(target, { recursive: true, force: true });
+async function wantedFiles(): Promise<Map<string, string>> {
+  const wanted = new Map<string, string>();
   for (const { from, files } of copies) {
-    for (const [source, name] of Object.entries(files)) {
-      await mkdir(dirname(join(target, name)), { recursive: true });
-      await copyFile(join(from, source), join(target, name));
-    }
+    for (const [source, name] of Object.entries(files))
+      wanted.set(name, await readFile(join(packageFolder(from), source), "utf8"));
   }
   // No npm package ships this one as text; the descriptor inside protovalidate is the same contract.
-  await mkdir(join(target, "buf/validate"), { recursive: true });
-  await writeFile(join(target, "buf/validate/validate.proto"), printProto(file_buf_validate_validate));
+  wanted.set("buf/validate/validate.proto", printProto(file_buf_validate_validate));
+  return wanted;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await layOutThirdParty();
+async function presentFiles(): Promise<string[]> {
+  const entries = await readdir(target, { recursive: true, withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(target, join(entry.parentPath, entry.name)));
+}
+
+// Only what differs is touched: a check, a test and a generation may read the folder at the same time.
+export async function layOutThirdParty(): Promise<void> {
+  const wanted = await wantedFiles();
+  const present = new Set(await presentFiles());
+  for (const name of present) {
+    if (!wanted.has(name)) await rm(join(target, name));
+  }
+  for (const [name, content] of wanted) {
+    const path = join(target, name);
+    if (present.has(name) && (await readFile(path, "utf8")) === content) continue;
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, content);
+  }
+}
+
+if (isProgram(import.meta.url)) await layOutThirdParty();
