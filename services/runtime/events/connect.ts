@@ -1,0 +1,45 @@
+// The connection to NATS: it reconnects for ever, because what waits in the outbox must go out.
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { Logger } from "../log.ts";
+
+const reconnectWaitMs = 250;
+
+/** Connects, or throws where nothing answers within five seconds. */
+export async function connectNats(options: { url: string; name: string; log: Logger }): Promise<NatsConnection> {
+  const connection = await connect({
+    servers: options.url.split(","),
+    name: options.name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: reconnectWaitMs,
+    timeout: 5_000,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+  });
+  void logStatus(connection, options.log);
+  return connection;
+}
+
+async function logStatus(connection: NatsConnection, log: Logger): Promise<void> {
+  for await (const status of connection.status()) {
+    switch (status.type) {
+      case "disconnect":
+        log.warn({ server: status.server }, "nats_disconnected");
+        break;
+      case "reconnect":
+        log.info({ server: status.server }, "nats_reconnected");
+        break;
+      case "error":
+        log.warn({ error: status.error.message }, "nats_error");
+        break;
+      case "ping":
+      case "staleConnection":
+      case "forceReconnect":
+      case "update":
+      case "ldm":
+      case "reconnecting":
+      case "slowConsumer":
+      case "close":
+        break;
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// Pulls one partition's events and feeds them to its worker, across reconnects and restarts of the server.
+import type { ConsumerMessages, JetStreamClient, JsMsg } from "@nats-io/jetstream";
+import type { Kysely } from "kysely";
+import type { Lease } from "../lease/lease-store.ts";
+import type { LeasedTask } from "../lease/lease-keeper.ts";
+import type { Logger } from "../log.ts";
+import { createBarrier, type Arrival, type Barrier } from "./barrier.ts";
+import { createDecoder } from "./delivery.ts";
+import type { BatchDatabase } from "./handle-batch.ts";
+import type { Hearing } from "./hearing.ts";
+import { createPartitionWorker, type PartitionWorker } from "./partition-worker.ts";
+import { ackWaitMs, durableName, eventStream } from "./streams.ts";
+
+const pullMessages = 200;
+/** Short, because a pull that outlives a step-down of the leader waits in vain. */
+const pullExpiresMs = 5_000;
+const heartbeatMs = 1_000;
+const barrierWaitMs = ackWaitMs + 1_000;
+const barrierCheckMs = 250;
+
+interface Arrived extends Arrival {
+  message: JsMsg;
+}
+
+export interface ConsumeOptions<Tables> {
+  service: string;
+  hears: readonly Hearing[];
+  partitions: number;
+  db: Kysely<Tables>;
+  database: BatchDatabase;
+  js: JetStreamClient;
+  retryDelaysMs: readonly number[];
+  log: Logger;
+}
+
+/** One task a partition, each to run while its lease is held. */
+export function consumerTasks<Tables>(options: ConsumeOptions<Tables>): LeasedTask[] {
+  const decode = createDecoder(options.hears);
+  return Array.from({ length: options.partitions }, (_, partition) => ({
+    name: durableName(options.service, partition),
+    run: async (lease: Lease, signal: AbortSignal) => {
+      const { db, database, retryDelaysMs } = options;
+      const log = options.log.child({ consumer: lease.name });
+      const worker = await createPartitionWorker({ db, database, lease, partition, retryDelaysMs, log });
+      const { messages, barrier } = await startPulling(options.js, lease.name);
+      // Whichever ends first, a lost lease or a broken pull, ends the other.
+      const ending = new AbortController();
+      const end = (): void => ending.abort();
+      signal.addEventListener("abort", end, { once: true });
+      ending.signal.addEventListener("abort", () => messages.stop(), { once: true });
+      if (signal.aborted) end();
+      const accept = (arrived: Arrived[]): void => worker.accept(arrived.map(({ message }) => decode(message)));
+      const checking = setInterval(() => accept(barrier.expire(performance.now())), barrierCheckMs);
+      try {
+        const pulling = pull(messages, { barrier, worker, accept }).finally(end);
+        await Promise.all([pulling, worker.work(ending.signal).finally(end)]);
+        if (!signal.aborted) throw new Error("the pull has ended");
+      } finally {
+        clearInterval(checking);
+        signal.removeEventListener("abort", end);
+        for (const { message } of barrier.drain()) message.nak();
+      }
+    },
+  }));
+}
+
+async function startPulling(
+  js: JetStreamClient,
+  durable: string,
+): Promise<{ messages: ConsumerMessages; barrier: Barrier<Arrived> }> {
+  const consumer = await js.consumers.get(eventStream, durable);
+  const info = await consumer.info();
+  const barrier = createBarrier<Arrived>({
+    deliveredSoFar: info.delivered.consumer_seq,
+    unacknowledged: info.num_ack_pending,
+    waitMs: barrierWaitMs,
+    nowMs: performance.now(),
+  });
+  const messages = await consumer.consume({
+    max_messages: pullMessages,
+    expires: pullExpiresMs,
+    idle_heartbeat: heartbeatMs,
+    abort_on_missing_resource: true,
+  });
+  return { messages, barrier };
+}
+
+async function pull(
+  messages: ConsumerMessages,
+  to: { barrier: Barrier<Arrived>; worker: PartitionWorker; accept(arrived: Arrived[]): void },
+): Promise<void> {
+  for await (const message of messages) {
+    const arrived = to.barrier.arrive(
+      {
+        message,
+        streamSequence: message.seq,
+        deliverySequence: message.info.deliverySequence,
+        repeated: message.info.deliveryCount > 1 && !to.worker.awaitsRetryOf(message.seq),
+      },
+      performance.now(),
+    );
+    if (arrived.length > 0) to.accept(arrived);
+  }
+}

@@ -1,0 +1,200 @@
+// Works on one partition of a service's events: batches, order per key, retries, dead letters.
+import type { Kysely } from "kysely";
+import { isDatabaseConflict, isDatabaseUnavailable } from "../errors.ts";
+import type { Lease } from "../lease/lease-store.ts";
+import type { Logger } from "../log.ts";
+import { createWakeUp } from "../wake-up.ts";
+import { endAsDeadLetter } from "./dead-letter.ts";
+import type { Delivery, Malformed } from "./delivery.ts";
+import { handleBatch, type BatchDatabase } from "./handle-batch.ts";
+import { RefusedEvent } from "./hearing.ts";
+import { LeaseLost, parkEvent, readParked } from "./inbox.ts";
+import { createParking, type Parking } from "./parking.ts";
+import { planRetry, splitBatch } from "./plan.ts";
+
+const batchMax = 100;
+const databaseRetryMs = 250;
+const conflictsMax = 5;
+const keepAliveEveryMs = 1_500;
+
+export interface PartitionWorker {
+  /** Takes deliveries in stream order. */
+  accept(arrived: readonly (Delivery | Malformed)[]): void;
+  /** True where this worker itself has asked for the message to be delivered again. */
+  awaitsRetryOf(streamSequence: number): boolean;
+  /** Works until the signal aborts, then hands back what was not handled. Throws LeaseLost. */
+  work(signal: AbortSignal): Promise<void>;
+}
+
+interface FailingKey {
+  /** The event that failed and will be delivered again. */
+  streamSequence: number;
+  /** Later events of the key, which wait for it. */
+  waiting: Delivery[];
+}
+
+export async function createPartitionWorker<Tables>(options: {
+  db: Kysely<Tables>;
+  database: BatchDatabase;
+  lease: Lease;
+  partition: number;
+  retryDelaysMs: readonly number[];
+  log: Logger;
+}): Promise<PartitionWorker> {
+  const { db, database, lease, partition, retryDelaysMs, log } = options;
+  const parking = createParking(await readParked(db, partition));
+  const arrivals = createWakeUp();
+  const failing = new Map<string, FailingKey>();
+  const attempts = new Map<number, number>();
+  let queue: Delivery[] = [];
+  let inHand: readonly Delivery[] = [];
+
+  const park = async (delivery: Delivery, code: string, reason: string): Promise<void> => {
+    const { event, orderKey, streamSequence, message } = delivery;
+    const tried = attempts.get(streamSequence) ?? 0;
+    // Parked before it ends: the other way round a crash would let the key's later events pass it.
+    await untilDatabaseAnswers(() => parkEvent(db, delivery, { partition, code, message: reason, attempts: tried }), log);
+    parking.park({ eventId: event.id, orderKey, streamSequence });
+    attempts.delete(streamSequence);
+    endAsDeadLetter(message, code, reason);
+    log.error({ event: event.id, key: event.key, hearing: delivery.hearing.name, code, reason, attempts: tried }, "event_dead_lettered");
+    const behind = failing.get(orderKey);
+    if (behind?.streamSequence !== streamSequence) return;
+    failing.delete(orderKey);
+    for (const later of behind.waiting) await park(later, "KEY_PARKED", `waits behind ${event.id}`);
+  };
+
+  const fail = async (delivery: Delivery, error: unknown): Promise<void> => {
+    const { streamSequence, orderKey, message, event, hearing } = delivery;
+    const attempt = (attempts.get(streamSequence) ?? 0) + 1;
+    attempts.set(streamSequence, attempt);
+    const plan = error instanceof RefusedEvent ? ({ kind: "give_up" } as const) : planRetry({ attempt, delaysMs: retryDelaysMs });
+    const reason = error instanceof Error ? error.message : String(error);
+    if (plan.kind === "give_up") {
+      await park(delivery, error instanceof RefusedEvent ? error.code : "HANDLER_FAILED", reason);
+      return;
+    }
+    log.warn({ event: event.id, key: event.key, hearing: hearing.name, attempt, delayMs: plan.delayMs, reason }, "event_retry");
+    if (!failing.has(orderKey)) failing.set(orderKey, { streamSequence, waiting: [] });
+    message.nak(plan.delayMs);
+  };
+
+  const succeed = (deliveries: readonly Delivery[]): void => {
+    for (const delivery of deliveries) {
+      const { streamSequence, orderKey, message, redriven, event } = delivery;
+      // After the commit: a crash before this line delivers again, and the inbox row absorbs the repeat.
+      message.ack();
+      attempts.delete(streamSequence);
+      if (redriven) parking.unpark(event.id, orderKey);
+      const waited = failing.get(orderKey);
+      if (waited?.streamSequence !== streamSequence) continue;
+      failing.delete(orderKey);
+      queue.unshift(...waited.waiting);
+    }
+  };
+
+  /** Holds back what waits for an earlier event of its key; answers what may be handled now. */
+  const admit = async (deliveries: readonly Delivery[]): Promise<Delivery[]> => {
+    const admitted: Delivery[] = [];
+    for (const delivery of deliveries) {
+      const failed = failing.get(delivery.orderKey);
+      if (failed && failed.streamSequence !== delivery.streamSequence) failed.waiting.push(delivery);
+      else if (await isFree(delivery, parking, park)) admitted.push(delivery);
+    }
+    return admitted;
+  };
+
+  const handle = async (deliveries: readonly Delivery[]): Promise<void> => {
+    const admitted = await admit(deliveries);
+    const [first] = admitted;
+    if (!first) return;
+    try {
+      await untilDatabaseAnswers(() => handleBatch(database, lease, admitted), log);
+    } catch (error) {
+      if (error instanceof LeaseLost) throw error;
+      if (admitted.length === 1) {
+        await fail(first, error);
+        return;
+      }
+      const [front, back] = splitBatch(admitted);
+      await handle(front);
+      await handle(back);
+      return;
+    }
+    succeed(admitted);
+  };
+
+  return {
+    accept: (arrived) => {
+      for (const one of arrived) {
+        if ("hearing" in one) queue.push(one);
+        else {
+          endAsDeadLetter(one.message, one.code, one.reason);
+          log.error({ subject: one.message.subject, streamSequence: one.message.seq, code: one.code, reason: one.reason }, "event_malformed");
+        }
+      }
+      arrivals.wake();
+    },
+    awaitsRetryOf: (streamSequence) => attempts.has(streamSequence),
+    work: async (signal) => {
+      const keepAlive = setInterval(() => {
+        for (const delivery of [...inHand, ...queue]) delivery.message.working();
+        for (const { waiting } of failing.values()) for (const delivery of waiting) delivery.message.working();
+      }, keepAliveEveryMs);
+      try {
+        while (!signal.aborted) {
+          if (queue.length === 0) {
+            await arrivals.wait(60_000, signal);
+            continue;
+          }
+          inHand = queue.slice(0, batchMax);
+          queue = queue.slice(batchMax);
+          await handle(inHand);
+          inHand = [];
+        }
+      } finally {
+        clearInterval(keepAlive);
+        const unhandled = [...queue, ...[...failing.values()].flatMap(({ waiting }) => waiting)];
+        for (const delivery of unhandled) delivery.message.nak();
+      }
+    },
+  };
+}
+
+async function isFree(
+  delivery: Delivery,
+  parking: Parking,
+  park: (delivery: Delivery, code: string, reason: string) => Promise<void>,
+): Promise<boolean> {
+  const { event, orderKey, streamSequence, redriven } = delivery;
+  switch (parking.judge({ eventId: event.id, orderKey, streamSequence, redriven })) {
+    case "free":
+      return true;
+    case "behind":
+      await park(delivery, "KEY_PARKED", "an earlier event of this key is a dead letter");
+      return false;
+    case "too_early":
+      endAsDeadLetter(delivery.message, "REDRIVE_TOO_EARLY", "an earlier event of this key must be redriven first");
+      return false;
+  }
+}
+
+/**
+ * Repeats work until the database answers. An outage is no fault of the event, so it costs no attempt; meanwhile the
+ * server is told that the event is being worked on. Conflicts between transactions are repeated a few times.
+ */
+async function untilDatabaseAnswers<Result>(work: () => Promise<Result>, log: Logger): Promise<Result> {
+  const pause = createWakeUp();
+  for (let conflicts = 0; ; ) {
+    try {
+      return await work();
+    } catch (error) {
+      if (isDatabaseConflict(error) && conflicts < conflictsMax) conflicts += 1;
+      else if (!isDatabaseUnavailable(error)) throw error;
+      else {
+        log.warn({ error: (error as Error).message }, "consumer_waits_for_database");
+        await pause.wait(databaseRetryMs);
+      }
+    }
+  }
+}
