@@ -1,0 +1,67 @@
+// Closing without losing a call: nothing new is accepted, what runs may finish, and only then is anything cut.
+import type * as http from "node:http";
+import type * as http2 from "node:http2";
+import type { Socket } from "node:net";
+
+/** What ended calls get to send their last words before the connections are cut. Milliseconds. */
+const lastWordsMs = 250;
+/** "Any stream": a GOAWAY with it announces the end without refusing what is already on its way (RFC 9113, 6.8). */
+const anyStreamId = 2 ** 31 - 1;
+
+export type Drain = (options: { graceMs: number; endStreams: () => void }) => Promise<void>;
+
+/** Follows the connections of both servers from now on. */
+export function createDrain(servers: {
+  http1: http.Server;
+  http2Server: http2.Http2Server;
+  undecided: ReadonlySet<Socket>;
+}): Drain {
+  const { http1, http2Server, undecided } = servers;
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const responses = new Set<http.ServerResponse>();
+  let draining = false;
+  http2Server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    if (draining) sayGoodbye(session);
+  });
+  // Before the handler, so that its answer to a call that arrives late already says that the connection ends.
+  http1.prependListener("request", (_request, response) => {
+    response.shouldKeepAlive &&= !draining;
+    responses.add(response);
+    response.once("close", () => {
+      responses.delete(response);
+      // An answer that began before the end was announced leaves an idle connection behind.
+      if (draining) setImmediate(() => http1.closeIdleConnections());
+    });
+  });
+
+  return async ({ graceMs, endStreams }) => {
+    draining = true;
+    // Resolves when the last connection has gone, those of HTTP/2 included.
+    const closed = new Promise<void>((resolve) => {
+      http1.close(() => resolve());
+    });
+    for (const socket of undecided) socket.destroy();
+    for (const session of sessions) sayGoodbye(session);
+    for (const response of responses) response.shouldKeepAlive = false;
+    const cut = (): void => {
+      for (const session of sessions) session.destroy();
+      http1.closeAllConnections();
+    };
+    let timer = setTimeout(() => {
+      endStreams();
+      timer = setTimeout(cut, lastWordsMs);
+    }, graceMs);
+    await closed;
+    clearTimeout(timer);
+  };
+}
+
+/** In two steps, so that a call that the client sent before it heard us is served: announce, wait a round trip, close. */
+function sayGoodbye(session: http2.ServerHttp2Session): void {
+  if (session.closed || session.destroyed) return;
+  session.goaway(0, anyStreamId);
+  const sent = session.ping(() => session.close());
+  if (!sent) session.close();
+}

@@ -1,0 +1,44 @@
+// The rules that every call obeys, whichever way it came.
+import { createRegistry } from "@bufbuild/protobuf";
+import { createValidator, type Validator } from "@bufbuild/protovalidate";
+import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.ts";
+import type { Logger } from "#runtime/log.ts";
+import { answerErrors } from "./answer-errors.ts";
+import { admitCalls, runInCallContext } from "./call-context.ts";
+import { keepDeadline } from "./deadline.ts";
+import { logCalls } from "./log-calls.ts";
+import { validateRequests } from "./validation.ts";
+
+/** The largest message that is read, after decompression. Bytes. */
+const readBytesMax = 4 * 1024 * 1024;
+
+export interface CallRules {
+  log: Logger;
+  /** Whom the calls are for, until the caller's token says it. */
+  tenant: string;
+  /** From compileValidator; without it, rules are compiled as requests come. */
+  validator?: Validator;
+}
+
+/** From the outermost: context, log, errors, deadline, validation; then the handler. */
+export function serverInterceptors({ log, tenant, validator = createValidator() }: CallRules): Interceptor[] {
+  return [runInCallContext({ tenant }), logCalls({ log }), answerErrors({ log }), keepDeadline, validateRequests({ validator })];
+}
+
+export type RouterOptions = Pick<ConnectRouterOptions, "interceptors" | "requestGate" | "readMaxBytes" | "jsonOptions">;
+
+/** The interceptors, and what Connect does before it comes to them. */
+export function routerOptions(rules: CallRules): RouterOptions {
+  return {
+    requestGate: admitCalls(rules),
+    interceptors: serverInterceptors(rules),
+    readMaxBytes: readBytesMax,
+    jsonOptions: {
+      // A misspelt field is a mistake that its caller wants to hear of.
+      ignoreUnknownFields: false,
+      // With it, error details are readable in Connect's JSON and not only base64.
+      registry: createRegistry(file_google_rpc_error_details),
+    },
+  };
+}

@@ -1,0 +1,129 @@
+// One cleartext port for Connect, gRPC and gRPC-Web, over HTTP/1.1 and over HTTP/2 with prior knowledge.
+import * as http from "node:http";
+import * as http2 from "node:http2";
+import { Code, createContextValues, type ConnectRouter } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { StartupError } from "#runtime/backing/startup-error.ts";
+import { refuse } from "#runtime/errors.ts";
+import type { Logger } from "#runtime/log.ts";
+import { peerKey } from "./call-context.ts";
+import { createDrain } from "./drain.ts";
+import { splitByFirstBytes } from "./first-bytes.ts";
+import type { RouterOptions } from "./interceptors.ts";
+
+/** How long a client may take to send the headers, and the whole request. Milliseconds. */
+const headersTimeoutMs = 10_000;
+const requestTimeoutMs = 30_000;
+/** Calls at once on one HTTP/2 connection; a service sends all its calls to a replica over one. */
+const concurrentStreamsMax = 1_000;
+
+/** Answers a request of either HTTP version. */
+export type HttpHandler = ReturnType<typeof connectNodeAdapter>;
+
+export interface RpcServerOptions {
+  routes: (router: ConnectRouter) => void;
+  options: RouterOptions;
+  host: string;
+  /** 0 takes a free port. */
+  port: number;
+  log: Logger;
+  /** Answers what is no RPC, such as /readyz; without it 404. */
+  fallback?: HttpHandler;
+}
+
+export interface RpcServer {
+  port: number;
+  /** Accepts no more, lets what is in flight finish, and ends after graceMs milliseconds what has not. */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Starts to serve.
+ *
+ * @throws StartupError where the port cannot be had.
+ */
+export async function serveRpc({ routes, options, host, port, log, fallback }: RpcServerOptions): Promise<RpcServer> {
+  const shutdown = new AbortController();
+  const answerRpc = connectNodeAdapter({
+    ...options,
+    routes,
+    shutdownSignal: shutdown.signal,
+    contextValues: (request) => createContextValues().set(peerKey, request.socket.remoteAddress ?? "unknown"),
+    fallback: fallback ?? notFound,
+  });
+  const answer: HttpHandler = (request, response) => {
+    try {
+      answerRpc(request, response);
+    } catch (error) {
+      // The adapter throws on a Host header that is missing or is no host; uncaught, that would end the process.
+      log.debug({ err: error }, "http_request_malformed");
+      response.writeHead(400);
+      response.end();
+    }
+  };
+  const http1 = http.createServer({ headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs }, answer);
+  const http2Server = http2.createServer({ settings: { maxConcurrentStreams: concurrentStreamsMax } }, (request, response) => {
+    cutSilentBody(request);
+    answer(request, response);
+  });
+  const undecided = splitByFirstBytes({ http1, http2Server, timeoutMs: headersTimeoutMs });
+  const drain = createDrain({ http1, http2Server, undecided });
+  await listen(http1, { host, port });
+  let closed: Promise<void> | undefined;
+  return {
+    port: portOf(http1),
+    close: (graceMs) => {
+      const endStreams = (): void =>
+        shutdown.abort(refuse(Code.Unavailable, "SHUTTING_DOWN", "the server is shutting down, try again"));
+      closed ??= drain({ graceMs, endStreams });
+      return closed;
+    },
+  };
+}
+
+function portOf(server: http.Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server listens on no TCP port");
+  return address.port;
+}
+
+const notFound: HttpHandler = (_request, response) => {
+  response.writeHead(404);
+  response.end();
+};
+
+/** HTTP/2 has no request timeout of its own: a body that stops coming would hold its stream for ever. */
+function cutSilentBody(request: http2.Http2ServerRequest): void {
+  const { stream } = request;
+  const cut = (): void => {
+    if (!request.complete) stream.close(http2.constants.NGHTTP2_CANCEL);
+  };
+  stream.setTimeout(requestTimeoutMs, cut);
+  stream.once("end", () => stream.setTimeout(0));
+}
+
+function listen(server: http.Server, { host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(startupErrorOf(error, { host, port }));
+    });
+    server.listen({ host, port }, () => {
+      server.removeAllListeners("error");
+      resolve();
+    });
+  });
+}
+
+function startupErrorOf(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): Error {
+  if (error.code === "EADDRINUSE") {
+    return new StartupError(
+      `Port ${port} on ${host} is in use: end the program that holds it or set ORDERMESH_RPC_PORT to another port.`,
+    );
+  }
+  if (error.code === "EACCES" || error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
+    return new StartupError(
+      `Port ${port} on ${host} cannot be opened (${error.code}): set ORDERMESH_RPC_PORT to a port that can.`,
+    );
+  }
+  return error;
+}
