@@ -11,15 +11,23 @@ export interface CommandResult {
   output: string;
 }
 
+// A git hook sets these, and git would then look at that repository whatever the folder.
+const variablesOfGit = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"];
+
+function environment(): NodeJS.ProcessEnv {
+  const path = [join(root, "node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter);
+  const entries = Object.entries(process.env).filter(([name]) => !variablesOfGit.includes(name));
+  return { ...Object.fromEntries(entries), PATH: path };
+}
+
 /** Programs of node_modules are found first, also where the caller was not started by npm. */
 export function runCommand(
   program: string,
   args: readonly string[],
   { cwd = root }: { cwd?: string } = {},
 ): Promise<CommandResult> {
-  const path = [join(root, "node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter);
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd, env: { ...process.env, PATH: path }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, args, { cwd, env: environment(), stdio: ["ignore", "pipe", "pipe"] });
     const chunks: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
