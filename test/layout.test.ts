@@ -6,9 +6,9 @@ import { directionViolations } from "../tools/layout/directions.ts";
 import { importsOf } from "../tools/layout/imports.ts";
 import { nameViolations, readmeViolations, reasonViolations, roomViolations, sizeViolations } from "../tools/layout/rooms.ts";
 import { layoutRules, violationLines } from "../tools/layout/rules.ts";
-import { readSources } from "../tools/layout/sources.ts";
+import { layoutFolders, readSources } from "../tools/layout/sources.ts";
 
-const sources = await readSources(fileURLToPath(new URL("..", import.meta.url)), ["services", "test", "tools"]);
+const sources = await readSources(fileURLToPath(new URL("..", import.meta.url)), layoutFolders);
 
 describe("this checkout", () => {
   test("has sources to look at", () => {

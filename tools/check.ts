@@ -2,7 +2,9 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { checkBreaking } from "./breaking.ts";
-import { runCommand } from "./command.ts";
+import { root, runCommand } from "./command.ts";
+import { layoutRules, violationLines } from "./layout/rules.ts";
+import { layoutFolders, readSources } from "./layout/sources.ts";
 import { layOutThirdParty } from "./third-party.ts";
 import { generatedDifferences } from "./up-to-date.ts";
 
@@ -45,8 +47,12 @@ const checks: readonly Check[] = [
   },
   {
     name: "layout",
-    mend: "move what is named above to the room it belongs in, then: npx vitest run test/layout.test.ts",
-    run: program("vitest", "run", "test/layout.test.ts"),
+    mend: "move what is named above to where it belongs, then: npx vitest run test/layout.test.ts",
+    run: async () => {
+      const sources = await readSources(root, layoutFolders);
+      const violations = Object.values(layoutRules).flatMap((rule) => violationLines(sources, rule));
+      return { isGood: violations.length === 0, output: violations.join("\n") };
+    },
   },
   {
     name: "generated code",

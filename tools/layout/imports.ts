@@ -5,6 +5,8 @@ export interface Import {
   specifier: string;
   /** Gone after type stripping. */
   isTypeOnly: boolean;
+  /** Resolved when the code gets there, not when the module loads. */
+  isDynamic: boolean;
 }
 
 const statementPattern = /^[ \t]*(?:import|export)\s+([\w$*\s{},]+?)\s*from\s*(["'])([^"'\n]+)\2/gm;
@@ -22,12 +24,15 @@ function isTypeClause(clause: string): boolean {
 export function importsOf(source: string): Import[] {
   const code = source.replaceAll(commentLinePattern, "");
   const statements = [...code.matchAll(statementPattern)].map(
-    ([, clause = "", , specifier = ""]): Import => ({ specifier, isTypeOnly: isTypeClause(clause) }),
+    ([, clause = "", , specifier = ""]): Import => ({ specifier, isTypeOnly: isTypeClause(clause), isDynamic: false }),
   );
-  const bare = [...code.matchAll(bareImportPattern), ...code.matchAll(dynamicImportPattern)].map(
-    ([, , specifier = ""]): Import => ({ specifier, isTypeOnly: false }),
+  const bare = [...code.matchAll(bareImportPattern)].map(
+    ([, , specifier = ""]): Import => ({ specifier, isTypeOnly: false, isDynamic: false }),
   );
-  return [...statements, ...bare];
+  const dynamic = [...code.matchAll(dynamicImportPattern)].map(
+    ([, , specifier = ""]): Import => ({ specifier, isTypeOnly: false, isDynamic: true }),
+  );
+  return [...statements, ...bare, ...dynamic];
 }
 
 export type Target = { kind: "file"; path: string } | { kind: "package"; name: string } | { kind: "node"; name: string };

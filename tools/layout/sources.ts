@@ -10,6 +10,8 @@ export interface Violation {
   message: string;
 }
 
+/** The folders that hold our code. */
+export const layoutFolders = ["services", "test", "tools"];
 const foldersSkipped = new Set(["node_modules", ".ordermesh", "dist"]);
 const textPattern = /\.(ts|tsx|js|mjs|cjs|css|html|sql|py|go|sh|md)$/;
 
