@@ -106,7 +106,12 @@ export async function checkBreaking({ against }: { against?: string | undefined 
 
 if (isProgram(import.meta.url)) {
   const { values } = parseArgs({ options: { against: { type: "string" } } });
-  const { isCompatible, text } = await checkBreaking(values);
-  console.log(text);
-  process.exitCode = isCompatible ? 0 : 1;
+  try {
+    const { isCompatible, text } = await checkBreaking(values);
+    console.log(text);
+    process.exitCode = isCompatible ? 0 : 1;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 2;
+  }
 }
