@@ -3,7 +3,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { createContextKey, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { newId } from "#runtime/ids.ts";
 import { childTraceparent, requestContext, runInContext, type RequestContext } from "#runtime/request-context.ts";
-import { inContext } from "./streams.ts";
+import { endedBy, inContext } from "./streams.ts";
 
 /** How long a unary call may take where the caller does not say. Milliseconds. */
 export const unaryTimeoutMs = 10_000;
@@ -32,7 +32,7 @@ export function runInCallContext({ tenant }: { tenant: string }): Interceptor {
   return (next) => async (request) => {
     const context = request.contextValues.get(callKey) ?? contextOf({ ...request, timeoutMs: undefined, tenant });
     const response = await runInContext(context, () => next(request));
-    return response.stream ? { ...response, message: inContext(context, response.message) } : response;
+    return response.stream ? { ...response, message: endedBy(request.signal, inContext(context, response.message)) } : response;
   };
 }
 

@@ -2,6 +2,7 @@
 import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
 import { refuse } from "#runtime/errors.ts";
 import { currentRequest } from "#runtime/request-context.ts";
+import { completeUnless } from "./streams.ts";
 
 export function deadlineExceeded(): ConnectError {
   return refuse(Code.DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline of the call has passed");
@@ -16,7 +17,11 @@ export const keepDeadline: Interceptor = (next) => async (request) => {
   const { deadlineMs } = currentRequest();
   if (deadlineMs !== undefined && deadlineMs <= Date.now()) throw deadlineExceeded();
   request.signal.throwIfAborted();
-  if (request.stream || deadlineMs === undefined) return next(request);
+  if (request.stream) {
+    const response = await next(request);
+    return response.stream ? { ...response, message: completeUnless(request.signal, response.message) } : response;
+  }
+  if (deadlineMs === undefined) return next(request);
 
   const ending = new AbortController();
   const end = (): void => ending.abort(request.signal.reason);

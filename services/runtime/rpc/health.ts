@@ -40,7 +40,6 @@ export function createHealth({ services, ...options }: ReadinessOptions & { serv
       last = now;
       await Promise.race([changed, gone.promise]);
     }
-    signal.throwIfAborted();
   }
 
   return {

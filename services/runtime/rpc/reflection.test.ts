@@ -72,11 +72,10 @@ const transport = () => createGrpcTransport({ baseUrl: server.url });
 async function* one(messageRequest: Question) {
   yield { messageRequest };
 }
-async function answers<Answer extends { messageResponse: { case: string | undefined; value?: unknown } }>(
-  stream: AsyncIterable<Answer>,
-) {
-  const found = await Array.fromAsync(stream);
-  return found[0]?.messageResponse;
+
+async function answerTo<Answer>(stream: AsyncIterable<{ messageResponse: Answer }>): Promise<Answer | undefined> {
+  const answers = await Array.fromAsync(stream);
+  return answers[0]?.messageResponse;
 }
 
 test.each(versions)("$version lists every service", async ({ ask }) => {

@@ -17,6 +17,38 @@ export function inContext<Message>(context: RequestContext, messages: AsyncItera
   };
 }
 
+/**
+ * The same messages until the signal is aborted; then its reason is thrown where the producer stands. Without this
+ * a producer that waits at a yield, for a caller that has gone, would never run its finally.
+ */
+export function endedBy<Message>(signal: AbortSignal, messages: AsyncIterable<Message>): AsyncIterable<Message> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = messages[Symbol.asyncIterator]();
+      let ending: Promise<IteratorResult<Message>> | undefined;
+      const end = (): void => {
+        ending = inner.throw ? inner.throw(signal.reason) : inner.return?.();
+        // Whoever pulls again is told; often nobody does.
+        ending?.catch(() => {});
+      };
+      signal.addEventListener("abort", end, { once: true });
+      const ended: AsyncIterator<Message> = { next: () => ending ?? inner.next() };
+      if (inner.return) ended.return = (value) => inner.return!(value);
+      if (inner.throw) ended.throw = (error) => inner.throw!(error);
+      return ended;
+    },
+  };
+}
+
+/**
+ * The same messages; where the signal is aborted their end is its reason. A producer that just stops when it is told to
+ * would otherwise tell its caller that this was all.
+ */
+export async function* completeUnless<Message>(signal: AbortSignal, messages: AsyncIterable<Message>): AsyncGenerator<Message> {
+  yield* messages;
+  signal.throwIfAborted();
+}
+
 /** The same messages; an error among them is replaced. */
 export async function* withErrors<Message>(
   messages: AsyncIterable<Message>,

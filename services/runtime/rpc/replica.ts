@@ -1,0 +1,93 @@
+// One replica of a service elsewhere: its connection, and a breaker that spares it calls while it does not answer.
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from "cockatiel";
+import { reasonOf, unavailable } from "#runtime/errors.ts";
+import type { Logger } from "#runtime/log.ts";
+import { deadlineExceeded } from "./deadline.ts";
+import { withErrors } from "./streams.ts";
+
+/** Failures in a row that open the breaker. */
+const failuresMax = 5;
+/** How long an open breaker waits before it lets one call through. Milliseconds. */
+const halfOpenAfterMs = 1_000;
+/** A call that had at least this long and got no answer is the replica's failure and not its caller's haste. Milliseconds. */
+const patientMs = 1_000;
+/** A connection on which nothing comes back is found dead after both. Milliseconds. */
+const pingIntervalMs = 10_000;
+const pingTimeoutMs = 2_000;
+
+export interface Replica {
+  transport: Transport;
+  /** Whether a call may be sent: not while its breaker is open, nor while one call tries whether it is back. */
+  available: () => boolean;
+  close: () => void;
+}
+
+export function connectReplica({ serviceName, address, log }: { serviceName: string; address: string; log: Logger }): Replica {
+  const sessions = new Http2SessionManager(address, { pingIntervalMs, pingTimeoutMs });
+  // Uncompressed: between services the network is cheaper than the processor.
+  const connected = createConnectTransport({
+    baseUrl: address,
+    httpVersion: "2",
+    sessionManager: sessions,
+    acceptCompression: [],
+  });
+  const blamed = new WeakSet<ConnectError>();
+  const breaker = circuitBreaker(
+    handleWhen((error) => error instanceof ConnectError && blamed.has(error)),
+    {
+      halfOpenAfter: halfOpenAfterMs,
+      breaker: new ConsecutiveBreaker(failuresMax),
+    },
+  );
+  let openUntilMs = 0;
+  breaker.onBreak(() => {
+    openUntilMs = Date.now() + halfOpenAfterMs;
+    log.warn({ service: serviceName, address }, "rpc_breaker_opened");
+  });
+  breaker.onReset(() => log.info({ service: serviceName, address }, "rpc_breaker_closed"));
+
+  const guarded = <Result>(
+    call: { signal: AbortSignal | undefined; timeoutMs: number | undefined },
+    work: () => Promise<Result>,
+  ) =>
+    breaker.execute(async () => {
+      try {
+        return await work();
+      } catch (error) {
+        const answer = answerOf(error, { serviceName, signal: call.signal });
+        const waitedInVain = answer.code === Code.DeadlineExceeded && (call.timeoutMs ?? 0) >= patientMs;
+        if (answer.code === Code.Unavailable || waitedInVain) blamed.add(answer);
+        throw answer;
+      }
+    });
+
+  return {
+    transport: {
+      unary: (method, signal, timeoutMs, header, message, values) =>
+        guarded({ signal, timeoutMs }, () => connected.unary(method, signal, timeoutMs, header, message, values)),
+      stream: async (method, signal, timeoutMs, header, messages, values) => {
+        const work = () => connected.stream(method, signal, timeoutMs, header, messages, values);
+        const response = await guarded({ signal, timeoutMs }, work);
+        return { ...response, message: withErrors(response.message, (error) => answerOf(error, { serviceName, signal })) };
+      },
+    },
+    available: () => {
+      if (breaker.state === CircuitState.Open) return Date.now() >= openUntilMs;
+      return breaker.state === CircuitState.Closed;
+    },
+    close: () => sessions.abort(),
+  };
+}
+
+// What the client library makes of a connection that is refused, reset or closed under a call.
+const connectionCodes = new Set([Code.Unavailable, Code.Aborted, Code.Canceled, Code.Internal, Code.Unknown]);
+
+/** The refusal as the service gave it; where it gave none, which its ErrorInfo would show, what that means to the caller. */
+function answerOf(error: unknown, call: { serviceName: string; signal: AbortSignal | undefined }): ConnectError {
+  const refusal = ConnectError.from(error);
+  if (reasonOf(refusal) !== undefined || call.signal?.aborted) return refusal;
+  if (refusal.code === Code.DeadlineExceeded) return deadlineExceeded();
+  return connectionCodes.has(refusal.code) ? unavailable(call.serviceName, error) : refusal;
+}
