@@ -1,0 +1,189 @@
+// Facts that other services report, and what an order makes of them.
+import {
+  stateChanges,
+  type CancelReason,
+  type FraudStatus,
+  type InventoryStatus,
+  type OrderProgress,
+  type OrderState,
+  type PaymentStatus,
+  type Reporter,
+  type ShipmentStatus,
+} from "./order.ts";
+
+/** A fact names its reporter's new status. The sequence counts the reporter's facts about this order, from 1. */
+export type Fact = { sequence: number; time: Date; detail: string } & (
+  | { reporter: "inventory"; status: InventoryStatus }
+  | { reporter: "fraud"; status: FraudStatus }
+  | { reporter: "payments"; status: PaymentStatus }
+  | { reporter: "shipping"; status: ShipmentStatus; trackingNumber?: string }
+);
+
+/** What has to be told to the others, in this order. */
+export type Announcement = "payment_due" | "ready" | "shipped" | "delivered" | "cancelled";
+
+export interface Change {
+  progress: OrderProgress;
+  announcements: Announcement[];
+}
+
+export type FactOutcome =
+  | { kind: "unchanged" }
+  | ({ kind: "changed" } & Change)
+  /** The fact cannot be true together with what the order already is: a person must look. */
+  | { kind: "conflict"; code: string; message: string };
+
+export type CancelOutcome =
+  | ({ kind: "cancelled" } & Change)
+  | { kind: "already_cancelled" }
+  /** The parcel may be leaving at this moment: only shipping can say. */
+  | { kind: "stop_shipment_first" }
+  | { kind: "too_late"; state: OrderState };
+
+/** Takes one fact in. A repeat, or one older than what its reporter has said since, changes nothing. */
+export function takeFact(progress: OrderProgress, fact: Fact): FactOutcome {
+  const isLate = fact.sequence <= progress.heard[fact.reporter];
+  const next = isLate ? addLateData(progress, fact) : record(progress, fact);
+  if (isLate) return next === progress ? { kind: "unchanged" } : { kind: "changed", progress: next, announcements: [] };
+  const conflict = findConflict(next);
+  if (conflict) return conflict;
+  return { kind: "changed", ...advance(next, fact) };
+}
+
+/** Ends an order on somebody's wish, or because its time is over. */
+export function cancel(
+  progress: OrderProgress,
+  how: { time: Date; reason: CancelReason; detail: string; shipmentStopped: boolean },
+): CancelOutcome {
+  switch (progress.state) {
+    case "cancelled":
+      return { kind: "already_cancelled" };
+    case "shipped":
+    case "delivered":
+      return { kind: "too_late", state: progress.state };
+    case "pending_shipment":
+      if (!how.shipmentStopped) return { kind: "stop_shipment_first" };
+      return { kind: "cancelled", ...cancelled(progress, how) };
+    case "pending":
+      return { kind: "cancelled", ...cancelled(progress, how) };
+  }
+}
+
+/** Whether a fact that came too late still tells something: the tracking number comes with the first one only. */
+function addLateData(progress: OrderProgress, fact: Fact): OrderProgress {
+  if (fact.reporter !== "shipping" || !fact.trackingNumber || progress.trackingNumber !== "") return progress;
+  return { ...progress, trackingNumber: fact.trackingNumber };
+}
+
+function record(progress: OrderProgress, fact: Fact): OrderProgress {
+  const heard: Record<Reporter, number> = { ...progress.heard, [fact.reporter]: fact.sequence };
+  switch (fact.reporter) {
+    case "inventory":
+      return { ...progress, heard, inventory: fact.status };
+    case "fraud":
+      return { ...progress, heard, fraud: fact.status };
+    case "payments":
+      return { ...progress, heard, payment: fact.status };
+    case "shipping":
+      return { ...progress, heard, shipment: fact.status, trackingNumber: fact.trackingNumber ?? progress.trackingNumber };
+  }
+}
+
+interface Refusal {
+  reason: CancelReason;
+  /** As a part of a sentence. */
+  words: string;
+}
+
+/** Why the order cannot go on, by what was reported; undefined where nothing is against it. */
+function refusalOf(progress: OrderProgress): Refusal | undefined {
+  const { inventory, fraud, payment, shipment } = progress;
+  if (inventory === "insufficient") return { reason: "OUT_OF_STOCK", words: "its stock was short" };
+  if (inventory === "released") return { reason: "STOCK_LOST", words: "its stock was given back" };
+  if (fraud === "rejected") return { reason: "FRAUD_REJECTED", words: "screening rejected it" };
+  if (payment === "declined") return { reason: "PAYMENT_DECLINED", words: "its payment was declined" };
+  if (payment === "voided" || payment === "refunded") return { reason: "PAYMENT_LOST", words: "its money was given back" };
+  if (shipment === "stopped") return { reason: "SHIPMENT_STOPPED", words: "its shipment was stopped" };
+  return undefined;
+}
+
+function findConflict(progress: OrderProgress): Extract<FactOutcome, { kind: "conflict" }> | undefined {
+  const { state, shipment, inventory, fraud, payment } = progress;
+  if (state === "cancelled" && (shipment === "dispatched" || shipment === "delivered")) {
+    return { kind: "conflict", code: "DISPATCHED_AFTER_CANCEL", message: "the parcel left although the order is cancelled" };
+  }
+  const hasLeft = state === "shipped" || state === "delivered";
+  // Money that goes back after delivery is a refund as any shop makes it.
+  const isAgainst =
+    inventory === "insufficient" || inventory === "released" || fraud === "rejected" || payment === "declined" || payment === "voided";
+  if (hasLeft && (isAgainst || shipment === "stopped")) {
+    const words = refusalOf(progress)?.words ?? "a refusal came";
+    return { kind: "conflict", code: "REFUSED_AFTER_DISPATCH", message: `the parcel has left, and then ${words}` };
+  }
+  return undefined;
+}
+
+/** Moves the order as far as its facts allow. */
+function advance(start: OrderProgress, fact: Fact): Change {
+  let progress = start;
+  const announcements: Announcement[] = [];
+  for (;;) {
+    const step = nextStep(progress, fact);
+    if (!step) return { progress, announcements };
+    progress = step.progress;
+    announcements.push(...step.announcements);
+  }
+}
+
+function nextStep(progress: OrderProgress, fact: Fact): Change | undefined {
+  const { state, shipment } = progress;
+  switch (state) {
+    case "pending":
+    case "pending_shipment": {
+      const refusal = refusalOf(progress);
+      if (refusal) return cancelled(progress, { time: fact.time, reason: cancelReason(refusal, fact), detail: fact.detail });
+      if (state === "pending") return nextPendingStep(progress, fact.time);
+      if (shipment === "dispatched" || shipment === "delivered") return entered(progress, "shipped", fact.time);
+      return undefined;
+    }
+    case "shipped":
+      return shipment === "delivered" ? entered(progress, "delivered", fact.time) : undefined;
+    case "delivered":
+    case "cancelled":
+      return undefined;
+  }
+}
+
+function nextPendingStep(progress: OrderProgress, time: Date): Change | undefined {
+  if (progress.inventory !== "reserved" || progress.fraud !== "cleared") return undefined;
+  if (progress.payment === "authorized" || progress.payment === "captured") return entered(progress, "pending_shipment", time);
+  if (progress.paymentAsked) return undefined;
+  return { progress: { ...progress, paymentAsked: true }, announcements: ["payment_due"] };
+}
+
+/** A shipment that was stopped for a cancellation is one: the event may arrive before the canceller's own answer. */
+function cancelReason(refusal: Refusal, fact: Fact): CancelReason {
+  const isRequested = fact.reporter === "shipping" && fact.detail.startsWith("CANCELLED_BY_REQUEST");
+  return refusal.reason === "SHIPMENT_STOPPED" && isRequested ? "CANCELLED_BY_REQUEST" : refusal.reason;
+}
+
+const announcementOf: Record<Exclude<OrderState, "pending">, Announcement> = {
+  pending_shipment: "ready",
+  shipped: "shipped",
+  delivered: "delivered",
+  cancelled: "cancelled",
+};
+
+function entered(progress: OrderProgress, state: Exclude<OrderState, "pending">, time: Date, reason = ""): Change {
+  if (!stateChanges[progress.state].includes(state)) throw new Error(`an order cannot go from ${progress.state} to ${state}`);
+  const entry = { sequence: progress.timeline.length + 1, state, time, reason };
+  return {
+    progress: { ...progress, state, timeline: [...progress.timeline, entry] },
+    announcements: [announcementOf[state]],
+  };
+}
+
+function cancelled(progress: OrderProgress, how: { time: Date; reason: CancelReason; detail: string }): Change {
+  const change = entered(progress, "cancelled", how.time, how.reason);
+  return { ...change, progress: { ...change.progress, cancelReason: how.reason, cancelDetail: how.detail } };
+}

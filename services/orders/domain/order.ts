@@ -1,0 +1,71 @@
+// What an order is to its own rules. Amounts are whole minor units, times are dates; no database, no wire.
+
+export type OrderState = "pending" | "pending_shipment" | "shipped" | "delivered" | "cancelled";
+export type InventoryStatus = "pending" | "reserved" | "insufficient" | "released";
+export type FraudStatus = "pending" | "review" | "cleared" | "rejected";
+export type PaymentStatus = "pending" | "declined" | "authorized" | "captured" | "voided" | "refunded";
+export type ShipmentStatus = "pending" | "created" | "dispatched" | "delivered" | "stopped";
+
+/** The services that report facts, each in its own order. */
+export type Reporter = "inventory" | "fraud" | "payments" | "shipping";
+
+export type CancelReason =
+  | "OUT_OF_STOCK"
+  | "FRAUD_REJECTED"
+  | "PAYMENT_DECLINED"
+  | "EXPIRED"
+  | "CANCELLED_BY_REQUEST"
+  | "SHIPMENT_STOPPED"
+  | "STOCK_LOST"
+  | "PAYMENT_LOST";
+
+export interface TimelineEntry {
+  sequence: number;
+  state: OrderState;
+  time: Date;
+  reason: string;
+}
+
+/** The part of an order that changes. */
+export interface OrderProgress {
+  state: OrderState;
+  inventory: InventoryStatus;
+  fraud: FraudStatus;
+  payment: PaymentStatus;
+  shipment: ShipmentStatus;
+  /** The latest position of each reporter's events that was taken in. */
+  heard: Record<Reporter, number>;
+  /** True once payment was asked for; it is asked for once. */
+  paymentAsked: boolean;
+  trackingNumber: string;
+  cancelReason: CancelReason | "";
+  cancelDetail: string;
+  timeline: TimelineEntry[];
+}
+
+export const openStates: readonly OrderState[] = ["pending", "pending_shipment", "shipped"];
+
+/** Which state may follow which. docs/orders.md shows the same table. */
+export const stateChanges: Record<OrderState, readonly OrderState[]> = {
+  pending: ["pending_shipment", "cancelled"],
+  pending_shipment: ["shipped", "cancelled"],
+  shipped: ["delivered"],
+  delivered: [],
+  cancelled: [],
+};
+
+export function newProgress(placed: Date): OrderProgress {
+  return {
+    state: "pending",
+    inventory: "pending",
+    fraud: "pending",
+    payment: "pending",
+    shipment: "pending",
+    heard: { inventory: 0, fraud: 0, payments: 0, shipping: 0 },
+    paymentAsked: false,
+    trackingNumber: "",
+    cancelReason: "",
+    cancelDetail: "",
+    timeline: [{ sequence: 1, state: "pending", time: placed, reason: "" }],
+  };
+}

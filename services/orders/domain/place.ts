@@ -1,0 +1,44 @@
+// What an order costs, and whether it can be accepted as asked.
+
+/** No order may come to more. Minor units; far below where whole numbers lose precision. */
+export const totalMax = 1_000_000_000_000;
+
+export interface WantedItem {
+  sku: string;
+  quantity: number;
+}
+
+export interface PricedItem extends WantedItem {
+  title: string;
+  unitPrice: number;
+  lineTotal: number;
+}
+
+export type PricingOutcome =
+  | { kind: "priced"; items: PricedItem[]; subtotal: number; shippingCost: number; total: number }
+  | { kind: "too_large" }
+  | { kind: "not_as_expected"; total: number };
+
+/** Every wanted SKU has a price: the caller has refused the others by name. */
+export function priceOrder(order: {
+  wanted: readonly WantedItem[];
+  prices: ReadonlyMap<string, { title: string; unitPrice: number }>;
+  shippingCost: number;
+  expectedTotal: number | undefined;
+}): PricingOutcome {
+  const items = order.wanted.map(({ sku, quantity }) => {
+    const price = order.prices.get(sku);
+    if (!price) throw new Error(`no price for ${sku}`);
+    return { sku, quantity, title: price.title, unitPrice: price.unitPrice, lineTotal: price.unitPrice * quantity };
+  });
+  const subtotal = items.reduce((sum, item) => sum + item.lineTotal, 0);
+  const total = subtotal + order.shippingCost;
+  if (total > totalMax) return { kind: "too_large" };
+  if (order.expectedTotal !== undefined && order.expectedTotal !== total) return { kind: "not_as_expected", total };
+  return { kind: "priced", items, subtotal, shippingCost: order.shippingCost, total };
+}
+
+/** Units of all lines together. */
+export function unitsOf(wanted: readonly WantedItem[]): number {
+  return wanted.reduce((sum, item) => sum + item.quantity, 0);
+}

@@ -1,0 +1,92 @@
+// What orders tells the others.
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  OrderCancelledSchema,
+  OrderDeliveredSchema,
+  OrderPaymentDueSchema,
+  OrderReadySchema,
+  OrderShippedSchema,
+} from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
+import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
+import type { Announcement } from "../domain/facts.ts";
+import type { NewOrder } from "../store/insert.ts";
+import type { LockedOrder } from "../store/progress.ts";
+
+/** What screening may look at besides the order; it is told once and not kept. */
+export interface Screening {
+  paymentMethodBin: string;
+  deviceFingerprint: string;
+}
+
+export function orderCreated(order: NewOrder, screening: Screening, cause: Cause): OutgoingEvent {
+  const money = (minorUnits: number): { currencyCode: string; minorUnits: bigint } => ({
+    currencyCode: order.currencyCode,
+    minorUnits: BigInt(minorUnits),
+  });
+  return outgoing(
+    OrderCreatedSchema,
+    {
+      orderId: order.orderId,
+      buyer: { customerId: order.customerId, ...screening },
+      lines: order.items.map((item) => ({ sku: item.sku, quantity: BigInt(item.quantity), unitPrice: money(item.unitPrice) })),
+      subtotal: money(order.subtotal),
+      shippingCost: money(order.shippingCost),
+      total: money(order.total),
+      ...(order.shippingAddress ? { shippingAddress: order.shippingAddress } : {}),
+      createTime: timestampFromDate(order.createTime),
+      expireTime: timestampFromDate(order.expireTime),
+    },
+    { tenant: order.tenant, sequence: 1, time: order.createTime, cause },
+  );
+}
+
+/** The event for an announcement; it takes the order's next sequence number. */
+export function announce(
+  order: LockedOrder,
+  announcement: Announcement,
+  about: { lines: readonly { sku: string; quantity: number }[]; time: Date; cause: Cause },
+): OutgoingEvent {
+  const { orderId, tenant, progress } = order;
+  order.eventsSent += 1;
+  const envelope = { tenant, sequence: order.eventsSent, time: about.time, cause: about.cause };
+  switch (announcement) {
+    case "payment_due":
+      return outgoing(
+        OrderPaymentDueSchema,
+        {
+          orderId,
+          amount: { currencyCode: order.currencyCode, minorUnits: BigInt(order.total) },
+          paymentToken: order.paymentToken,
+          deadline: timestampFromDate(order.expireTime),
+        },
+        envelope,
+      );
+    case "ready":
+      return outgoing(
+        OrderReadySchema,
+        {
+          orderId,
+          lines: about.lines.map((line) => ({ sku: line.sku, quantity: BigInt(line.quantity) })),
+          shippingMethod: order.shippingMethod,
+          ...(order.shippingAddress ? { shippingAddress: order.shippingAddress } : {}),
+        },
+        envelope,
+      );
+    case "shipped":
+      return outgoing(OrderShippedSchema, { orderId, trackingNumber: progress.trackingNumber }, envelope);
+    case "delivered":
+      return outgoing(OrderDeliveredSchema, { orderId }, envelope);
+    case "cancelled":
+      return outgoing(
+        OrderCancelledSchema,
+        {
+          orderId,
+          reason: progress.cancelReason,
+          detail: progress.cancelDetail,
+          cancelTime: timestampFromDate(about.time),
+        },
+        envelope,
+      );
+  }
+}

@@ -1,0 +1,68 @@
+// Commits concurrent placements in groups: orders, their first event and their deadline, in one transaction.
+import { GroupCommitFull, createGroupCommit, type GroupCommit } from "#runtime/group-commit.ts";
+import { unavailable } from "#runtime/errors.ts";
+import { appendEvents } from "#runtime/events/outbox.ts";
+import type { Cause } from "#runtime/events/outgoing.ts";
+import { planDue } from "#runtime/schedule/due-work.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import { insertOrders, type NewOrder } from "../store/insert.ts";
+import type { OrdersTables } from "../store/tables.ts";
+import { expireKind } from "./announce.ts";
+import { orderCreated, type Screening } from "./build.ts";
+
+export interface Placement {
+  order: NewOrder;
+  screening: Screening;
+  cause: Cause;
+}
+
+/** "claimed": the request_id is another order's, which was there first. */
+export type Placed = { kind: "inserted" } | { kind: "claimed" };
+
+const groupMax = 200;
+/** One is on its way to the disk while the next is being written. */
+const commitsInFlightMax = 2;
+const waitingMax = 2_000;
+
+export function createPlacements(runtime: Pick<ServiceRuntime<OrdersTables>, "transaction">): GroupCommit<Placement, Placed> {
+  const commits = createGroupCommit<Placement, Placed>({
+    itemsMax: groupMax,
+    commitsInFlightMax,
+    waitingMax,
+    commit: (group) => commitGroup(runtime, group),
+  });
+  return {
+    add: (placement) =>
+      commits.add(placement).catch((error: unknown) => {
+        throw error instanceof GroupCommitFull ? unavailable("order placement") : error;
+      }),
+  };
+}
+
+async function commitGroup(
+  runtime: Pick<ServiceRuntime<OrdersTables>, "transaction">,
+  group: readonly Placement[],
+): Promise<Placed[]> {
+  return runtime.transaction(async (tx) => {
+    const inserted = await insertOrders(
+      tx,
+      group.map(({ order }) => order),
+    );
+    const fresh = group.filter(({ order }) => inserted.has(order.orderId));
+    await appendEvents(
+      tx,
+      fresh.map(({ order, screening, cause }) => orderCreated(order, screening, cause)),
+    );
+    await planDue(
+      tx,
+      fresh.map(({ order, cause }) => ({
+        kind: expireKind,
+        tenant: order.tenant,
+        key: order.orderId,
+        dueTime: order.expireTime,
+        cause,
+      })),
+    );
+    return group.map(({ order }) => ({ kind: inserted.has(order.orderId) ? "inserted" : "claimed" }));
+  });
+}

@@ -1,0 +1,123 @@
+// Orders as the contract shows them.
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  FraudStatus,
+  InventoryStatus,
+  OrderSchema,
+  OrderState,
+  PaymentStatus,
+  ShipmentStatus,
+  type Order,
+  type TimelineEntrySchema,
+} from "#gen/ordermesh/orders/v1/order_pb.ts";
+import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import type * as domain from "../domain/order.ts";
+import type { OrderRow, TimelineRow } from "../store/read.ts";
+import type { ShippingMethodName } from "../store/tables.ts";
+
+export const stateMessages: Record<domain.OrderState, OrderState> = {
+  pending: OrderState.PENDING,
+  pending_shipment: OrderState.PENDING_SHIPMENT,
+  shipped: OrderState.SHIPPED,
+  delivered: OrderState.DELIVERED,
+  cancelled: OrderState.CANCELLED,
+};
+
+const inventoryMessages: Record<domain.InventoryStatus, InventoryStatus> = {
+  pending: InventoryStatus.PENDING,
+  reserved: InventoryStatus.RESERVED,
+  insufficient: InventoryStatus.INSUFFICIENT,
+  released: InventoryStatus.RELEASED,
+};
+
+const fraudMessages: Record<domain.FraudStatus, FraudStatus> = {
+  pending: FraudStatus.PENDING,
+  review: FraudStatus.REVIEW,
+  cleared: FraudStatus.CLEARED,
+  rejected: FraudStatus.REJECTED,
+};
+
+const paymentMessages: Record<domain.PaymentStatus, PaymentStatus> = {
+  pending: PaymentStatus.PENDING,
+  declined: PaymentStatus.DECLINED,
+  authorized: PaymentStatus.AUTHORIZED,
+  captured: PaymentStatus.CAPTURED,
+  voided: PaymentStatus.VOIDED,
+  refunded: PaymentStatus.REFUNDED,
+};
+
+const shipmentMessages: Record<domain.ShipmentStatus, ShipmentStatus> = {
+  pending: ShipmentStatus.PENDING,
+  created: ShipmentStatus.CREATED,
+  dispatched: ShipmentStatus.DISPATCHED,
+  delivered: ShipmentStatus.DELIVERED,
+  stopped: ShipmentStatus.STOPPED,
+};
+
+const methodMessages: Record<ShippingMethodName, ShippingMethod> = {
+  STANDARD: ShippingMethod.STANDARD,
+  EXPRESS: ShippingMethod.EXPRESS,
+};
+
+export function timelineMessage(row: TimelineRow): MessageInitShape<typeof TimelineEntrySchema> {
+  return {
+    sequence: BigInt(row.sequence),
+    state: stateMessages[row.state],
+    time: timestampFromDate(row.time),
+    reason: row.reason,
+  };
+}
+
+export function orderMessage(row: OrderRow): Order {
+  const money = (minorUnits: number): { currencyCode: string; minorUnits: bigint } => ({
+    currencyCode: row.currency_code,
+    minorUnits: BigInt(minorUnits),
+  });
+  return create(OrderSchema, {
+    orderId: row.order_id,
+    customerId: row.customer_id,
+    state: stateMessages[row.state],
+    items: row.items.map((item) => ({
+      sku: item.sku,
+      title: item.title,
+      quantity: BigInt(item.quantity),
+      unitPrice: money(item.unit_price),
+      lineTotal: money(item.unit_price * item.quantity),
+    })),
+    subtotal: money(row.subtotal),
+    shippingCost: money(row.shipping_cost),
+    total: money(row.total),
+    shippingMethod: methodMessages[row.shipping_method],
+    ...(row.shipping_address ? { shippingAddress: row.shipping_address } : {}),
+    services: {
+      inventory: inventoryMessages[row.services.inventory_status],
+      fraud: fraudMessages[row.services.fraud_status],
+      payment: paymentMessages[row.services.payment_status],
+      shipment: shipmentMessages[row.services.shipment_status],
+    },
+    timeline: row.timeline.map(timelineMessage),
+    trackingNumber: row.tracking_number,
+    cancelReason: row.cancel_reason,
+    cancelDetail: row.cancel_detail,
+    expireTime: timestampFromDate(row.expire_time),
+    createTime: timestampFromDate(row.create_time),
+    updateTime: timestampFromDate(row.update_time),
+    etag: `"${row.version}"`,
+  });
+}
+
+/** An order as it was answered when it was placed, whatever has become of it since: a repeat gets the first answer. */
+export function asPlaced(row: OrderRow): OrderRow {
+  return {
+    ...row,
+    state: "pending",
+    services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
+    timeline: row.timeline.slice(0, 1),
+    tracking_number: "",
+    cancel_reason: "",
+    cancel_detail: "",
+    update_time: row.create_time,
+    version: 1,
+  };
+}

@@ -1,0 +1,143 @@
+// Loads the changing part of many orders under a lock, and saves it back.
+import { sql, type Transaction } from "kysely";
+import type { CancelReason, OrderProgress, TimelineEntry } from "../domain/order.ts";
+import type { AddressRow, OrdersTables, ShippingMethodName } from "./tables.ts";
+
+export interface OrderKey {
+  tenant: string;
+  orderId: string;
+}
+
+/** What deciding and announcing need of an order. */
+export interface LockedOrder extends OrderKey {
+  currencyCode: string;
+  total: number;
+  paymentToken: string;
+  shippingMethod: ShippingMethodName;
+  shippingAddress: AddressRow | null;
+  expireTime: Date;
+  eventsSent: number;
+  version: number;
+  progress: OrderProgress;
+}
+
+export const keyOf = ({ tenant, orderId }: OrderKey): string => `${tenant}.${orderId}`;
+
+interface ProgressRow extends Omit<OrderProgress, "heard" | "timeline" | "cancelReason">, Omit<LockedOrder, "progress"> {
+  inventoryHeard: number;
+  fraudHeard: number;
+  paymentHeard: number;
+  shipmentHeard: number;
+  cancelReason: CancelReason | "";
+  timeline: (Omit<TimelineEntry, "time"> & { time: string })[];
+}
+
+/** Locks orders, in the order of their keys so that two batches cannot wait for each other. Unknown ones are left out. */
+export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly OrderKey[]): Promise<Map<string, LockedOrder>> {
+  const locked = await sql<ProgressRow>`
+    with wanted as (
+      select distinct tenant_id, order_id
+      from unnest(${keys.map((key) => key.tenant)}::text[], ${keys.map((key) => key.orderId)}::text[]) as wanted (tenant_id, order_id)
+    ), locked as (
+      select orders.* from orders join wanted using (tenant_id, order_id)
+      order by orders.tenant_id, orders.order_id
+      for update of orders
+    )
+    select locked.tenant_id as tenant, locked.order_id as "orderId", currency_code as "currencyCode", total,
+      payment_token as "paymentToken", shipping_method as "shippingMethod", shipping_address as "shippingAddress",
+      expire_time as "expireTime", events_sent as "eventsSent", version, locked.state as state, payment_asked as "paymentAsked",
+      tracking_number as "trackingNumber", cancel_reason as "cancelReason", cancel_detail as "cancelDetail",
+      inventory_status as inventory, fraud_status as fraud, payment_status as payment, shipment_status as shipment,
+      inventory_heard as "inventoryHeard", fraud_heard as "fraudHeard", payment_heard as "paymentHeard",
+      shipment_heard as "shipmentHeard",
+      (
+        select json_agg(json_build_object('sequence', sequence, 'state', step.state, 'reason', reason, 'time', time) order by sequence)
+        from order_timeline step where step.tenant_id = locked.tenant_id and step.order_id = locked.order_id
+      ) as timeline
+    from locked join order_services using (tenant_id, order_id)`.execute(tx);
+  return new Map(locked.rows.map((row) => [keyOf(row), toLockedOrder(row)]));
+}
+
+function toLockedOrder(row: ProgressRow): LockedOrder {
+  const { tenant, orderId, currencyCode, total, paymentToken, shippingMethod, shippingAddress, expireTime, eventsSent, version } = row;
+  const { state, inventory, fraud, payment, shipment, paymentAsked, trackingNumber, cancelReason, cancelDetail } = row;
+  return {
+    ...{ tenant, orderId, currencyCode, total, paymentToken, shippingMethod, shippingAddress, expireTime, eventsSent, version },
+    progress: {
+      ...{ state, inventory, fraud, payment, shipment, paymentAsked, trackingNumber, cancelReason, cancelDetail },
+      heard: { inventory: row.inventoryHeard, fraud: row.fraudHeard, payments: row.paymentHeard, shipping: row.shipmentHeard },
+      timeline: row.timeline.map((entry) => ({ ...entry, time: new Date(entry.time) })),
+    },
+  };
+}
+
+/** Saves orders that are locked by this transaction. */
+export async function saveOrders(tx: Transaction<OrdersTables>, orders: readonly LockedOrder[], now: Date): Promise<void> {
+  if (orders.length === 0) return;
+  const column = <Value>(pick: (order: LockedOrder) => Value): Value[] => orders.map(pick);
+  const tenants = column((order) => order.tenant);
+  const orderIds = column((order) => order.orderId);
+  const saved = await sql`
+    update orders
+    set state = new.state, payment_asked = new.payment_asked, tracking_number = new.tracking_number,
+      cancel_reason = new.cancel_reason, cancel_detail = new.cancel_detail, events_sent = new.events_sent,
+      version = orders.version + 1, update_time = ${now}
+    from unnest(
+      ${tenants}::text[],
+      ${orderIds}::text[],
+      ${column((order) => order.version)}::integer[],
+      ${column((order) => order.progress.state)}::text[],
+      ${column((order) => order.progress.paymentAsked)}::boolean[],
+      ${column((order) => order.progress.trackingNumber)}::text[],
+      ${column((order) => order.progress.cancelReason)}::text[],
+      ${column((order) => order.progress.cancelDetail)}::text[],
+      ${column((order) => order.eventsSent)}::integer[]
+    ) as new (tenant_id, order_id, version, state, payment_asked, tracking_number, cancel_reason, cancel_detail, events_sent)
+    where orders.tenant_id = new.tenant_id and orders.order_id = new.order_id and orders.version = new.version`.execute(tx);
+  if (saved.numAffectedRows !== BigInt(orders.length)) throw new Error("an order changed under its lock");
+  await sql`
+    update order_services
+    set inventory_status = new.inventory, fraud_status = new.fraud, payment_status = new.payment, shipment_status = new.shipment,
+      inventory_heard = new.inventory_heard, fraud_heard = new.fraud_heard, payment_heard = new.payment_heard,
+      shipment_heard = new.shipment_heard, update_time = ${now}
+    from unnest(
+      ${tenants}::text[],
+      ${orderIds}::text[],
+      ${column((order) => order.progress.inventory)}::text[],
+      ${column((order) => order.progress.fraud)}::text[],
+      ${column((order) => order.progress.payment)}::text[],
+      ${column((order) => order.progress.shipment)}::text[],
+      ${column((order) => order.progress.heard.inventory)}::bigint[],
+      ${column((order) => order.progress.heard.fraud)}::bigint[],
+      ${column((order) => order.progress.heard.payments)}::bigint[],
+      ${column((order) => order.progress.heard.shipping)}::bigint[]
+    ) as new (tenant_id, order_id, inventory, fraud, payment, shipment, inventory_heard, fraud_heard, payment_heard, shipment_heard)
+    where order_services.tenant_id = new.tenant_id and order_services.order_id = new.order_id`.execute(tx);
+  const steps = orders.flatMap((order) => order.progress.timeline.map((entry) => ({ ...entry, order })));
+  await sql`
+    insert into order_timeline (tenant_id, order_id, sequence, state, reason, time)
+    select * from unnest(
+      ${steps.map((step) => step.order.tenant)}::text[],
+      ${steps.map((step) => step.order.orderId)}::text[],
+      ${steps.map((step) => step.sequence)}::integer[],
+      ${steps.map((step) => step.state)}::text[],
+      ${steps.map((step) => step.reason)}::text[],
+      ${steps.map((step) => step.time)}::timestamptz[]
+    )
+    on conflict do nothing`.execute(tx);
+}
+
+/** The lines of orders, for what is announced about them. */
+export async function readLines(
+  tx: Transaction<OrdersTables>,
+  keys: readonly OrderKey[],
+): Promise<Map<string, { sku: string; quantity: number }[]>> {
+  if (keys.length === 0) return new Map();
+  const read = await sql<{ tenant: string; orderId: string; sku: string; quantity: number }>`
+    select order_item.tenant_id as tenant, order_item.order_id as "orderId", sku, quantity
+    from order_item
+    join unnest(${keys.map((key) => key.tenant)}::text[], ${keys.map((key) => key.orderId)}::text[]) as wanted (tenant_id, order_id)
+      using (tenant_id, order_id)
+    order by order_item.order_id, position`.execute(tx);
+  return Map.groupBy(read.rows, keyOf);
+}

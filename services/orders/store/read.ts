@@ -1,0 +1,95 @@
+// Reads whole orders for those who ask.
+import { sql, type Kysely, type Selectable } from "kysely";
+import type { OrderState } from "../domain/order.ts";
+import type { OrdersTables } from "./tables.ts";
+
+export interface TimelineRow {
+  sequence: number;
+  state: OrderState;
+  reason: string;
+  time: Date;
+}
+
+export interface OrderRow extends Selectable<OrdersTables["orders"]> {
+  services: Pick<
+    Selectable<OrdersTables["order_services"]>,
+    "inventory_status" | "fraud_status" | "payment_status" | "shipment_status"
+  >;
+  items: { sku: string; title: string; quantity: number; unit_price: number }[];
+  timeline: TimelineRow[];
+}
+
+/** Parts come as JSON in the same row: one round trip for an order or a page of them. */
+const wholeOrder = sql`
+  orders.*,
+  (
+    select json_build_object('inventory_status', inventory_status, 'fraud_status', fraud_status, 'payment_status', payment_status,
+      'shipment_status', shipment_status)
+    from order_services part where part.tenant_id = orders.tenant_id and part.order_id = orders.order_id
+  ) as services,
+  (
+    select json_agg(json_build_object('sku', sku, 'title', title, 'quantity', quantity, 'unit_price', unit_price) order by position)
+    from order_item part where part.tenant_id = orders.tenant_id and part.order_id = orders.order_id
+  ) as items,
+  (
+    select json_agg(json_build_object('sequence', sequence, 'state', part.state, 'reason', reason, 'time', time) order by sequence)
+    from order_timeline part where part.tenant_id = orders.tenant_id and part.order_id = orders.order_id
+  ) as timeline`;
+
+type RawRow = Omit<OrderRow, "timeline"> & { timeline: (Omit<TimelineRow, "time"> & { time: string })[] };
+
+const toRow = (row: RawRow): OrderRow => ({
+  ...row,
+  timeline: row.timeline.map((entry) => ({ ...entry, time: new Date(entry.time) })),
+});
+
+export async function readOrder(
+  db: Kysely<OrdersTables>,
+  { tenant, orderId }: { tenant: string; orderId: string },
+): Promise<OrderRow | undefined> {
+  const read = await sql<RawRow>`
+    select ${wholeOrder} from orders where orders.tenant_id = ${tenant} and orders.order_id = ${orderId}`.execute(db);
+  return read.rows.map(toRow)[0];
+}
+
+/** The order that a request_id has led to, if any. */
+export async function readOrderOfRequest(
+  db: Kysely<OrdersTables>,
+  { tenant, requestId }: { tenant: string; requestId: string },
+): Promise<OrderRow | undefined> {
+  const read = await sql<RawRow>`
+    select ${wholeOrder} from orders where orders.tenant_id = ${tenant} and orders.request_id = ${requestId}`.execute(db);
+  return read.rows.map(toRow)[0];
+}
+
+/** A page of orders, newest first: ids sort by time of placement. */
+export async function listOrders(
+  db: Kysely<OrdersTables>,
+  page: { tenant: string; customerId: string; state: OrderState | undefined; before: string | undefined; rowsMax: number },
+): Promise<OrderRow[]> {
+  const conditions = [
+    sql`orders.tenant_id = ${page.tenant}`,
+    ...(page.customerId === "" ? [] : [sql`orders.customer_id = ${page.customerId}`]),
+    ...(page.state === undefined ? [] : [sql`orders.state = ${page.state}`]),
+    ...(page.before === undefined ? [] : [sql`orders.order_id < ${page.before}`]),
+  ];
+  const read = await sql<RawRow>`
+    select ${wholeOrder} from orders where ${sql.join(conditions, sql` and `)}
+    order by orders.order_id desc limit ${page.rowsMax}`.execute(db);
+  return read.rows.map(toRow);
+}
+
+/** The states that an order has entered after a position, oldest first. */
+export async function readTimelineAfter(
+  db: Kysely<OrdersTables>,
+  { tenant, orderId, after }: { tenant: string; orderId: string; after: number },
+): Promise<TimelineRow[]> {
+  return db
+    .selectFrom("order_timeline")
+    .select(["sequence", "state", "reason", "time"])
+    .where("tenant_id", "=", tenant)
+    .where("order_id", "=", orderId)
+    .where("sequence", ">", after)
+    .orderBy("sequence")
+    .execute();
+}

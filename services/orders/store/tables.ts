@@ -1,0 +1,73 @@
+// The schema as kysely sees it.
+import type { FraudStatus, InventoryStatus, OrderState, PaymentStatus, ShipmentStatus } from "../domain/order.ts";
+
+export interface OrdersTables {
+  orders: {
+    tenant_id: string;
+    order_id: string;
+    customer_id: string;
+    state: OrderState;
+    currency_code: string;
+    subtotal: number;
+    shipping_cost: number;
+    total: number;
+    shipping_method: ShippingMethodName;
+    shipping_address: AddressRow | null;
+    payment_token: string;
+    payment_asked: boolean;
+    tracking_number: string;
+    cancel_reason: string;
+    cancel_detail: string;
+    request_id: string | null;
+    request_hash: Buffer | null;
+    events_sent: number;
+    version: number;
+    expire_time: Date;
+    create_time: Date;
+    update_time: Date;
+  };
+  order_item: {
+    tenant_id: string;
+    order_id: string;
+    position: number;
+    sku: string;
+    title: string;
+    quantity: number;
+    unit_price: number;
+  };
+  order_services: {
+    tenant_id: string;
+    order_id: string;
+    inventory_status: InventoryStatus;
+    fraud_status: FraudStatus;
+    payment_status: PaymentStatus;
+    shipment_status: ShipmentStatus;
+    inventory_heard: number;
+    fraud_heard: number;
+    payment_heard: number;
+    shipment_heard: number;
+    expires_at: Date;
+    create_time: Date;
+    update_time: Date;
+  };
+  order_timeline: {
+    tenant_id: string;
+    order_id: string;
+    sequence: number;
+    state: OrderState;
+    reason: string;
+    time: Date;
+  };
+}
+
+export type ShippingMethodName = "STANDARD" | "EXPRESS";
+
+/** An address as it is kept: the fields of ordermesh.type.v1.Address. */
+export interface AddressRow {
+  recipient: string;
+  lines: string[];
+  city: string;
+  postalCode: string;
+  region: string;
+  countryCode: string;
+}
