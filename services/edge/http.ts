@@ -1,0 +1,173 @@
+// The HTTP/1.1 server: bounds on what a connection may do, health, and an end that loses no answer.
+import * as http from "node:http";
+import type { Duplex } from "node:stream";
+import { StartupError } from "#runtime/backing/startup-error.ts";
+
+export interface Readiness {
+  ready: boolean;
+  checks: Record<string, string>;
+}
+
+export interface HttpLimits {
+  headerBytesMax: number;
+  headersMax: number;
+  connectionsMax: number;
+  /** From the first byte of a request to the end of its headers. */
+  headersMs: number;
+  /** From the first byte of a request to the end of its body. */
+  requestMs: number;
+  /** Above the 60 seconds of common load balancers, which must be the ones that close. */
+  keepAliveMs: number;
+  /** How often the two above are looked at. */
+  checkMs: number;
+  readinessMs: number;
+}
+
+export const defaultHttpLimits: HttpLimits = {
+  headerBytesMax: 16_384,
+  headersMax: 100,
+  connectionsMax: 10_000,
+  headersMs: 10_000,
+  requestMs: 60_000,
+  keepAliveMs: 65_000,
+  checkMs: 2_000,
+  readinessMs: 2_000,
+};
+
+export interface HttpServerOptions {
+  handle: (request: http.IncomingMessage, response: http.ServerResponse) => Promise<void>;
+  readiness: () => Promise<Readiness>;
+  /** Runs when the server begins to close, to end what would never end by itself. */
+  onClosing: () => void;
+  errorDomain: string;
+  port: number;
+  host: string;
+  limits: HttpLimits;
+}
+
+export interface HttpServer {
+  port: number;
+  /** Takes no more connections, lets requests finish, and cuts what still runs after the grace. */
+  close(graceMs: number): Promise<void>;
+}
+
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { limits } = options;
+  let closing = false;
+  const server = http.createServer({
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: limits.checkMs,
+  });
+  server.maxHeadersCount = limits.headersMax;
+  server.maxConnections = limits.connectionsMax;
+  const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
+    if (closing) response.setHeader("connection", "close");
+    if (request.url === "/healthz" || request.url === "/readyz") {
+      void answerHealth(request, response, closing, options);
+    } else {
+      void options.handle(request, response);
+    }
+  };
+  server.on("request", onRequest);
+  // Without a listener Node would ask for the body of a request that we may be about to refuse.
+  server.on("checkContinue", onRequest);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseConnection(error, socket, options.errorDomain));
+  await listen(server, options);
+  const address = server.address();
+  const port = typeof address === "object" && address ? address.port : options.port;
+
+  return {
+    port,
+    async close(graceMs) {
+      closing = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      options.onClosing();
+      const idle = setInterval(() => server.closeIdleConnections(), 20);
+      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearInterval(idle);
+      clearTimeout(cut);
+    },
+  };
+}
+
+function listen(server: http.Server, { port, host }: { port: number; host: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code === "EADDRINUSE" || error.code === "EACCES"
+          ? new StartupError(
+              `The REST edge cannot listen on ${host}:${port} (${error.code === "EACCES" ? "no permission" : "the port is in use"}); set ORDERMESH_EDGE_PORT to a free port.`,
+            )
+          : error,
+      );
+    });
+    server.listen({ port, host }, () => {
+      server.removeAllListeners("error");
+      resolve();
+    });
+  });
+}
+
+async function answerHealth(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  closing: boolean,
+  options: HttpServerOptions,
+): Promise<void> {
+  request.resume();
+  const state: Readiness =
+    request.url === "/healthz"
+      ? { ready: true, checks: {} }
+      : closing
+        ? { ready: false, checks: { edge: "closing" } }
+        : await checkReadiness(options);
+  const body = request.url === "/healthz" ? { status: "ok" } : state;
+  response.writeHead(state.ready ? 200 : 503, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+/** A check that hangs or throws is a check that failed. */
+async function checkReadiness({ readiness, limits }: HttpServerOptions): Promise<Readiness> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Readiness>((resolve) => {
+    timer = setTimeout(() => resolve({ ready: false, checks: { readiness: "no answer in time" } }), limits.readinessMs);
+  });
+  try {
+    return await Promise.race([readiness(), late]);
+  } catch {
+    return { ready: false, checks: { readiness: "failed" } };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const connectionRefusals: Record<string, { line: string; message: string }> = {
+  HPE_HEADER_OVERFLOW: {
+    line: "431 Request Header Fields Too Large",
+    message: "the request's headers or its address are too long",
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: { line: "408 Request Timeout", message: "the request did not arrive in time" },
+};
+
+/** What cannot be parsed as HTTP has no response object; the answer is written by hand, in the shape of all others. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex, domain: string): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { line, message } = connectionRefusals[error.code ?? ""] ?? {
+    line: "400 Bad Request",
+    message: "the request is not valid HTTP",
+  };
+  const info = { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "MALFORMED_REQUEST", domain };
+  const body = JSON.stringify({ code: 3, message, details: [info] });
+  socket.end(
+    `HTTP/1.1 ${line}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  // Whoever does not close is closed.
+  setTimeout(() => socket.destroy(), 1_000).unref();
+}
