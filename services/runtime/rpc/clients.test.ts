@@ -245,7 +245,7 @@ test("refusals do not open the breaker", async () => {
 test("a replica that never answers opens its breaker, where its callers were patient", async () => {
   const port = await replica({ getProduct: () => new Promise(() => {}) });
   const client = remoteClient(port.url);
-  const patient = await Promise.all(Array.from({ length: 5 }, () => refusalOf(client.getProduct(product, { timeoutMs: 1_000 }))));
+  const patient = await Promise.all(Array.from({ length: 5 }, () => refusalOf(client.getProduct(product, { timeoutMs: 1_200 }))));
   expect(patient.map(({ code }) => code)).toEqual(Array.from({ length: 5 }, () => Code.DeadlineExceeded));
   expect((await refusalOf(client.getProduct(product))).code).toBe(Code.Unavailable);
 });

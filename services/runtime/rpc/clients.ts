@@ -20,6 +20,8 @@ export interface ClientsOptions {
 export interface Clients {
   /** Refusals of the service reach the caller as ConnectError with their reason. A service that is nowhere answers UNAVAILABLE. */
   client<Desc extends DescService>(service: Desc): Client<Desc>;
+  /** The way to a service, for callers that know its methods by descriptor only. */
+  transportFor(service: DescService): Transport;
   /** Closes the connections; calls under way fail. */
   close(): void;
 }
@@ -45,6 +47,7 @@ export function createClients({ local, addresses, log }: ClientsOptions): Client
 
   return {
     client: (service) => createClient(service, withCallerContext(transportTo(service))),
+    transportFor: (service) => withCallerContext(transportTo(service)),
     close: () => {
       for (const replica of replicas) replica.close();
     },
