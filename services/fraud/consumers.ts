@@ -1,0 +1,126 @@
+// New orders are screened; a review of an order that has ended is closed.
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Transaction } from "kysely";
+import { OrderCreatedSchema as OrderCreatedV1Schema } from "#gen/ordermesh/orders/events/v1/order_created_pb.ts";
+import { OrderCancelledSchema, type OrderCancelled } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { OrderCreatedSchema, type OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
+import { hear, older, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import { raiseOrderCreatedV1 } from "../upcasts/order-created.ts";
+import { assessOrders, closeReview } from "./domain/assessment.ts";
+import type { ScreenedOrder } from "./domain/rules.ts";
+import { velocityQuestions } from "./domain/velocity.ts";
+import {
+  countOrdersBefore,
+  findCancelled,
+  insertAssessments,
+  lockAssessments,
+  lockCustomers,
+  rememberCancelled,
+  saveDecisions,
+} from "./store/assessments.ts";
+import { tellOf } from "./store/outbox.ts";
+import { rulesOf } from "./store/rules.ts";
+import { keyOf, type Tables } from "./store/tables.ts";
+
+export function fraudHears({ clock }: Pick<ServiceRuntime<Tables>, "clock">): Hearing[] {
+  return [
+    hear<typeof OrderCreatedSchema, Tables>({
+      name: "fraud.assess",
+      event: OrderCreatedSchema,
+      older: [older(OrderCreatedV1Schema, raiseOrderCreatedV1)],
+      handle: (tx, events) => assess(tx, events, clock.now()),
+    }),
+    hear<typeof OrderCancelledSchema, Tables>({
+      name: "fraud.close",
+      event: OrderCancelledSchema,
+      handle: (tx, events) => close(tx, events, clock.now()),
+    }),
+  ];
+}
+
+async function assess(tx: Transaction<Tables>, events: ReceivedEvent<OrderCreated>[], now: Date): Promise<void> {
+  const created = new Map((await withoutKnown(tx, events)).map((event) => [orderKeyOf(event), event]));
+  const orders = [...created.values()].map(screenedOrder);
+  if (orders.length === 0) return;
+  const rules = await rulesOf(tx, [...new Set(orders.map(({ tenant }) => tenant))]);
+  const questions = velocityQuestions(orders, rules);
+  if (questions.length > 0)
+    await lockCustomers(
+      tx,
+      questions.map(({ order }) => order),
+    );
+  const counts = questions.length > 0 ? await countOrdersBefore(tx, questions) : [];
+  const assessed = assessOrders({ orders, rules, velocity: { questions, counts }, now }).flatMap((assessment) => {
+    const event = created.get(keyOf(assessment));
+    return event ? [{ assessment, event }] : [];
+  });
+  await insertAssessments(
+    tx,
+    assessed.map(({ assessment, event }) => ({ ...assessment, orderEventId: event.id })),
+  );
+  await tellOf(
+    tx,
+    assessed.map(({ assessment, event }) => ({ assessment, time: now, cause: event.cause })),
+  );
+}
+
+const orderKeyOf = ({ tenant, message }: ReceivedEvent<{ orderId: string }>): string =>
+  keyOf({ tenant, orderId: message.orderId });
+
+/** Leaves out orders that have ended and events that were handled before. Throws where an order is created a second time. */
+async function withoutKnown(
+  tx: Transaction<Tables>,
+  events: ReceivedEvent<OrderCreated>[],
+): Promise<ReceivedEvent<OrderCreated>[]> {
+  const keys = events.map(({ tenant, message }) => ({ tenant, orderId: message.orderId }));
+  const assessed = await lockAssessments(tx, keys);
+  const cancelled = await findCancelled(tx, keys);
+  const handledBy = new Map([...assessed].map(([key, { orderEventId }]) => [key, orderEventId]));
+  return events.filter((event) => {
+    const key = orderKeyOf(event);
+    if (cancelled.has(key)) return false;
+    const handledId = handledBy.get(key);
+    if (handledId !== undefined && handledId !== event.id) {
+      throw new RefusedEvent("DUPLICATE_ORDER", `order ${event.message.orderId} was created before, by event ${handledId}`);
+    }
+    handledBy.set(key, event.id);
+    return handledId === undefined;
+  });
+}
+
+function screenedOrder({ tenant, time, message }: ReceivedEvent<OrderCreated>): ScreenedOrder {
+  const { orderId, buyer, total, createTime } = message;
+  if (!total) throw new RefusedEvent("ORDER_WITHOUT_TOTAL", `order ${orderId} has no total`);
+  return {
+    tenant,
+    orderId,
+    customerId: buyer?.customerId ?? "",
+    cardBin: buyer?.paymentMethodBin ?? "",
+    deviceFingerprint: buyer?.deviceFingerprint ?? "",
+    total: { currencyCode: total.currencyCode, minorUnits: Number(total.minorUnits) },
+    placeTime: createTime ? timestampDate(createTime) : time,
+  };
+}
+
+async function close(tx: Transaction<Tables>, events: ReceivedEvent<OrderCancelled>[], now: Date): Promise<void> {
+  // The first cancellation of an order counts.
+  const cancelled = new Map(events.toReversed().map((event) => [orderKeyOf(event), event]));
+  const orders = [...cancelled].map(([key, { tenant, message }]) => ({
+    key,
+    tenant,
+    orderId: message.orderId,
+    reason: message.reason,
+    cancelTime: message.cancelTime ? timestampDate(message.cancelTime) : now,
+  }));
+  const assessed = await lockAssessments(tx, orders);
+  await rememberCancelled(
+    tx,
+    orders.filter(({ key }) => !assessed.has(key)),
+  );
+  const closed = orders.flatMap(({ key, reason }) => {
+    const assessment = assessed.get(key);
+    return (assessment && closeReview(assessment, { reason, now })) ?? [];
+  });
+  await saveDecisions(tx, closed);
+}

@@ -1,0 +1,21 @@
+// Fraud: screens every order by rules that are data, and lets a person decide the doubtful ones.
+import { file_ordermesh_fraud_events_v1_fraud_events } from "#gen/ordermesh/fraud/events/v1/fraud_events_pb.ts";
+import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import type { ServiceDefinition } from "#runtime/service.ts";
+import { fraudHears } from "./consumers.ts";
+import { assessmentMethods } from "./rpc/assessments.ts";
+import { ruleMethods } from "./rpc/rules.ts";
+import type { Tables } from "./store/tables.ts";
+
+export const fraud: ServiceDefinition<Tables> = {
+  name: "fraud",
+  services: [FraudService],
+  emits: [file_ordermesh_fraud_events_v1_fraud_events],
+  migrations: new URL("migrations/", import.meta.url),
+  create: (runtime) => ({
+    routes: (router) => {
+      router.service(FraudService, { ...assessmentMethods(runtime), ...ruleMethods(runtime) });
+    },
+    hears: fraudHears(runtime),
+  }),
+};

@@ -1,0 +1,77 @@
+// Reading assessments, and a person's decision.
+import { Code, type ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
+import type { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { refuse } from "#runtime/errors.ts";
+import { requestCause } from "#runtime/events/outgoing.ts";
+import { currentRequest } from "#runtime/request-context.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import { decide } from "../domain/assessment.ts";
+import { findAssessment, listAssessments, lockAssessments, saveDecisions } from "../store/assessments.ts";
+import { tellOf } from "../store/outbox.ts";
+import { keyOf, type Tables } from "../store/tables.ts";
+import { assessmentMessage, stateOfMessage } from "./messages.ts";
+import { pageStart, pageToken } from "./page-token.ts";
+
+const pageSizeDefault = 50;
+
+type Methods = Pick<ServiceImpl<typeof FraudService>, "getAssessment" | "listAssessments" | "decideAssessment">;
+
+export function assessmentMethods(runtime: ServiceRuntime<Tables>): Methods {
+  const { db, clock } = runtime;
+  return {
+    getAssessment: async ({ orderId }) => {
+      const assessment = await findAssessment(db, { tenant: currentRequest().tenant, orderId });
+      if (!assessment) throw notFound(orderId);
+      return { assessment: assessmentMessage(assessment) };
+    },
+
+    listAssessments: async (request) => {
+      const state = stateOfMessage(request.state);
+      const list = state ?? "ALL";
+      const pageSize = request.pageSize || pageSizeDefault;
+      const rows = await listAssessments(db, {
+        tenant: currentRequest().tenant,
+        state,
+        afterOrderId: pageStart(request.pageToken, list),
+        // One more than the page says whether there is another.
+        rowsMax: pageSize + 1,
+      });
+      const page = rows.slice(0, pageSize);
+      const last = rows.length > pageSize ? page.at(-1) : undefined;
+      return {
+        assessments: page.map(assessmentMessage),
+        nextPageToken: last ? pageToken({ list, afterOrderId: last.orderId }) : "",
+      };
+    },
+
+    decideAssessment: async ({ orderId, decision, decidedBy, note }) => {
+      const key = { tenant: currentRequest().tenant, orderId };
+      const cause = requestCause();
+      const outcome = await runtime.transaction(async (tx) => {
+        const assessment = (await lockAssessments(tx, [key])).get(keyOf(key));
+        if (!assessment) throw notFound(orderId);
+        const now = clock.now();
+        const wanted = decision === AssessmentState.CLEARED ? "CLEARED" : "REJECTED";
+        const outcome = decide(assessment, { decision: wanted, decidedBy, note, now });
+        if (outcome.kind === "decided") {
+          await saveDecisions(tx, [outcome.assessment]);
+          await tellOf(tx, [{ assessment: outcome.assessment, time: now, cause }]);
+        }
+        return outcome;
+      });
+      if (outcome.kind === "already_decided") {
+        const { state } = outcome.assessment;
+        throw refuse(Code.FailedPrecondition, "ASSESSMENT_ALREADY_DECIDED", `order ${orderId} is ${state} already`, {
+          orderId,
+          state,
+        });
+      }
+      return { assessment: assessmentMessage(outcome.assessment) };
+    },
+  };
+}
+
+function notFound(orderId: string): ConnectError {
+  return refuse(Code.NotFound, "ASSESSMENT_NOT_FOUND", `order ${orderId} has not been assessed`, { orderId });
+}

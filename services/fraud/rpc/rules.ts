@@ -1,0 +1,47 @@
+// Reading and changing the rules.
+import { Code, type ServiceImpl } from "@connectrpc/connect";
+import type { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { refuse } from "#runtime/errors.ts";
+import { newId } from "#runtime/ids.ts";
+import { currentRequest } from "#runtime/request-context.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import { deleteRule, insertRule, rulesOf } from "../store/rules.ts";
+import type { Tables } from "../store/tables.ts";
+import { conditionOfMessage, ruleMessage } from "./messages.ts";
+
+/** Every order is held against every rule. */
+const rulesMax = 500;
+
+type Methods = Pick<ServiceImpl<typeof FraudService>, "listRules" | "createRule" | "deleteRule">;
+
+export function ruleMethods(runtime: ServiceRuntime<Tables>): Methods {
+  return {
+    listRules: async () => {
+      const { tenant } = currentRequest();
+      const rules = (await rulesOf(runtime.db, [tenant])).get(tenant) ?? [];
+      return { rules: rules.map(ruleMessage) };
+    },
+
+    createRule: async ({ rule: wanted }) => {
+      if (!wanted) throw new Error("a request without a rule passed validation");
+      const { tenant } = currentRequest();
+      const { description, weight } = wanted;
+      const condition = conditionOfMessage(wanted);
+      const rule = { ruleId: newId("rule"), description, weight, condition, createTime: runtime.clock.now() };
+      const isInserted = await runtime.transaction((tx) => insertRule(tx, { tenant, rule, rulesMax }));
+      if (!isInserted) {
+        throw refuse(Code.ResourceExhausted, "TOO_MANY_RULES", `there are ${rulesMax} rules already, delete one first`, {
+          rulesMax: String(rulesMax),
+        });
+      }
+      return { rule: ruleMessage(rule) };
+    },
+
+    deleteRule: async ({ ruleId }) => {
+      const { tenant } = currentRequest();
+      const isDeleted = await runtime.transaction((tx) => deleteRule(tx, tenant, ruleId));
+      if (!isDeleted) throw refuse(Code.NotFound, "RULE_NOT_FOUND", `there is no rule ${ruleId}`, { ruleId });
+      return {};
+    },
+  };
+}

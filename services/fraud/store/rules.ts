@@ -1,0 +1,78 @@
+// The SQL of rules.
+import { sql, type Kysely, type Transaction } from "kysely";
+import type { Condition, Money, Rule } from "../domain/rules.ts";
+import type { Tables } from "./tables.ts";
+
+export interface StoredRule extends Rule {
+  createTime: Date;
+}
+
+/** A condition as it is stored; the table's check holds the shape of params. */
+type StoredCondition =
+  | { kind: "bin"; params: { prefix: string } }
+  | { kind: "device"; params: { fingerprint: string } }
+  | { kind: "velocity"; params: { ordersMax: number; windowSeconds: number } }
+  | { kind: "amount"; params: Money };
+
+type RuleRow = StoredCondition & { tenant: string; ruleId: string; description: string; weight: number; createTime: Date };
+
+const ruleOfRow = (row: RuleRow): StoredRule => ({
+  ruleId: row.ruleId,
+  description: row.description,
+  weight: row.weight,
+  condition: conditionOf(row),
+  createTime: row.createTime,
+});
+
+function conditionOf(stored: StoredCondition): Condition {
+  switch (stored.kind) {
+    case "bin":
+      return { kind: "bin", prefix: stored.params.prefix };
+    case "device":
+      return { kind: "device", fingerprint: stored.params.fingerprint };
+    case "velocity":
+      return { kind: "velocity", ordersMax: stored.params.ordersMax, windowSeconds: stored.params.windowSeconds };
+    case "amount":
+      return { kind: "amount", atLeast: stored.params };
+  }
+}
+
+function paramsOf(condition: Condition): object {
+  if (condition.kind === "amount") return condition.atLeast;
+  const { kind: _kind, ...params } = condition;
+  return params;
+}
+
+/** All rules of the tenants, the oldest first. */
+export async function rulesOf(db: Kysely<Tables>, tenants: readonly string[]): Promise<Map<string, StoredRule[]>> {
+  const { rows } = await sql<RuleRow>`
+    select tenant_id as tenant, rule_id as "ruleId", description, weight, kind, params, create_time as "createTime"
+    from rule where tenant_id = any(${[...tenants]}) order by tenant_id, rule_id`.execute(db);
+  return new Map([...Map.groupBy(rows, ({ tenant }) => tenant)].map(([tenant, ofTenant]) => [tenant, ofTenant.map(ruleOfRow)]));
+}
+
+/** False where the tenant has as many rules as it may have. */
+export async function insertRule(
+  tx: Transaction<Tables>,
+  { tenant, rule, rulesMax }: { tenant: string; rule: StoredRule; rulesMax: number },
+): Promise<boolean> {
+  // Without the lock two inserts would both find the last place free.
+  await sql`select pg_advisory_xact_lock(hashtextextended('fraud.rules:' || ${tenant}, 0))`.execute(tx);
+  const { rows } = await sql`
+    insert into rule (tenant_id, rule_id, description, weight, kind, params, create_time)
+    select ${tenant}, ${rule.ruleId}, ${rule.description}, ${rule.weight}::integer, ${rule.condition.kind},
+           ${JSON.stringify(paramsOf(rule.condition))}::jsonb, ${rule.createTime}::timestamptz
+    where (select count(*) from rule where tenant_id = ${tenant}) < ${rulesMax}
+    returning rule_id`.execute(tx);
+  return rows.length === 1;
+}
+
+/** False where there is no such rule. */
+export async function deleteRule(tx: Transaction<Tables>, tenant: string, ruleId: string): Promise<boolean> {
+  const { numDeletedRows } = await tx
+    .deleteFrom("rule")
+    .where("tenant_id", "=", tenant)
+    .where("rule_id", "=", ruleId)
+    .executeTakeFirstOrThrow();
+  return numDeletedRows === 1n;
+}
