@@ -144,7 +144,7 @@ async function askShippingCost(
   });
   const cost = rates.find((rate) => rate.method === method)?.cost;
   if (!cost) {
-    const metadata = { currency: request.currency, method: ShippingMethod[method] };
+    const metadata = { currency: request.currency, method: method === ShippingMethod.EXPRESS ? "EXPRESS" : "STANDARD" };
     throw refuse(Code.FailedPrecondition, "NO_SHIPPING_RATE", `nothing is sent there by ${metadata.method}`, metadata);
   }
   return Number(cost.minorUnits);

@@ -35,7 +35,7 @@ export async function up(db: Kysely<never>): Promise<void> {
   // How far the relay has published, in commit order.
   await sql`
     create table relay_cursor (
-      only boolean primary key default true check (only),
+      single boolean primary key default true check (single),
       xid xid8 not null,
       id bigint not null
     )`.execute(db);

@@ -1,5 +1,6 @@
 // The connection to NATS: it reconnects for ever, because what waits in the outbox must go out.
 import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { natsConnectionOptions } from "../backing/nats-url.ts";
 import type { Logger } from "../log.ts";
 
 const reconnectWaitMs = 250;
@@ -7,7 +8,7 @@ const reconnectWaitMs = 250;
 /** Connects, or throws where nothing answers within five seconds. */
 export async function connectNats(options: { url: string; name: string; log: Logger }): Promise<NatsConnection> {
   const connection = await connect({
-    servers: options.url.split(","),
+    ...natsConnectionOptions(options.url),
     name: options.name,
     maxReconnectAttempts: -1,
     reconnectTimeWait: reconnectWaitMs,

@@ -1,0 +1,175 @@
+// The composition: which services run in this process, on what they stand, and what a person sees of it.
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { createClient } from "@connectrpc/connect";
+import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { resolveBacking } from "#runtime/backing/resolve.ts";
+import { StartupError } from "#runtime/backing/startup-error.ts";
+import { startHost } from "#runtime/host.ts";
+import { createLogger, type Logger } from "#runtime/log.ts";
+import type { ServiceDefinition } from "#runtime/service.ts";
+import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
+import { seedCatalogue } from "./catalog/seed.ts";
+import { catalog } from "./catalog/main.ts";
+import { startEdge } from "./edge/main.ts";
+import { fraud } from "./fraud/main.ts";
+import { inventory } from "./inventory/main.ts";
+import { orders } from "./orders/main.ts";
+import { payments } from "./payments/main.ts";
+import { shipping } from "./shipping/main.ts";
+
+const definitions = [catalog, inventory, orders, payments, fraud, shipping] as unknown as ServiceDefinition[];
+const names = [...definitions.map((definition) => definition.name), "edge"];
+
+export interface MeshOptions {
+  env: Environment;
+  /** Names of the services to run; all where it is empty. */
+  only: readonly string[];
+  log: Logger;
+  onProgress: (message: string) => void;
+}
+
+export interface Mesh {
+  /** Undefined where the edge does not run here. */
+  edgePort: number | undefined;
+  rpcPort: number;
+  describe: { database: string; nats: string };
+  /** Finishes what is in hand and stops everything that was started. */
+  close(): Promise<void>;
+}
+
+/** Brings up the services and what they need. Throws StartupError where a person can do something about it. */
+export async function startMesh({ env, only, log, onProgress }: MeshOptions): Promise<Mesh> {
+  const unknown = only.filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new StartupError(`--only does not know ${unknown.join(", ")}; choose from ${names.join(", ")}.`);
+  const chosen = only.length === 0 ? names : only;
+  const here = definitions.filter((definition) => chosen.includes(definition.name));
+  const host = textSetting(env, "ORDERMESH_HOST", "127.0.0.1");
+  const hostSettings = readHostSettings(env);
+  const edgePort = numberSetting(env, "ORDERMESH_EDGE_PORT", { fallback: 8080, min: 0, max: 65_535 });
+  const seed = choiceSetting(env, "ORDERMESH_SEED", { fallback: "demo", choices: ["demo", "none"] });
+
+  const stops: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    // Last started, first stopped.
+    for (const stop of stops.splice(0).toReversed()) await stop();
+  };
+  try {
+    const backing = here.length > 0 ? await resolve(env, onProgress) : undefined;
+    if (backing) stops.push(backing.stop);
+    onProgress(`starting ${chosen.join(", ")}`);
+    const { databaseUrl = "", natsUrl = "" } = backing ?? {};
+    const running = await startHost({ ...hostSettings, definitions: here, databaseUrl, natsUrl, host, log, env });
+    stops.push(running.close);
+    const edge = chosen.includes("edge")
+      ? await startEdge({
+          services: definitions.flatMap((definition) => definition.services),
+          transportFor: running.transportFor,
+          port: edgePort,
+          host,
+          log,
+          readiness: running.health.refresh,
+        })
+      : undefined;
+    if (edge) stops.push(() => edge.close(closeGraceMs));
+    if (seed === "demo" && chosen.includes("catalog")) {
+      await seedCatalogue(createClient(CatalogService, running.transportFor(CatalogService)), onProgress);
+    }
+    const describe = backing?.describe ?? { database: "none", nats: "none" };
+    return { edgePort: edge?.port, rpcPort: running.rpcPort, describe, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const closeGraceMs = 5_000;
+
+type Resolved = Awaited<ReturnType<typeof resolveBacking>>;
+
+function resolve(env: Environment, onProgress: (message: string) => void): Promise<Resolved> {
+  return resolveBacking({
+    databaseUrl: env["DATABASE_URL"] || undefined,
+    natsUrl: env["NATS_URL"] || undefined,
+    dataFolder: textSetting(env, "ORDERMESH_DATA_DIR", ".ordermesh"),
+    durable: true,
+    allowContainers: false,
+    onProgress,
+  });
+}
+
+function readHostSettings(env: Environment) {
+  return {
+    rpcPort: numberSetting(env, "ORDERMESH_RPC_PORT", { fallback: 9090, min: 0, max: 65_535 }),
+    partitions: numberSetting(env, "ORDERMESH_PARTITIONS", { fallback: 4, min: 1, max: 64 }),
+    streamReplicas: numberSetting(env, "ORDERMESH_STREAM_REPLICAS", { fallback: 1, min: 1, max: 5 }),
+    relayLagMsMax: numberSetting(env, "ORDERMESH_RELAY_LAG_MS_MAX", { fallback: 10_000, min: 100, max: 3_600_000 }),
+    connectionsMax: numberSetting(env, "ORDERMESH_DATABASE_CONNECTIONS", { fallback: 10, min: 4, max: 200 }),
+    retryDelaysMs: readDelays(textSetting(env, "ORDERMESH_RETRY_DELAYS_MS", "1000,2000,4000")),
+    tenant: textSetting(env, "ORDERMESH_TENANT", "demo"),
+  };
+}
+
+function readDelays(text: string): number[] {
+  const delays = text.split(",").map(Number);
+  const fits = delays.length <= 6 && delays.every((delay) => Number.isInteger(delay) && delay >= 1 && delay <= 60_000);
+  if (fits) return delays;
+  throw new StartupError(`ORDERMESH_RETRY_DELAYS_MS is "${text}"; set it to 1 to 6 delays of 1 to 60000, such as 1000,2000,4000.`);
+}
+
+function readOnly(): string[] {
+  const { values } = parseArgs({ options: { only: { type: "string", multiple: true, default: [] } } });
+  return values.only.flatMap((list) => list.split(",")).filter((name) => name !== "");
+}
+
+function greeting(mesh: Mesh, startedMs: number): string {
+  const rpc = `http://127.0.0.1:${mesh.rpcPort}`;
+  const lines = [
+    "",
+    `ordermesh is ready after ${((performance.now() - startedMs) / 1_000).toFixed(1)} s. Ctrl-C stops it.`,
+    "",
+    `  RPC         ${rpc}  (Connect, gRPC, gRPC-Web; reflection and health)`,
+    `  PostgreSQL  ${mesh.describe.database}`,
+    `  NATS        ${mesh.describe.nats}`,
+  ];
+  if (mesh.edgePort === undefined) return [...lines, ""].join("\n");
+  const rest = `http://127.0.0.1:${mesh.edgePort}`;
+  const order = `{"customerId":"ada","currency":"EUR","paymentToken":"tok_success","items":[{"sku":"MUG-BLUE","quantity":"2"}]}`;
+  return [
+    ...lines.slice(0, 3),
+    `  REST        ${rest}`,
+    ...lines.slice(3),
+    "",
+    "Try:",
+    `  curl ${rest}/v1/products?pageSize=3`,
+    `  curl -d '${order}' -H 'content-type: application/json' ${rest}/v1/orders`,
+    `  curl -N ${rest}/v1/orders/<orderId>:watch`,
+    "",
+  ].join("\n");
+}
+
+async function main(): Promise<void> {
+  const startedMs = performance.now();
+  const env = process.env;
+  const level = textSetting(env, "ORDERMESH_LOG_LEVEL", process.stdout.isTTY ? "warn" : "info");
+  const log = createLogger({ level });
+  const stopped = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopped.resolve());
+  const mesh = await startMesh({ env, only: readOnly(), log, onProgress: (message) => console.log(`… ${message}`) });
+  console.log(greeting(mesh, startedMs));
+  await stopped.promise;
+  console.log("… stopping");
+  await mesh.close();
+}
+
+const isEntry = process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
+if (isEntry) {
+  try {
+    await main();
+    process.exit(0);
+  } catch (error) {
+    console.error(error instanceof StartupError ? error.message : error);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,179 @@
+// Runs services in this process: databases, streams, consumers, one RPC port. Knows no service.
+import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import type { Transport } from "@connectrpc/connect";
+import type { DescService } from "@bufbuild/protobuf";
+import { sql, type Kysely } from "kysely";
+import { hostname } from "node:os";
+import { randomBytes } from "node:crypto";
+import { systemClock, type Clock } from "./clock.ts";
+import { pendingMigrations } from "./database/migrate.ts";
+import { connectNats } from "./events/connect.ts";
+import { createEventHub, type EventHub } from "./events/hub.ts";
+import { ensureStreams, eventStream } from "./events/streams.ts";
+import type { Logger } from "./log.ts";
+import { addReflection } from "./rpc/reflection.ts";
+import { addressesFromEnvironment } from "./rpc/addresses.ts";
+import { createClients } from "./rpc/clients.ts";
+import { createHealth, type Health } from "./rpc/health.ts";
+import { routerOptions } from "./rpc/interceptors.ts";
+import { assertPolicies } from "./rpc/policy.ts";
+import { compileValidator } from "./rpc/validation.ts";
+import { serveRpc } from "./rpc/server.ts";
+import type { ServiceDefinition } from "./service.ts";
+import type { Environment } from "./settings.ts";
+import { startService, type RunningService } from "./start-service.ts";
+
+export interface HostOptions {
+  definitions: readonly ServiceDefinition[];
+  databaseUrl: string;
+  natsUrl: string;
+  host: string;
+  rpcPort: number;
+  partitions: number;
+  streamReplicas: number;
+  /** Events whose oldest unpublished one is older make the process not ready. Milliseconds. */
+  relayLagMsMax: number;
+  retryDelaysMs: readonly number[];
+  connectionsMax: number;
+  tenant: string;
+  clock?: Clock;
+  log: Logger;
+  env: Environment;
+}
+
+export interface Host {
+  rpcPort: number;
+  health: Health;
+  /** Where a service is: in this process, or at its address. */
+  transportFor(service: DescService): Transport;
+  /** Accepts no more, finishes what is in hand, gives leases back. */
+  close(): Promise<void>;
+}
+
+const closeGraceMs = 5_000;
+
+export async function startHost(options: HostOptions): Promise<Host> {
+  const { definitions, log, env, tenant } = options;
+  const services = definitions.flatMap((definition) => definition.services);
+  assertPolicies(services);
+  const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString("hex")}`;
+  // A process of nothing but the edge has no events and no data.
+  const bus = definitions.length > 0 ? await connectBus(options, holder) : undefined;
+  const rules = routerOptions({ log, tenant, validator: compileValidator(services) });
+
+  const running: RunningService[] = [];
+  const clients = createClients({
+    local: {
+      services,
+      routes: (router) => {
+        for (const service of running) service.parts.routes(router);
+      },
+      options: rules,
+    },
+    addresses: (serviceName) => addressesFromEnvironment(env, serviceName),
+    log,
+  });
+  const started = await Promise.allSettled(
+    bus ? definitions.map((definition) => startService(definition, { ...options, ...bus, clock: options.clock ?? systemClock, holder, clients })) : [],
+  );
+  running.push(...started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));
+  const failed = started.find((result) => result.status === "rejected");
+
+  const health = createHealth({
+    services: services.map((service) => service.typeName),
+    checks: readinessChecks({ running, bus, relayLagMsMax: options.relayLagMsMax }),
+    log,
+  });
+  const stopAll = async (): Promise<void> => {
+    health.stop();
+    await Promise.all(running.map((service) => service.stop()));
+    clients.close();
+    await bus?.connection.drain().catch(() => bus.connection.close());
+  };
+  try {
+    if (failed?.status === "rejected") throw failed.reason;
+    const rpc = await serveRpc({
+      routes: (router) => {
+        for (const service of running) service.parts.routes(router);
+        health.routes(router);
+        addReflection(router, services);
+      },
+      options: rules,
+      host: options.host,
+      port: options.rpcPort,
+      log,
+      fallback: health.fallback,
+    });
+    await health.refresh();
+    return {
+      rpcPort: rpc.port,
+      health,
+      transportFor: clients.transportFor,
+      close: async () => {
+        health.drain();
+        await rpc.close(closeGraceMs);
+        await stopAll();
+      },
+    };
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+interface Bus {
+  connection: NatsConnection;
+  js: JetStreamClient;
+  manager: JetStreamManager;
+  hub: EventHub;
+}
+
+async function connectBus(options: HostOptions, name: string): Promise<Bus> {
+  const connection = await connectNats({ url: options.natsUrl, name, log: options.log });
+  try {
+    const manager = await jetstreamManager(connection);
+    await ensureStreams(manager, { partitions: options.partitions, replicas: options.streamReplicas });
+    return { connection, js: jetstream(connection), manager, hub: createEventHub(connection) };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+/** Readiness is what the work needs: the database, the migrations, NATS with its stream, and a relay that keeps up. */
+function readinessChecks(host: {
+  running: readonly RunningService[];
+  bus: Bus | undefined;
+  relayLagMsMax: number;
+}): Record<string, () => Promise<void>> {
+  const { running, bus, relayLagMsMax } = host;
+  const perService: (readonly [string, () => Promise<void>])[] = running.flatMap(({ name, database, relay, migrations }) => [
+    [`${name}_database`, async () => void (await sql`select 1`.execute(database.db))] as const,
+    [`${name}_migrations`, once(() => noPendingMigrations(database.db, { schema: name, folder: migrations }))] as const,
+    [
+      `${name}_relay`,
+      async () => {
+        const { lagMs } = relay.state();
+        if (lagMs > relayLagMsMax) throw new Error(`events wait since ${Math.round(lagMs / 1_000)} s`);
+      },
+    ] as const,
+  ]);
+  const nats = async (): Promise<void> => void (await bus?.manager.streams.info(eventStream));
+  return Object.fromEntries([...(bus ? [["nats", nats] as const] : []), ...perService]);
+}
+
+async function noPendingMigrations(db: Kysely<never>, options: { schema: string; folder: URL }): Promise<void> {
+  const pending = await pendingMigrations(db, options);
+  if (pending.length > 0) throw new Error(`not yet migrated: ${pending.join(", ")}`);
+}
+
+/** A check that has passed need not be made again: migrations only go forward while we run. */
+function once(check: () => Promise<void>): () => Promise<void> {
+  let passed = false;
+  return async () => {
+    if (passed) return;
+    await check();
+    passed = true;
+  };
+}

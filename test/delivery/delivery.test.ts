@@ -1,0 +1,192 @@
+import { sql } from "kysely";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { newId } from "#runtime/ids.ts";
+import { eventually, until } from "../support/until.ts";
+import { eventType, probeWorld, productBytes, tenant, type Probe, type ProbeWorld } from "./probe.ts";
+
+let world: ProbeWorld;
+
+beforeEach(async () => {
+  world = await probeWorld();
+});
+
+afterEach(() => world.close());
+
+const labelsOf = async (probe: Probe, key: string): Promise<string[]> =>
+  (await probe.effects()).filter((effect) => effect.key === key).map((effect) => effect.label);
+
+const deadLetters = async (): Promise<{ reason: string; streamSequence: number }[]> =>
+  (await world.advisories())
+    .filter((advisory) => String(advisory["reason"]).startsWith("dead-letter: "))
+    .map((advisory) => ({ reason: String(advisory["reason"]), streamSequence: Number(advisory["stream_seq"]) }));
+
+const attributes = (id: string, type = eventType): Record<string, string> => ({
+  "ce-id": id,
+  "ce-type": type,
+  "ce-time": new Date().toISOString(),
+});
+
+test("every event has its effect once, and those of one key in order", async () => {
+  const probe = await world.start();
+  const keys = Array.from({ length: 50 }, (_, index) => `key${index}`);
+  for (let round = 0; round < 10; round += 1) await probe.send(...keys.map((key) => ({ key, label: `round ${round}` })));
+  await until(async () => (await probe.effects()).length >= 500);
+  const effects = await probe.effects();
+  expect(effects.length).toBe(500);
+  expect(new Set(effects.map((effect) => effect.eventId)).size).toBe(500);
+  const expected = Array.from({ length: 10 }, (_, round) => `round ${round}`);
+  for (const key of keys) expect(effects.filter((effect) => effect.key === key).map((effect) => effect.label)).toEqual(expected);
+});
+
+test("an event that fails is tried again after each delay, and later events of its key wait for it", async () => {
+  let failuresLeft = 2;
+  const probe = await world.start((label) => {
+    if (label === "flaky" && failuresLeft > 0) {
+      failuresLeft -= 1;
+      throw new Error("not yet");
+    }
+  });
+  await probe.send({ key: "a", label: "first" }, { key: "a", label: "flaky" }, { key: "a", label: "last" }, { key: "b", label: "other" });
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["first", "flaky", "last"]));
+  expect(await labelsOf(probe, "b")).toEqual(["other"]);
+  expect(await deadLetters()).toEqual([]);
+});
+
+test("after the last attempt an event is a dead letter with its reason; its key waits behind it and others go on", async () => {
+  let attempts = 0;
+  const probe = await world.start((label) => {
+    if (label !== "poison") return;
+    attempts += 1;
+    throw new Error("cannot be done");
+  });
+  await probe.send({ key: "a", label: "poison" }, { key: "a", label: "behind" }, { key: "b", label: "free" });
+  await eventually(async () => expect((await deadLetters()).length).toBe(2));
+  expect((await deadLetters()).map((letter) => letter.reason)).toEqual([
+    "dead-letter: HANDLER_FAILED: cannot be done",
+    expect.stringContaining("dead-letter: KEY_PARKED: "),
+  ]);
+  // Once or more in the batch that is then split, and four times alone.
+  expect(attempts).toBeGreaterThanOrEqual(4);
+  expect(await labelsOf(probe, "a")).toEqual([]);
+  expect(await labelsOf(probe, "b")).toEqual(["free"]);
+  await probe.send({ key: "a", label: "later" });
+  await eventually(async () => expect((await deadLetters()).length).toBe(3));
+});
+
+test("parked events that are sent again to their consumer are handled in sequence, and their key is free afterwards", async () => {
+  let broken = true;
+  const probe = await world.start((label) => {
+    if (label === "poison" && broken) throw new Error("cannot be done");
+  });
+  const [poison, behind] = await probe.send({ key: "a", label: "poison" }, { key: "a", label: "behind" });
+  await eventually(async () => expect((await deadLetters()).length).toBe(2));
+  broken = false;
+  const stored = await world.stored();
+  const redrive = async (id: string | undefined): Promise<void> => {
+    const original = stored.find((message) => message.headers?.get("ce-id") === id);
+    if (!original || !id) throw new Error("the original is not in the stream");
+    await world.publish({ subject: `redrive.probe.${original.subject}`, payload: original.data, headers: attributes(id) });
+  };
+  await redrive(behind);
+  await eventually(async () => expect((await deadLetters()).at(-1)?.reason).toContain("REDRIVE_TOO_EARLY"));
+  await redrive(poison);
+  await redrive(behind);
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["poison", "behind"]));
+  await probe.send({ key: "a", label: "afterwards" });
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["poison", "behind", "afterwards"]));
+});
+
+test("a refused event is a dead letter at once, without retries", async () => {
+  let attempts = 0;
+  const probe = await world.start((label) => {
+    if (label.startsWith("refuse")) attempts += 1;
+  });
+  await probe.send({ key: "a", label: "refuse me" });
+  await eventually(async () => expect((await deadLetters())[0]?.reason).toBe("dead-letter: REFUSED_FOR_TEST: the label says so"));
+  expect(attempts).toBe(1);
+});
+
+test.each([
+  {
+    name: "bytes that are no message",
+    code: "PAYLOAD_MALFORMED",
+    subject: `${eventType}.${tenant}.a`,
+    payload: new Uint8Array([255, 255, 255]),
+    headers: attributes("evt_1"),
+  },
+  {
+    name: "a version that nobody knows",
+    code: "VERSION_UNKNOWN",
+    subject: `ordermesh.catalog.events.v9.ProductCreated.${tenant}.a`,
+    payload: productBytes("a", "x"),
+    headers: attributes("evt_2", "ordermesh.catalog.events.v9.ProductCreated"),
+  },
+  { name: "no id", code: "ID_MISSING", subject: `${eventType}.${tenant}.a`, payload: productBytes("a", "x"), headers: {} },
+  {
+    name: "a type that the subject contradicts",
+    code: "TYPE_MISMATCH",
+    subject: `${eventType}.${tenant}.a`,
+    payload: productBytes("a", "x"),
+    headers: attributes("evt_3", "ordermesh.catalog.events.v1.Other"),
+  },
+])("$name: one dead letter at once, no loop, and others go on", async ({ code, subject, payload, headers }) => {
+  const probe = await world.start();
+  await world.publish({ subject, payload, headers });
+  await probe.send({ key: "b", label: "fine" });
+  await eventually(async () => expect(await labelsOf(probe, "b")).toEqual(["fine"]));
+  await eventually(async () => expect((await deadLetters()).map((letter) => letter.reason)).toEqual([expect.stringContaining(code)]));
+});
+
+test("an event that is published twice has one effect", async () => {
+  const probe = await world.start();
+  const id = newId("evt");
+  const event = { subject: `${eventType}.${tenant}.a`, payload: productBytes("a", "twice"), headers: attributes(id) };
+  await world.publish(event);
+  await world.publish(event);
+  await probe.send({ key: "a", label: "after" });
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["twice", "after"]));
+});
+
+test("a transaction that began early and committed late is not skipped", async () => {
+  const probe = await world.start();
+  const late = Promise.withResolvers<void>();
+  const written = Promise.withResolvers<void>();
+  const slow = probe.runtime.transaction(async (tx) => {
+    await sql`insert into effect (event_id, key, label) values ('none', 'none', 'takes a transaction id')`.execute(tx);
+    written.resolve();
+    await late.promise;
+  });
+  await written.promise;
+  await probe.send({ key: "a", label: "quick" });
+  // While the older transaction is open the newer row must wait: what the older writes would come before it.
+  const state = await until(() => probe.host.health.refresh());
+  expect(state.ready).toBe(true);
+  expect(await world.stored()).toEqual([]);
+  late.resolve();
+  await slow;
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["quick"]));
+});
+
+test("while NATS is away transactions commit, and their events flow once it is back", async () => {
+  const probe = await world.start();
+  await probe.send({ key: "a", label: "before" });
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["before"]));
+  await world.stopNats();
+  await probe.send({ key: "a", label: "during" });
+  expect((await probe.host.health.refresh()).checks["nats"]).not.toBe("ok");
+  await world.startNatsAgain();
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["before", "during"]), { timeoutMs: 20_000 });
+  await eventually(async () => expect((await probe.host.health.refresh()).ready).toBe(true));
+});
+
+test("two instances share the partitions; when one leaves, the other goes on with its work and its order", async () => {
+  const one = await world.start();
+  const two = await world.start();
+  const keys = Array.from({ length: 30 }, (_, index) => `key${index}`);
+  await one.send(...keys.map((key) => ({ key, label: "shared" })));
+  await until(async () => (await one.effects()).length === 30);
+  await two.host.close();
+  await one.send(...keys.map((key) => ({ key, label: "alone" })));
+  await until(async () => (await one.effects()).length === 60);
+  for (const key of keys) expect(await labelsOf(one, key)).toEqual(["shared", "alone"]);
+});

@@ -1,0 +1,173 @@
+// A service that does nothing but deliver: it sends ProductCreated and writes down each one that it hears.
+// The product's title says how its handler behaves.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { jetstream, jetstreamManager, type JsMsg } from "@nats-io/jetstream";
+import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { sql, type Kysely } from "kysely";
+import {
+  file_ordermesh_catalog_events_v1_catalog_events,
+  ProductCreatedSchema,
+} from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
+import { startNats } from "#runtime/backing/nats.ts";
+import { hear, RefusedEvent } from "#runtime/events/hearing.ts";
+import { appendEvents } from "#runtime/events/outbox.ts";
+import { outgoing } from "#runtime/events/outgoing.ts";
+import { startHost, type Host } from "#runtime/host.ts";
+import { createLogger } from "#runtime/log.ts";
+import { childTraceparent } from "#runtime/request-context.ts";
+import type { ServiceDefinition, ServiceRuntime } from "#runtime/service.ts";
+import { createTestDatabase } from "../support/database.ts";
+
+export interface ProbeTables {
+  effect: { id: number; event_id: string; key: string; label: string };
+}
+
+export const eventType = "ordermesh.catalog.events.v1.ProductCreated";
+export const tenant = "demo";
+
+type Behaviour = (label: string) => void;
+
+export interface Probe {
+  runtime: ServiceRuntime<ProbeTables>;
+  host: Host;
+  /** Writes events into the outbox, in one transaction. A label becomes the product's title. */
+  send(...events: { key: string; label: string; sequence?: number }[]): Promise<string[]>;
+  effects(): Promise<{ eventId: string; key: string; label: string }[]>;
+}
+
+export interface ProbeWorld {
+  databaseUrl: string;
+  /** Ends the NATS server; what it stored stays. */
+  stopNats(): Promise<void>;
+  /** Starts it again where it was. */
+  startNatsAgain(): Promise<void>;
+  connection: NatsConnection;
+  /** Starts an instance; more than one share the work. */
+  start(behave?: Behaviour): Promise<Probe>;
+  /** Publishes as a stranger would. */
+  publish(message: { subject: string; payload: Uint8Array; headers: Record<string, string> }): Promise<void>;
+  advisories(): Promise<Record<string, unknown>[]>;
+  stored(): Promise<JsMsg[]>;
+  close(): Promise<void>;
+}
+
+const product = (key: string, label: string) => create(ProductCreatedSchema, { productId: key, title: label });
+
+export const productBytes = (key: string, label: string): Uint8Array => toBinary(ProductCreatedSchema, product(key, label));
+
+export async function probeWorld(): Promise<ProbeWorld> {
+  const storeFolder = await mkdtemp(join(tmpdir(), "ordermesh-probe-"));
+  const start = (port?: number) => startNats({ storeFolder, port, syncAlways: false });
+  const [database, firstNats] = await Promise.all([createTestDatabase(), start()]);
+  let nats = firstNats;
+  const connection = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+  const hosts: Host[] = [];
+  const readStream = async (stream: string): Promise<JsMsg[]> => {
+    const { state } = await (await jetstreamManager(connection)).streams.info(stream);
+    if (state.messages === 0) return [];
+    const consumer = await jetstream(connection).consumers.get(stream);
+    const messages: JsMsg[] = [];
+    for await (const message of await consumer.fetch({ max_messages: state.messages, expires: 2_000 })) messages.push(message);
+    return messages;
+  };
+  return {
+    databaseUrl: database.url,
+    stopNats: () => nats.stop(),
+    startNatsAgain: async () => {
+      nats = await start(nats.port);
+    },
+    connection,
+    start: async (behave = () => {}) => {
+      const probe = await startProbe({ databaseUrl: database.url, natsUrl: nats.url, behave });
+      hosts.push(probe.host);
+      return probe;
+    },
+    publish: async ({ subject, payload, headers: given }) => {
+      const sent = headers();
+      for (const [name, value] of Object.entries(given)) sent.set(name, value);
+      await jetstream(connection).publish(subject, payload, { headers: sent });
+    },
+    advisories: async () => (await readStream("ADVISORIES")).map((message) => message.json()),
+    stored: () => readStream("EVENTS"),
+    close: async () => {
+      await Promise.all(hosts.map((host) => host.close()));
+      await connection.close();
+      await nats.stop();
+      await rm(storeFolder, { recursive: true, force: true });
+      await database.drop();
+    },
+  };
+}
+
+async function startProbe(options: { databaseUrl: string; natsUrl: string; behave: Behaviour }): Promise<Probe> {
+  let runtime: ServiceRuntime<ProbeTables> | undefined;
+  const definition: ServiceDefinition<ProbeTables> = {
+    name: "probe",
+    services: [],
+    emits: [file_ordermesh_catalog_events_v1_catalog_events],
+    migrations: new URL("./migrations/", import.meta.url),
+    create: (given) => {
+      runtime = given;
+      return { routes: () => {}, hears: [writeDown(options.behave)] };
+    },
+  };
+  const host = await startHost({
+    definitions: [definition as unknown as ServiceDefinition],
+    databaseUrl: options.databaseUrl,
+    natsUrl: options.natsUrl,
+    host: "127.0.0.1",
+    rpcPort: 0,
+    partitions: 3,
+    streamReplicas: 1,
+    relayLagMsMax: 10_000,
+    retryDelaysMs: [50, 100, 200],
+    connectionsMax: 8,
+    tenant,
+    log: createLogger({ level: process.env["PROBE_LOG"] ?? "silent" }),
+    env: {},
+  });
+  if (!runtime) throw new Error("the probe was not created");
+  const { db, transaction } = runtime;
+  return {
+    runtime,
+    host,
+    send: (...events) =>
+      transaction(async (tx) => {
+        const written = events.map(({ key, label, sequence = 0 }) =>
+          outgoing(ProductCreatedSchema, product(key, label), {
+            tenant,
+            sequence,
+            time: new Date(),
+            cause: { id: "req_test", traceparent: childTraceparent(undefined) },
+          }),
+        );
+        await appendEvents(tx, written);
+        return written.map((event) => event.id);
+      }),
+    effects: () => readEffects(db),
+  };
+}
+
+function writeDown(behave: Behaviour) {
+  return hear<typeof ProductCreatedSchema, ProbeTables>({
+    name: "probe.write",
+    event: ProductCreatedSchema,
+    handle: async (tx, events) => {
+      for (const event of events) {
+        behave(event.message.title);
+        if (event.message.title.startsWith("refuse")) throw new RefusedEvent("REFUSED_FOR_TEST", "the label says so");
+      }
+      const rows = events.map((event) => ({ event_id: event.id, key: event.key, label: event.message.title }));
+      await sql`
+        insert into effect (event_id, key, label)
+        select * from unnest(${rows.map((row) => row.event_id)}::text[], ${rows.map((row) => row.key)}::text[], ${rows.map((row) => row.label)}::text[])`.execute(tx);
+    },
+  });
+}
+
+async function readEffects(db: Kysely<ProbeTables>): Promise<{ eventId: string; key: string; label: string }[]> {
+  return db.selectFrom("effect").select(["event_id as eventId", "key", "label"]).orderBy("id").execute();
+}
