@@ -68,7 +68,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     if (request.url === "/healthz" || request.url === "/readyz") {
       void answerHealth(request, response, closing, options);
     } else {
-      void options.handle(request, response);
+      // The handler answers whatever happens; should even that fail, this one connection pays, not the process.
+      options.handle(request, response).catch(() => response.destroy());
     }
   };
   server.on("request", onRequest);

@@ -53,7 +53,7 @@ function compile({ services, transportFor, limits, log }: EdgeOptions, shutdown:
       forwardedHeaders,
       limits: { ...defaultLimits, ...limits },
       shutdown,
-      onUnexpected: (error, { method, requestId }) => log.error({ err: error, method, requestId }, "edge_call_failed"),
+      onUnexpected: (error, { path, requestId }) => log.error({ err: error, path, requestId }, "edge_call_failed"),
     });
   } catch (error) {
     if (error instanceof ContractError) throw new StartupError(`The REST edge cannot serve these contracts:\n${error.message}`);

@@ -1,7 +1,7 @@
 // JSON bodies to request messages.
 import { create, fromJson, type DescMessage, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
 import { diagnoseJson, isFloatingPoint } from "./json-diagnose.ts";
-import { printJsonPath, scanJson, type JsonPath } from "./json-scan.ts";
+import { printJsonPath, scanJson, type JsonFindings, type JsonPath } from "./json-scan.ts";
 import { parseJsonText } from "./json-value.ts";
 import { EdgeRefusal, rpcCode } from "./status.ts";
 import type { Violations } from "./violations.ts";
@@ -23,11 +23,14 @@ export function compileBody(input: DescMessage, body: string, registry: Registry
     if (text === "") return create(input);
     const parsed = parseJson(text);
     const json = field ? { [field.name]: parsed } : parsed;
-    const before = violations.list.length;
-    reportFindings(input, text, field ? [field.name] : [], violations);
+    const findings = scanJson(text);
+    if (findings?.tooDeep) {
+      violations.add("", "is nested too deeply");
+      return create(input);
+    }
+    if (findings) reportFindings(findings, input, field ? [field.name] : [], violations);
     try {
-      const message = fromJson(input, json, options);
-      if (violations.list.length === before) return message;
+      return fromJson(input, json, options);
     } catch {
       const known = violations.list.length;
       diagnoseJson(input, json, registry, violations);
@@ -46,10 +49,7 @@ function parseJson(text: string): JsonValue {
   }
 }
 
-function reportFindings(input: DescMessage, text: string, prefix: JsonPath, violations: Violations): void {
-  const findings = scanJson(text);
-  if (!findings) return;
-  if (findings.tooDeep) violations.add("", "is nested too deeply");
+function reportFindings(findings: JsonFindings, input: DescMessage, prefix: JsonPath, violations: Violations): void {
   for (const path of findings.duplicates) violations.add(printJsonPath([...prefix, ...path]), "is given twice");
   for (const path of findings.unsafeIntegers) {
     const full = [...prefix, ...path];

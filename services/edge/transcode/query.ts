@@ -73,9 +73,10 @@ function* parameters(search: string, violations: Violations): Generator<{ name: 
   for (const pair of search.split("&")) {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
-    const name = decodeQuery(equals < 0 ? pair : pair.slice(0, equals));
+    const rawName = equals < 0 ? pair : pair.slice(0, equals);
+    const name = decodeQuery(rawName);
     const value = decodeQuery(equals < 0 ? "" : pair.slice(equals + 1));
-    if (name === undefined || value === undefined) violations.add(name ?? pair, "is not percent-encoded UTF-8");
+    if (name === undefined || value === undefined) violations.add(name ?? rawName, "is not percent-encoded UTF-8");
     else yield { name, value };
   }
 }

@@ -32,15 +32,16 @@ export async function readBody(request: IncomingMessage, response: ServerRespons
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
-/** For a method without a body: an empty one is no body. */
-export async function refuseBody(request: IncomingMessage): Promise<void> {
-  if (!hasBody(request)) return;
+/** For a method without a body: an empty one is no body, and its text is "". */
+export async function refuseBody(request: IncomingMessage): Promise<""> {
+  if (!hasBody(request)) return "";
   const refusal = new EdgeRefusal(rpcCode.invalidArgument, "BODY_NOT_ALLOWED", "this method takes no body");
   if (request.headers["content-length"] !== undefined) throw refusal;
   const bytes = await collect(request, { bytesMax: 0, budget: { bytes: 0, bytesMax: Number.MAX_SAFE_INTEGER } }).catch(
     () => undefined,
   );
   if (bytes === undefined) throw refusal;
+  return "";
 }
 
 /**

@@ -13,10 +13,11 @@ afterAll(() => edge.close(1_000));
 
 async function send(method: string, target: string, headers: Record<string, string> = {}) {
   const answer = await sendRaw(edge.port, rawRequest(method, target, headers));
-  return { ...answer, json: (answer.body === "" ? undefined : JSON.parse(answer.body)) as unknown };
+  const json: Echoed & ErrorBody = answer.body === "" ? undefined : JSON.parse(answer.body);
+  return { ...answer, json };
 }
 
-/** Parts of the request as the service heard it. */
+/** What EverythingResponse has, of which an error has nothing. */
 interface Echoed {
   route: string;
   request: Record<string, unknown>;
@@ -44,7 +45,7 @@ describe("precedence", () => {
     const { status, json } = await send("GET", target);
     expect(status).toBe(200);
     expect(json).toMatchObject({ route });
-    expect((json as Echoed).request).toMatchObject(fields);
+    expect(json.request).toMatchObject(fields);
   });
 });
 
@@ -84,7 +85,7 @@ describe("decoding happens once, after routing", () => {
   test.each(["/t/%", "/t/%zz", "/t/%ff", "/t/a%2"])("%s is refused and names the field", async (target) => {
     const { status, json } = await send("GET", target);
     expect(status).toBe(400);
-    expect(detailOf(json as ErrorBody, "BadRequest")).toMatchObject({ fieldViolations: [{ field: "text" }] });
+    expect(detailOf(json, "BadRequest")).toMatchObject({ fieldViolations: [{ field: "text" }] });
   });
 
   test("scalars in a path are read by their type", async () => {
@@ -106,7 +107,7 @@ describe("what has no route", () => {
       const { status, json } = await send("GET", target);
       expect(status).toBe(404);
       expect(json).toMatchObject({ code: 5 });
-      expect(detailOf(json as ErrorBody, "ErrorInfo")).toMatchObject({ reason: "ROUTE_NOT_FOUND", domain: "ordermesh" });
+      expect(detailOf(json, "ErrorInfo")).toMatchObject({ reason: "ROUTE_NOT_FOUND", domain: "ordermesh" });
     },
   );
 

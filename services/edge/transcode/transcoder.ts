@@ -1,32 +1,25 @@
 // Turns an HTTP request into a call and its outcome into an answer, by the routes that the contracts declare.
+import { setMaxListeners } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createRegistry, type DescFile, type DescService, type Message, type Registry } from "@bufbuild/protobuf";
+import { createRegistry, type DescFile, type DescService, type Registry } from "@bufbuild/protobuf";
 import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.ts";
-import { sendError, sendJson } from "./answer.ts";
-import type { Caller } from "./caller.ts";
-import { toErrorAnswer, type ErrorAnswer } from "./errors.ts";
-import type { Fields } from "./field-path.ts";
-import { readBody, refuseBody, type BodyBudget } from "./read-body.ts";
-import { callHeaders, requestIdOf, timeoutMsOf } from "./request-headers.ts";
+import { sendError } from "./answer.ts";
+import { bindRequest } from "./bind.ts";
+import { call, type CallContext, type CallLimits } from "./call.ts";
+import { toErrorAnswer } from "./errors.ts";
+import type { Exchange } from "./exchange.ts";
+import { requestIdOf } from "./request-headers.ts";
 import { compileRoutes, type Route } from "./route.ts";
-import { EdgeRefusal, invalidRequest, rpcCode } from "./status.ts";
-import { ndjson, sendStream, serverSentEvents, wantsEvents, type StreamLimits } from "./stream.ts";
-import { Violations } from "./violations.ts";
+import type { RoutingTree } from "./routing-tree.ts";
+import { EdgeRefusal, rpcCode } from "./status.ts";
 
-export interface TranscoderLimits {
+export interface TranscoderLimits extends CallLimits {
   /** Bytes of one body. */
   bodyBytesMax: number;
   /** Bytes of all bodies that are being read. */
   bodiesBytesMax: number;
-  /** Deadline of a call whose caller gives none. */
-  timeoutMs: number;
-  /** Longest deadline that a caller may give. */
-  timeoutMsMax: number;
-  /** After this a stream ends, resumable, so that none lives for ever and load moves to new processes. */
-  streamMsMax: number;
   /** Calls at one time, streams included. */
   callsMax: number;
-  stream: StreamLimits;
 }
 
 export const defaultLimits: TranscoderLimits = {
@@ -39,133 +32,94 @@ export const defaultLimits: TranscoderLimits = {
   stream: { headerWaitMs: 1_000, heartbeatMs: 15_000, stalledMsMax: 60_000 },
 };
 
-export interface TranscoderOptions {
+export interface TranscoderOptions extends CallContext {
   services: readonly DescService[];
-  caller: Caller;
   /** Domain of ErrorInfo in the edge's own refusals. */
   errorDomain: string;
   newRequestId: () => string;
   /** Request headers, in lower case, that travel to the call; all others stay at the edge. */
   forwardedHeaders: readonly string[];
   limits: TranscoderLimits;
-  /** Ends open streams; their callers may resume elsewhere. */
-  shutdown: AbortSignal;
   /** Hears of what was not foreseen; the caller only reads "internal error". */
-  onUnexpected: (error: unknown, context: { method: string; requestId: string }) => void;
+  onUnexpected: (error: unknown, context: { path: string; requestId: string }) => void;
 }
 
 export interface Transcoder {
-  /** Never rejects: every outcome is an answer. */
+  /** Every outcome is an answer. */
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
+/** @throws ContractError where HTTP rules of the services cannot be served. */
 export function createTranscoder(options: TranscoderOptions): Transcoder {
   const registry = registryOf(options.services);
   const routes = compileRoutes(options.services, registry);
-  const bodies: BodyBudget = { bytes: 0, bytesMax: options.limits.bodiesBytesMax };
   const errorOptions = { registry, domain: options.errorDomain };
+  const bodyLimits = {
+    bytesMax: options.limits.bodyBytesMax,
+    budget: { bytes: 0, bytesMax: options.limits.bodiesBytesMax },
+  };
   let calls = 0;
+  // Every open stream listens, and there may be as many as calls.
+  setMaxListeners(0, options.shutdown);
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const requestId = requestIdOf(request.headers, options.newRequestId);
-    const headers = { "x-request-id": requestId };
-    let route: Route | undefined;
-    const answerOf = (error: unknown): ErrorAnswer => {
-      const answer = toErrorAnswer(error, errorOptions);
-      const method = route ? `${route.method.parent.typeName}.${route.method.name}` : "";
-      if (answer.unexpected) options.onUnexpected(error, { method, requestId });
-      return answer;
-    };
-    calls += 1;
-    try {
-      if (calls > options.limits.callsMax)
-        throw new EdgeRefusal(rpcCode.unavailable, "OVERLOADED", "too many requests at once, try again");
+  return {
+    async handle(request, response) {
+      const requestId = requestIdOf(request.headers, options.newRequestId);
       const { path, search } = splitTarget(request.url ?? "/");
-      const method = request.method === "HEAD" ? "GET" : (request.method ?? "GET");
-      const found = routes.find(method, path);
-      if (found.kind === "not_found") throw new EdgeRefusal(rpcCode.notFound, "ROUTE_NOT_FOUND", "there is nothing at this path");
-      if (found.kind === "method_not_allowed") {
-        const allow = allowHeader(found.allow);
-        if (method === "OPTIONS") return void response.writeHead(204, { ...headers, allow }).end();
-        throw new EdgeRefusal(rpcCode.unimplemented, "METHOD_NOT_ALLOWED", `this path takes ${allow}`, {
-          httpStatus: 405,
-          headers: { allow },
-        });
+      const exchange: Exchange = {
+        request,
+        response,
+        requestId,
+        headers: { "x-request-id": requestId },
+        toErrorAnswer: (error) => {
+          const answer = toErrorAnswer(error, errorOptions);
+          if (answer.unexpected) options.onUnexpected(error, { path, requestId });
+          return answer;
+        },
+      };
+      calls += 1;
+      try {
+        if (calls > options.limits.callsMax) {
+          throw new EdgeRefusal(rpcCode.unavailable, "OVERLOADED", "too many requests at once, try again");
+        }
+        const found = findRoute(routes, exchange, path);
+        if (!found) return;
+        const routed = { ...exchange, ...found, search };
+        await call(routed, await bindRequest(routed, bodyLimits), options);
+      } catch (error) {
+        sendError(request, response, exchange.toErrorAnswer(error), exchange.headers);
+      } finally {
+        calls -= 1;
       }
-      route = found.route;
-      const message = await bind(request, response, route, found.segments, search);
-      await call(request, response, route, message, headers, answerOf);
-    } catch (error) {
-      sendError(request, response, answerOf(error), headers);
-    } finally {
-      calls -= 1;
+    },
+  };
+}
+
+/** Undefined where the answer is given already. */
+function findRoute(
+  routes: RoutingTree<Route>,
+  { request, response, headers }: Exchange,
+  path: string,
+): { route: Route; segments: readonly string[] } | undefined {
+  const method = request.method === "HEAD" ? "GET" : (request.method ?? "GET");
+  const found = routes.find(method, path);
+  switch (found.kind) {
+    case "found":
+      return found;
+    case "not_found":
+      throw new EdgeRefusal(rpcCode.notFound, "ROUTE_NOT_FOUND", "there is nothing at this path");
+    case "method_not_allowed": {
+      const allow = allowHeader(found.allow);
+      if (method === "OPTIONS") {
+        response.writeHead(204, { ...headers, allow }).end();
+        return undefined;
+      }
+      throw new EdgeRefusal(rpcCode.unimplemented, "METHOD_NOT_ALLOWED", `this path takes ${allow}`, {
+        httpStatus: 405,
+        headers: { allow },
+      });
     }
   }
-
-  /** Body first, then query, then path: nothing that a caller sends may override what the path said. */
-  async function bind(
-    request: IncomingMessage,
-    response: ServerResponse,
-    route: Route,
-    segments: readonly string[],
-    search: string,
-  ): Promise<Message> {
-    const limits = { bytesMax: options.limits.bodyBytesMax, budget: bodies };
-    const text = route.takesBody ? await readBody(request, response, limits) : await refuseBody(request).then(() => "");
-    const violations = new Violations();
-    const message = route.bindBody(text, violations);
-    const fields: Fields = message;
-    if (search !== "") route.bindQuery(search, fields, violations);
-    const lastEventId = request.headers["last-event-id"];
-    if (typeof lastEventId === "string" && lastEventId !== "") route.resume?.bind(lastEventId, fields, violations);
-    route.bindPath(segments, fields, violations);
-    if (violations.list.length > 0) throw invalidRequest(violations.list);
-    route.bindIdempotencyKey?.(request.headers, fields);
-    return message;
-  }
-
-  async function call(
-    request: IncomingMessage,
-    response: ServerResponse,
-    route: Route,
-    message: Message,
-    headers: Record<string, string>,
-    answerOf: (error: unknown) => ErrorAnswer,
-  ): Promise<void> {
-    const given = timeoutMsOf(request.headers, options.limits.timeoutMsMax);
-    const sent = callHeaders(request, options.forwardedHeaders, headers["x-request-id"] ?? "");
-    const gone = new AbortController();
-    // Also emitted after a whole answer, when there is nothing left to abort.
-    response.once("close", () => gone.abort());
-    if (response.destroyed) gone.abort();
-    const { method } = route;
-    if (method.methodKind === "unary") {
-      const timeoutMs = given ?? options.limits.timeoutMs;
-      const answer = await options.caller.unary(method, message, { headers: sent, signal: gone.signal, timeoutMs });
-      sendJson(request, response, route.successStatus, headers, route.print(answer.message));
-      return;
-    }
-    const ended = AbortSignal.any([gone.signal, options.shutdown, AbortSignal.timeout(options.limits.streamMsMax)]);
-    const messages = options.caller.serverStream(method, message, { headers: sent, signal: ended, timeoutMs: given });
-    await sendStream({
-      response,
-      messages,
-      format: wantsEvents(request.headers.accept) ? serverSentEvents : ndjson,
-      print: route.print,
-      idOf: route.resume?.idOf,
-      resumed: request.headers["last-event-id"] !== undefined,
-      headOnly: request.method === "HEAD",
-      headers,
-      // A stream that we end is not one that its caller cancelled: it is to come back.
-      toErrorAnswer: (error) =>
-        answerOf(
-          ended.aborted ? new EdgeRefusal(rpcCode.unavailable, "STREAM_ENDED", "the stream was ended here, resume it") : error,
-        ),
-      limits: options.limits.stream,
-    });
-  }
-
-  return { handle };
 }
 
 /** Path and query of a request target, which a proxy may send with scheme and host. */

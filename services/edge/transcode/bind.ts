@@ -1,0 +1,23 @@
+// Makes the request message of a call from body, query, headers and path.
+import type { Message } from "@bufbuild/protobuf";
+import type { RoutedExchange } from "./exchange.ts";
+import type { Fields } from "./field-path.ts";
+import { readBody, refuseBody, type BodyLimits } from "./read-body.ts";
+import { invalidRequest } from "./status.ts";
+import { Violations } from "./violations.ts";
+
+/** Body first, then query, then path: nothing that a caller sends may override what the path said. */
+export async function bindRequest(exchange: RoutedExchange, limits: BodyLimits): Promise<Message> {
+  const { request, response, route, segments, search } = exchange;
+  const text = route.takesBody ? await readBody(request, response, limits) : await refuseBody(request);
+  const violations = new Violations();
+  const message = route.bindBody(text, violations);
+  const fields: Fields = message;
+  if (search !== "") route.bindQuery(search, fields, violations);
+  const lastEventId = request.headers["last-event-id"];
+  if (typeof lastEventId === "string" && lastEventId !== "") route.resume?.bind(lastEventId, fields, violations);
+  route.bindPath(segments, fields, violations);
+  if (violations.list.length > 0) throw invalidRequest(violations.list);
+  route.bindIdempotencyKey?.(request.headers, fields);
+  return message;
+}
