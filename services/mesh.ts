@@ -115,7 +115,9 @@ function readDelays(text: string): number[] {
   const delays = text.split(",").map(Number);
   const fits = delays.length <= 6 && delays.every((delay) => Number.isInteger(delay) && delay >= 1 && delay <= 60_000);
   if (fits) return delays;
-  throw new StartupError(`ORDERMESH_RETRY_DELAYS_MS is "${text}"; set it to 1 to 6 delays of 1 to 60000, such as 1000,2000,4000.`);
+  throw new StartupError(
+    `ORDERMESH_RETRY_DELAYS_MS is "${text}"; set it to 1 to 6 delays of 1 to 60000, such as 1000,2000,4000.`,
+  );
 }
 
 function readOnly(): string[] {

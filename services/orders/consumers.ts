@@ -33,7 +33,11 @@ import { keyOf, lockOrders, type LockedOrder } from "./store/progress.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
 /** A fact without what every event has anyway. */
-type Told = Fact extends infer One ? (One extends Fact ? Omit<One, "sequence" | "time" | "detail"> & { detail?: string } : never) : never;
+type Told = Fact extends infer One
+  ? One extends Fact
+    ? Omit<One, "sequence" | "time" | "detail"> & { detail?: string }
+    : never
+  : never;
 
 export function consumers({ clock }: { clock: Clock }): Hearing[] {
   const fact = <Desc extends DescMessage>(event: Desc, tell: (message: MessageShape<Desc>) => Told): Hearing =>

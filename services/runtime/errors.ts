@@ -52,7 +52,9 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   if (typeof code === "string") {
     return connectionErrorCodes.has(code) || code.startsWith("08") || code.startsWith("57P") || code.startsWith("53");
   }
-  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(error.message);
+  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
+    error.message,
+  );
 }
 
 /** True where the database gave up one of several competing transactions: 40001 and 40P01. The same work may succeed at once. */

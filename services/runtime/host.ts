@@ -75,7 +75,11 @@ export async function startHost(options: HostOptions): Promise<Host> {
     log,
   });
   const started = await Promise.allSettled(
-    bus ? definitions.map((definition) => startService(definition, { ...options, ...bus, clock: options.clock ?? systemClock, holder, clients })) : [],
+    bus
+      ? definitions.map((definition) =>
+          startService(definition, { ...options, ...bus, clock: options.clock ?? systemClock, holder, clients }),
+        )
+      : [],
   );
   running.push(...started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));
   const failed = started.find((result) => result.status === "rejected");

@@ -20,7 +20,11 @@ export function readPageToken(token: string): string | undefined {
 }
 
 /** Cuts one row more than a page holds to a page, and says how it goes on. */
-export function cutPage<Row>(rows: readonly Row[], pageSize: number, keyOf: (row: Row) => string): { rows: Row[]; nextPageToken: string } {
+export function cutPage<Row>(
+  rows: readonly Row[],
+  pageSize: number,
+  keyOf: (row: Row) => string,
+): { rows: Row[]; nextPageToken: string } {
   const page = rows.slice(0, pageSize);
   const last = page.at(-1);
   return { rows: page, nextPageToken: rows.length > pageSize && last !== undefined ? writePageToken(keyOf(last)) : "" };

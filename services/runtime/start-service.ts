@@ -81,7 +81,9 @@ export async function startService(definition: ServiceDefinition, options: Start
     const tasks: LeasedTask[] = [{ name: "relay", run: relay.run }];
     if (parts.dueWork) tasks.push(dueTask({ db, database, works: parts.dueWork, wakeUp: dueWakeUp, clock, log }));
     if (hears.length > 0) {
-      tasks.push(...consumerTasks({ service: name, hears, partitions, db, database, js, retryDelaysMs: options.retryDelaysMs, log }));
+      tasks.push(
+        ...consumerTasks({ service: name, hears, partitions, db, database, js, retryDelaysMs: options.retryDelaysMs, log }),
+      );
     }
     const leases = startLeaseKeeper({ db, holder, tasks, log });
     const care = setInterval(() => void takeCareOfPartitions(db, { schema: name, clock, log }), partitionCareEveryMs);

@@ -46,7 +46,12 @@ test("an event that fails is tried again after each delay, and later events of i
       throw new Error("not yet");
     }
   });
-  await probe.send({ key: "a", label: "first" }, { key: "a", label: "flaky" }, { key: "a", label: "last" }, { key: "b", label: "other" });
+  await probe.send(
+    { key: "a", label: "first" },
+    { key: "a", label: "flaky" },
+    { key: "a", label: "last" },
+    { key: "b", label: "other" },
+  );
   await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["first", "flaky", "last"]));
   expect(await labelsOf(probe, "b")).toEqual(["other"]);
   expect(await deadLetters()).toEqual([]);
@@ -134,7 +139,9 @@ test.each([
   await world.publish({ subject, payload, headers });
   await probe.send({ key: "b", label: "fine" });
   await eventually(async () => expect(await labelsOf(probe, "b")).toEqual(["fine"]));
-  await eventually(async () => expect((await deadLetters()).map((letter) => letter.reason)).toEqual([expect.stringContaining(code)]));
+  await eventually(async () =>
+    expect((await deadLetters()).map((letter) => letter.reason)).toEqual([expect.stringContaining(code)]),
+  );
 });
 
 test("an event that is published twice has one effect", async () => {

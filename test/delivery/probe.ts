@@ -163,7 +163,9 @@ function writeDown(behave: Behaviour) {
       const rows = events.map((event) => ({ event_id: event.id, key: event.key, label: event.message.title }));
       await sql`
         insert into effect (event_id, key, label)
-        select * from unnest(${rows.map((row) => row.event_id)}::text[], ${rows.map((row) => row.key)}::text[], ${rows.map((row) => row.label)}::text[])`.execute(tx);
+        select * from unnest(${rows.map((row) => row.event_id)}::text[], ${rows.map((row) => row.key)}::text[], ${rows.map((row) => row.label)}::text[])`.execute(
+        tx,
+      );
     },
   });
 }

@@ -1,12 +1,19 @@
 // One service on a real database, without the mesh around it: its RPCs are called in process, events are handed to its
 // handlers in a transaction, and what it sends is read from its outbox. What crosses services is tested in test/.
-import { fromBinary, type DescMessage, type DescService, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import {
+  create,
+  fromBinary,
+  type DescMessage,
+  type DescService,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
 import { createClient, createRouterTransport, type Client, type ConnectRouter } from "@connectrpc/connect";
 import { sql, type Transaction } from "kysely";
 import { systemClock, type Clock } from "#runtime/clock.ts";
 import { connectDatabase } from "#runtime/database/connect.ts";
 import { migrateUp } from "#runtime/database/migrate.ts";
-import { eventContract } from "#runtime/events/contract.ts";
+import { eventContract, eventKey } from "#runtime/events/contract.ts";
 import type { Hearing, ReceivedEvent } from "#runtime/events/hearing.ts";
 import { outgoing } from "#runtime/events/outgoing.ts";
 import { createLogger } from "#runtime/log.ts";
@@ -33,7 +40,7 @@ export interface ServiceFixture<Tables> {
   runtime: ServiceRuntime<Tables>;
   parts: ServiceParts;
   client<Desc extends DescService>(service: Desc): Client<Desc>;
-  /** Hands events of one type to the handler that hears it, all in one transaction. */
+  /** Hands events of one type to the handler that hears it, all in one transaction; each counts on for its sender and key. */
   deliver<Desc extends DescMessage>(desc: Desc, ...messages: MessageInitShape<Desc>[]): Promise<void>;
   /** Does all due work whose time is not after the given one (default: now); again until none is left. Returns how many items. */
   runDue(until?: Date): Promise<number>;
@@ -53,7 +60,13 @@ export async function serviceFixture<Tables>(
 ): Promise<ServiceFixture<Tables>> {
   const database = await createTestDatabase();
   const log = createLogger({ level: "silent" });
-  const connected = connectDatabase<Tables>({ url: database.url, schema: definition.name, connectionsMax: 5, log, onCommit: () => {} });
+  const connected = connectDatabase<Tables>({
+    url: database.url,
+    schema: definition.name,
+    connectionsMax: 5,
+    log,
+    onCommit: () => {},
+  });
   await migrateUp(connected.db, { schema: definition.name, folder: definition.migrations });
   const interceptors = serverInterceptors({ log, tenant: testTenant });
   const others = createRouterTransport(options.others ?? (() => {}), { router: { interceptors } });
@@ -68,6 +81,7 @@ export async function serviceFixture<Tables>(
   };
   const parts = definition.create(runtime);
   const transport = createRouterTransport(parts.routes, { router: { interceptors } });
+  const counts = new Map<string, number>();
   const dueKinds = new Map((parts.dueWork ?? []).map((work) => [work.kind, work]));
 
   return {
@@ -76,7 +90,7 @@ export async function serviceFixture<Tables>(
     client: (service) => createClient(service, transport),
     deliver: async (desc, ...messages) => {
       const hearing = hearingOf(parts.hears ?? [], desc);
-      const events = messages.map((message, index) => received(hearing, desc, message, { sequence: index + 1, time: runtime.clock.now() }));
+      const events = messages.map((message) => received(hearing, desc, message, { counts, time: runtime.clock.now() }));
       await runtime.transaction((tx) => hearing.handle(tx as unknown as Transaction<never>, events as ReceivedEvent<never>[]));
     },
     runDue: async (until = runtime.clock.now()) => {
@@ -97,7 +111,7 @@ export async function serviceFixture<Tables>(
         }
       }
     },
-    sent: () => sentEvents(connected.db as never, definition),
+    sent: () => sentEvents(connected.db, definition),
     close: async () => {
       await connected.close();
       await database.drop();
@@ -115,11 +129,15 @@ function received<Desc extends DescMessage>(
   hearing: Hearing,
   desc: Desc,
   init: MessageInitShape<Desc>,
-  about: { sequence: number; time: Date },
+  about: { counts: Map<string, number>; time: Date },
 ): ReceivedEvent<unknown> {
   const cause = { id: "req_test", traceparent: childTraceparent(undefined) };
+  const contract = eventContract(desc);
+  const sender = `${contract.service}.${eventKey(contract, create(desc, init))}`;
+  const sequence = (about.counts.get(sender) ?? 0) + 1;
+  about.counts.set(sender, sequence);
   // Through bytes, as an event travels.
-  const event = outgoing(desc, init, { tenant: testTenant, cause, ...about });
+  const event = outgoing(desc, init, { tenant: testTenant, cause, sequence, time: about.time });
   const version = hearing.versions.find((candidate) => candidate.desc === desc);
   return {
     id: event.id,
@@ -138,11 +156,13 @@ async function sentEvents(
 ): Promise<SentEvent[]> {
   const descs = new Map(definition.emits.flatMap((file) => file.messages).map((desc) => [desc.typeName, desc]));
   const { rows } = await sql<{ id: string; typeName: string; key: string; sequence: number; causeId: string; payload: Buffer }>`
-    select event_id as id, type_name as "typeName", key, sequence, cause_id as "causeId", payload from outbox order by xid, id`.execute(db);
+    select event_id as id, type_name as "typeName", key, sequence, cause_id as "causeId", payload from outbox order by xid, id`.execute(
+    db,
+  );
   return rows.map(({ payload, ...row }) => {
     const desc = descs.get(row.typeName);
     if (!desc) throw new Error(`${row.typeName} is not in the service's emits`);
     eventContract(desc);
-    return { ...row, message: fromBinary(desc, payload) as MessageShape<DescMessage> as unknown as Record<string, unknown> };
+    return { ...row, message: fromBinary(desc, payload) };
   });
 }

@@ -35,7 +35,7 @@ interface Run {
 function run(start: OrderProgress, facts: readonly Told[]): Run {
   const result: Run = { progress: start, announcements: [], conflicts: [] };
   for (const told of facts) {
-    const outcome = takeFact(result.progress, { ...told, time, detail: "" } as Fact);
+    const outcome = takeFact(result.progress, { ...told, time, detail: "" });
     if (outcome.kind === "conflict") result.conflicts.push(outcome.code);
     if (outcome.kind !== "changed") continue;
     result.progress = outcome.progress;
@@ -81,24 +81,27 @@ function followEachOther(first: Told, second: Told): boolean {
   );
 }
 
-test.each(Object.entries(starts))("%s: any two facts end alike in either order, or one of them is a named conflict", (_name, start) => {
-  const base = run(newProgress(time), start).progress;
-  for (const { first, second } of allPairs) {
-    if (first.reporter === second.reporter && !followEachOther(first, second)) continue;
-    const forwards = run(base, [first, second]);
-    const backwards = run(base, [second, first]);
-    const conflicts = [...forwards.conflicts, ...backwards.conflicts];
-    if (conflicts.length === 0) {
-      expect(outcomeOf(forwards), `${first.status}, ${second.status}`).toEqual(outcomeOf(backwards));
-      continue;
+test.each(Object.entries(starts))(
+  "%s: any two facts end alike in either order, or one of them is a named conflict",
+  (_name, start) => {
+    const base = run(newProgress(time), start).progress;
+    for (const { first, second } of allPairs) {
+      if (first.reporter === second.reporter && !followEachOther(first, second)) continue;
+      const forwards = run(base, [first, second]);
+      const backwards = run(base, [second, first]);
+      const conflicts = [...forwards.conflicts, ...backwards.conflicts];
+      if (conflicts.length === 0) {
+        expect(outcomeOf(forwards), `${first.status}, ${second.status}`).toEqual(outcomeOf(backwards));
+        continue;
+      }
+      // What has left and what has ended exclude each other: whichever came second is shown to a person.
+      const told = [...start, first, second].map((fact) => fact.status).join(" ");
+      expect(told).toMatch(hasLeft);
+      expect(told).toMatch(isAgainst);
+      for (const code of conflicts) expect(["DISPATCHED_AFTER_CANCEL", "REFUSED_AFTER_DISPATCH"]).toContain(code);
     }
-    // What has left and what has ended exclude each other: whichever came second is shown to a person.
-    const told = [...start, first, second].map((fact) => fact.status).join(" ");
-    expect(told).toMatch(hasLeft);
-    expect(told).toMatch(isAgainst);
-    for (const code of conflicts) expect(["DISPATCHED_AFTER_CANCEL", "REFUSED_AFTER_DISPATCH"]).toContain(code);
-  }
-});
+  },
+);
 
 test.each(Object.entries(starts))("%s: any two facts told twice change nothing the second time", (_name, start) => {
   const base = run(newProgress(time), start).progress;
@@ -156,9 +159,14 @@ test.each([
 });
 
 test("good news after a cancellation is written down and changes nothing else", () => {
-  const start = run(newProgress(time), [{ ...cleared, status: "rejected" } as Told]);
+  const start = run(newProgress(time), [{ ...cleared, status: "rejected" }]);
   const { progress, announcements } = run(start.progress, [reserved, authorized, created]);
-  expect(progress).toMatchObject({ state: "cancelled", cancelReason: "FRAUD_REJECTED", inventory: "reserved", payment: "authorized" });
+  expect(progress).toMatchObject({
+    state: "cancelled",
+    cancelReason: "FRAUD_REJECTED",
+    inventory: "reserved",
+    payment: "authorized",
+  });
   expect(announcements).toEqual([]);
 });
 
@@ -181,7 +189,7 @@ const byState: { state: OrderState; facts: readonly Told[] }[] = [
   { state: "pending_shipment", facts: starts["a ready order"] },
   { state: "shipped", facts: starts["a shipped order"] },
   { state: "delivered", facts: starts["a delivered order"] },
-  { state: "cancelled", facts: [{ ...reserved, status: "insufficient" } as Told] },
+  { state: "cancelled", facts: [{ ...reserved, status: "insufficient" }] },
 ];
 
 test.each([

@@ -115,7 +115,11 @@ function findConflict(progress: OrderProgress): Extract<FactOutcome, { kind: "co
   const hasLeft = state === "shipped" || state === "delivered";
   // Money that goes back after delivery is a refund as any shop makes it.
   const isAgainst =
-    inventory === "insufficient" || inventory === "released" || fraud === "rejected" || payment === "declined" || payment === "voided";
+    inventory === "insufficient" ||
+    inventory === "released" ||
+    fraud === "rejected" ||
+    payment === "declined" ||
+    payment === "voided";
   if (hasLeft && (isAgainst || shipment === "stopped")) {
     const words = refusalOf(progress)?.words ?? "a refusal came";
     return { kind: "conflict", code: "REFUSED_AFTER_DISPATCH", message: `the parcel has left, and then ${words}` };

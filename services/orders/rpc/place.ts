@@ -89,7 +89,10 @@ function newPlacement(
       orderId: newId("ord"),
       customerId: request.customerId,
       currencyCode: request.currency,
-      ...{ items, subtotal, shippingCost, total },
+      items,
+      subtotal,
+      shippingCost,
+      total,
       shippingMethod: request.shippingMethod === ShippingMethod.EXPRESS ? "EXPRESS" : "STANDARD",
       shippingAddress: request.shippingAddress && addressRow(request.shippingAddress),
       paymentToken: request.paymentToken,
@@ -103,9 +106,9 @@ function newPlacement(
   };
 }
 
-const addressRow = ({ recipient, lines, city, postalCode, region, countryCode }: Address): AddressRow => ({
-  ...{ recipient, lines, city, postalCode, region, countryCode },
-});
+function addressRow({ $typeName: _type, $unknown: _unknown, ...fields }: Address): AddressRow {
+  return fields;
+}
 
 /** The same request always has the same bytes: fields in order, no maps. */
 function contentHash(request: PlaceOrderRequest): Buffer {
@@ -128,7 +131,9 @@ async function askPrices(
     const message = `${list} cannot be bought in ${request.currency}`;
     throw refuse(Code.FailedPrecondition, "CURRENCY_NOT_SOLD", message, { skus: list, currency: request.currency });
   }
-  return new Map(found.prices.map(({ sku, title, unitPrice }) => [sku, { title, unitPrice: Number(unitPrice?.minorUnits ?? 0n) }]));
+  return new Map(
+    found.prices.map(({ sku, title, unitPrice }) => [sku, { title, unitPrice: Number(unitPrice?.minorUnits ?? 0n) }]),
+  );
 }
 
 async function askShippingCost(
@@ -189,9 +194,15 @@ function pricedOrRefused(outcome: PricingOutcome, request: PlaceOrderRequest): E
     case "priced":
       return outcome;
     case "too_large":
-      throw refuse(Code.FailedPrecondition, "TOTAL_TOO_LARGE", "the order comes to more than one order may", { max: String(totalMax) });
+      throw refuse(Code.FailedPrecondition, "TOTAL_TOO_LARGE", "the order comes to more than one order may", {
+        max: String(totalMax),
+      });
     case "not_as_expected": {
-      const metadata = { total: String(outcome.total), expected: String(request.expectedTotal?.minorUnits ?? ""), currency: request.currency };
+      const metadata = {
+        total: String(outcome.total),
+        expected: String(request.expectedTotal?.minorUnits ?? ""),
+        currency: request.currency,
+      };
       throw refuse(Code.FailedPrecondition, "TOTAL_MISMATCH", "the order comes to another total than expected", metadata);
     }
   }

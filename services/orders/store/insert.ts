@@ -81,5 +81,7 @@ async function insertParts(tx: Transaction<OrdersTables>, orders: readonly NewOr
   await sql`
     insert into order_timeline (tenant_id, order_id, sequence, state, time)
     select tenant_id, order_id, 1, 'pending', time
-    from unnest(${tenants}::text[], ${orderIds}::text[], ${createTimes}::timestamptz[]) as new (tenant_id, order_id, time)`.execute(tx);
+    from unnest(${tenants}::text[], ${orderIds}::text[], ${createTimes}::timestamptz[]) as new (tenant_id, order_id, time)`.execute(
+    tx,
+  );
 }

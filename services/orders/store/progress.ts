@@ -59,15 +59,14 @@ export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly O
 }
 
 function toLockedOrder(row: ProgressRow): LockedOrder {
-  const { tenant, orderId, currencyCode, total, paymentToken, shippingMethod, shippingAddress, expireTime, eventsSent, version } = row;
-  const { state, inventory, fraud, payment, shipment, paymentAsked, trackingNumber, cancelReason, cancelDetail } = row;
+  const { inventoryHeard, fraudHeard, paymentHeard, shipmentHeard, timeline, ...rest } = row;
+  const { state, inventory, fraud, payment, shipment, paymentAsked, trackingNumber, cancelReason, cancelDetail, ...order } = rest;
+  const heard = { inventory: inventoryHeard, fraud: fraudHeard, payments: paymentHeard, shipping: shipmentHeard };
+  const steps = timeline.map((entry) => ({ ...entry, time: new Date(entry.time) }));
+  const statuses = { inventory, fraud, payment, shipment };
   return {
-    ...{ tenant, orderId, currencyCode, total, paymentToken, shippingMethod, shippingAddress, expireTime, eventsSent, version },
-    progress: {
-      ...{ state, inventory, fraud, payment, shipment, paymentAsked, trackingNumber, cancelReason, cancelDetail },
-      heard: { inventory: row.inventoryHeard, fraud: row.fraudHeard, payments: row.paymentHeard, shipping: row.shipmentHeard },
-      timeline: row.timeline.map((entry) => ({ ...entry, time: new Date(entry.time) })),
-    },
+    ...order,
+    progress: { state, ...statuses, heard, paymentAsked, trackingNumber, cancelReason, cancelDetail, timeline: steps },
   };
 }
 

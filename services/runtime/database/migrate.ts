@@ -7,10 +7,12 @@ import * as runtimeTables from "./runtime-tables.ts";
 async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
   const files = (await readdir(folder)).filter((name) => /^\d{4}_.+\.ts$/.test(name));
   const loaded = await Promise.all(
-    files.map(async (name) => [name.replace(/\.ts$/, ""), (await import(new URL(name, folder).href)) as Migration] as const),
+    files.map(
+      async (name): Promise<[string, Migration]> => [name.replace(/\.ts$/, ""), await import(new URL(name, folder).href)],
+    ),
   );
   // Before any of the service's own, which start at 0001.
-  return Object.fromEntries([["0000_runtime_tables", runtimeTables as unknown as Migration], ...loaded]);
+  return Object.fromEntries([["0000_runtime_tables", runtimeTables satisfies Migration], ...loaded]);
 }
 
 async function migrator<Tables>(db: Kysely<Tables>, options: { schema: string; folder: URL }): Promise<Migrator> {
@@ -39,10 +41,7 @@ export async function migrateDown<Tables>(db: Kysely<Tables>, options: { schema:
 }
 
 /** Names of migrations that the code has and the database has not. */
-export async function pendingMigrations<Tables>(
-  db: Kysely<Tables>,
-  options: { schema: string; folder: URL },
-): Promise<string[]> {
+export async function pendingMigrations<Tables>(db: Kysely<Tables>, options: { schema: string; folder: URL }): Promise<string[]> {
   const all = await (await migrator(db, options)).getMigrations();
   return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
 }

@@ -22,7 +22,10 @@ const dayText = (time: number): string => new Date(time).toISOString().slice(0, 
 const partitionName = (table: string, day: string): string => `${table}_p${day.replaceAll("-", "")}`;
 
 /** Makes the partitions of yesterday to three days ahead, and drops those that are older than their retention. */
-export async function maintainPartitions<Tables>(db: Kysely<Tables>, { schema, now }: { schema: string; now: Date }): Promise<void> {
+export async function maintainPartitions<Tables>(
+  db: Kysely<Tables>,
+  { schema, now }: { schema: string; now: Date },
+): Promise<void> {
   for (const { table, daysKept } of retentions) {
     const existing = await partitionsOf(db, { schema, table });
     for (let ahead = -1; ahead <= daysAhead; ahead += 1) {

@@ -32,7 +32,7 @@ export function createBarrier<Item extends Arrival>(start: {
   let untilMs = start.nowMs + start.waitMs;
   let held: Item[] = [];
   const release = (): Item[] => {
-    const released = held.sort((one, other) => one.streamSequence - other.streamSequence);
+    const released = held.toSorted((one, other) => one.streamSequence - other.streamSequence);
     held = [];
     missing = 0;
     return released;

@@ -50,7 +50,11 @@ function decode(message: JsMsg, versions: ReadonlyMap<string, KnownVersion>): De
   const envelope = readHeaders(message.headers, message.time);
   if (envelope.id === "") return { message, code: "ID_MISSING", reason: "header ce-id is missing" };
   if (envelope.typeName !== "" && envelope.typeName !== subject.typeName) {
-    return { message, code: "TYPE_MISMATCH", reason: `header ce-type is ${envelope.typeName}, the subject says ${subject.typeName}` };
+    return {
+      message,
+      code: "TYPE_MISMATCH",
+      reason: `header ce-type is ${envelope.typeName}, the subject says ${subject.typeName}`,
+    };
   }
   const version = versions.get(subject.typeName);
   if (!version) return { message, code: "VERSION_UNKNOWN", reason: `${subject.typeName} is not a version that is known here` };

@@ -21,7 +21,7 @@ export function createParking(initial: readonly ParkedEvent[]): Parking {
     if (parked.some((other) => other.eventId === event.eventId)) return;
     byKey.set(
       event.orderKey,
-      [...parked, event].sort((one, other) => one.streamSequence - other.streamSequence),
+      [...parked, event].toSorted((one, other) => one.streamSequence - other.streamSequence),
     );
   };
   for (const event of initial) park(event);

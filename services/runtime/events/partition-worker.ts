@@ -57,7 +57,10 @@ export async function createPartitionWorker<Tables>(options: {
     parking.park({ eventId: event.id, orderKey, streamSequence });
     attempts.delete(streamSequence);
     endAsDeadLetter(message, code, reason);
-    log.error({ event: event.id, key: event.key, hearing: delivery.hearing.name, code, reason, attempts: tried }, "event_dead_lettered");
+    log.error(
+      { event: event.id, key: event.key, hearing: delivery.hearing.name, code, reason, attempts: tried },
+      "event_dead_lettered",
+    );
     const behind = failing.get(orderKey);
     if (behind?.streamSequence !== streamSequence) return;
     failing.delete(orderKey);
@@ -130,7 +133,10 @@ export async function createPartitionWorker<Tables>(options: {
         if ("hearing" in one) queue.push(one);
         else {
           endAsDeadLetter(one.message, one.code, one.reason);
-          log.error({ subject: one.message.subject, streamSequence: one.message.seq, code: one.code, reason: one.reason }, "event_malformed");
+          log.error(
+            { subject: one.message.subject, streamSequence: one.message.seq, code: one.code, reason: one.reason },
+            "event_malformed",
+          );
         }
       }
       arrivals.wake();
@@ -185,7 +191,7 @@ async function isFree(
  */
 async function untilDatabaseAnswers<Result>(work: () => Promise<Result>, log: Logger): Promise<Result> {
   const pause = createWakeUp();
-  for (let conflicts = 0; ; ) {
+  for (let conflicts = 0; ;) {
     try {
       return await work();
     } catch (error) {

@@ -12,11 +12,9 @@ test("events of one type go to their handler together", () => {
 
 test("a later event of another type waits for the earlier one of its key, while other keys go along", () => {
   const batch = [item("a", created), item("a", cancelled), item("b", created), item("c", cancelled)];
-  expect(groupForHandlers(batch).map((group) => group.map((one) => `${one.orderKey}:${(one.hearing as typeof created).name}`))).toEqual([
-    ["a:created", "b:created"],
-    ["c:cancelled"],
-    ["a:cancelled"],
-  ]);
+  expect(
+    groupForHandlers(batch).map((group) => group.map((one) => `${one.orderKey}:${(one.hearing as typeof created).name}`)),
+  ).toEqual([["a:created", "b:created"], ["c:cancelled"], ["a:cancelled"]]);
 });
 
 test("a key that goes back and forth between types keeps its order", () => {

@@ -41,7 +41,10 @@ function transformTo(partitions: number): string {
   return `p.{{partition(${partitions},5)}}.ordermesh.${rest}`;
 }
 
-function declaredStreams({ partitions, replicas }: StreamOptions): (Partial<StreamConfig> & { name: string; subjects: string[] })[] {
+function declaredStreams({
+  partitions,
+  replicas,
+}: StreamOptions): (Partial<StreamConfig> & { name: string; subjects: string[] })[] {
   const shared = { retention: RetentionPolicy.Limits, storage: StorageType.File, num_replicas: replicas };
   return [
     {

@@ -43,7 +43,7 @@ export async function takeLeases<Tables>(db: Kysely<Tables>, holder: string, nam
   const taken = await sql<{ name: string; epoch: number }>`
     insert into lease (name, holder, epoch, expire_time)
     select name, ${holder}, 1, now() + make_interval(secs => ${leaseMs / 1000})
-    from unnest(${[...names].sort()}::text[]) as wanted (name)
+    from unnest(${names.toSorted()}::text[]) as wanted (name)
     on conflict (name) do update
       set epoch = lease.epoch + (lease.holder <> excluded.holder)::integer, holder = excluded.holder, expire_time = excluded.expire_time
       where lease.holder = excluded.holder or lease.expire_time < now()
@@ -59,5 +59,7 @@ export async function releaseLeases<Tables>(db: Kysely<Tables>, holder: string, 
 /** Leaves: gives every lease back and is no member any more. */
 export async function leave<Tables>(db: Kysely<Tables>, holder: string): Promise<void> {
   await sql`update lease set expire_time = now() where holder = ${holder}`.execute(db);
-  await sql`delete from lease where name like ${`${memberPrefix}%`} and expire_time < now() - interval '1 hour' or name = ${memberPrefix + holder}`.execute(db);
+  await sql`delete from lease where name like ${`${memberPrefix}%`} and expire_time < now() - interval '1 hour' or name = ${memberPrefix + holder}`.execute(
+    db,
+  );
 }

@@ -43,7 +43,10 @@ export function dueTask<Tables>(options: {
         return;
       }
       const delayMs = dueRetryDelayMs(first.attempt);
-      log.warn({ kind: work.kind, key: first.key, attempt: first.attempt, delayMs, error: (error as Error).message }, "due_work_failed");
+      log.warn(
+        { kind: work.kind, key: first.key, attempt: first.attempt, delayMs, error: (error as Error).message },
+        "due_work_failed",
+      );
       await postponeDue(db, items, new Date(clock.now().getTime() + delayMs));
     }
   };

@@ -39,7 +39,9 @@ export async function claimDue<Tables>(
 /** When the next row falls due or its claim ends; undefined where there is none. */
 export async function nextDueTime<Tables>(db: Kysely<Tables>, kinds: string[]): Promise<Date | undefined> {
   const next = await sql<{ time: Date | null }>`
-    select min(greatest(due_time, coalesce(claimed_until, due_time))) as time from due_work where kind = any(${kinds})`.execute(db);
+    select min(greatest(due_time, coalesce(claimed_until, due_time))) as time from due_work where kind = any(${kinds})`.execute(
+    db,
+  );
   return next.rows[0]?.time ?? undefined;
 }
 

@@ -1,0 +1,73 @@
+// What catalog, inventory and shipping answer while orders is tested alone; the whole mesh is tested in test/.
+import { Code, type ConnectRouter } from "@connectrpc/connect";
+import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
+import { refuse } from "#runtime/errors.ts";
+
+export interface Neighbours {
+  prices: Map<string, bigint>;
+  stock: Map<string, bigint>;
+  /** Orders whose parcel has left. */
+  dispatched: Set<string>;
+  stopped: { orderId: string; reason: string }[];
+  routes(router: ConnectRouter): void;
+}
+
+export function neighbours(): Neighbours {
+  const prices = new Map([
+    ["MUG", 1250n],
+    ["TEA", 499n],
+  ]);
+  const stock = new Map([
+    ["MUG", 100n],
+    ["TEA", 2n],
+  ]);
+  const dispatched = new Set<string>();
+  const stopped: { orderId: string; reason: string }[] = [];
+  return {
+    prices,
+    stock,
+    dispatched,
+    stopped,
+    routes: (router) => {
+      router.service(CatalogService, {
+        batchGetPrices: ({ skus, currencyCode }) => ({
+          prices: skus.flatMap((sku) => {
+            const minorUnits = prices.get(sku);
+            return minorUnits === undefined || currencyCode === "JPY"
+              ? []
+              : [{ sku, title: `The ${sku}`, unitPrice: { currencyCode, minorUnits } }];
+          }),
+          unknownSkus: skus.filter((sku) => !prices.has(sku)),
+          skusWithoutPrice: currencyCode === "JPY" ? skus.filter((sku) => prices.has(sku)) : [],
+        }),
+      });
+      router.service(InventoryService, {
+        checkAvailability: ({ items }) => {
+          const wanted = Map.groupBy(items, (item) => item.sku);
+          const shortages = [...wanted].flatMap(([sku, lines]) => {
+            const requested = lines.reduce((sum, line) => sum + line.quantity, 0n);
+            const available = stock.get(sku) ?? 0n;
+            return requested > available ? [{ sku, requested, available }] : [];
+          });
+          return { available: shortages.length === 0, shortages };
+        },
+      });
+      router.service(ShippingService, {
+        quoteRates: ({ currencyCode }) => ({
+          rates: [
+            { method: ShippingMethod.STANDARD, cost: { currencyCode, minorUnits: 500n } },
+            { method: ShippingMethod.EXPRESS, cost: { currencyCode, minorUnits: 1500n } },
+          ],
+        }),
+        stopShipment: ({ orderId, reason }) => {
+          if (dispatched.has(orderId)) throw refuse(Code.FailedPrecondition, "ALREADY_DISPATCHED", "it has left");
+          stopped.push({ orderId, reason });
+          return { shipment: { orderId } };
+        },
+      });
+    },
+  };
+}
