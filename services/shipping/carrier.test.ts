@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { checkDigit, sandboxCarrier } from "./carrier.ts";
+
+const carrier = sandboxCarrier({ dispatchMs: 5_000, deliverMs: 7_000 });
+
+test.each([
+  // The example of the GS1 General Specifications, and numbers worked out by hand.
+  { digits: "37610425002123456", want: "9" },
+  { digits: "00000000000000000", want: "0" },
+  { digits: "00000000000000001", want: "7" },
+  { digits: "00000000000000010", want: "9" },
+])("the check digit of $digits is $want", ({ digits, want }) => {
+  expect(checkDigit(digits)).toBe(want);
+});
+
+test("a shipment always has the same tracking number, 18 digits with a check digit, and another shipment another", () => {
+  const number = carrier.trackingNumber("shp_01h455vb4pex5vsknk084sn02q");
+  expect(number).toMatch(/^[0-9]{18}$/);
+  expect(number.slice(-1)).toBe(checkDigit(number.slice(0, -1)));
+  expect(carrier.trackingNumber("shp_01h455vb4pex5vsknk084sn02q")).toBe(number);
+  const numbers = Array.from({ length: 10_000 }, (_, index) => carrier.trackingNumber(`shp_${index}`));
+  expect(new Set(numbers).size).toBe(10_000);
+});
+
+test("a parcel leaves and arrives after the times that were set", () => {
+  const start = new Date("2026-03-01T12:00:00Z");
+  expect(carrier.dispatchTime(start)).toEqual(new Date("2026-03-01T12:00:05Z"));
+  expect(carrier.deliverTime(start)).toEqual(new Date("2026-03-01T12:00:07Z"));
+});

@@ -1,0 +1,131 @@
+// Orders that are ready become parcels; orders that end keep theirs, or never get one.
+import type { Transaction } from "kysely";
+import {
+  OrderCancelledSchema,
+  OrderReadySchema,
+  type OrderCancelled,
+  type OrderReady,
+} from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
+import { newId } from "#runtime/ids.ts";
+import type { Logger } from "#runtime/log.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import type { Carrier } from "./carrier.ts";
+import { makeParcel, onReady, stop, stopBeforeParcel, type ReadyOrder, type ShippingMethod } from "./domain/shipment.ts";
+import { dispatchKind, planStep, tellOf, type Step } from "./store/outbox.ts";
+import { insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "./store/shipments.ts";
+
+export function shippingHears({ clock, log }: Pick<ServiceRuntime<Tables>, "clock" | "log">, carrier: Carrier): Hearing[] {
+  return [
+    hear<typeof OrderReadySchema, Tables>({
+      name: "shipping.make_parcel",
+      event: OrderReadySchema,
+      handle: (tx, events) => makeParcels(tx, events, { carrier, now: clock.now() }),
+    }),
+    hear<typeof OrderCancelledSchema, Tables>({
+      name: "shipping.stop_parcel",
+      event: OrderCancelledSchema,
+      handle: (tx, events) => stopParcels(tx, events, { log, now: clock.now() }),
+    }),
+  ];
+}
+
+async function makeParcels(
+  tx: Transaction<Tables>,
+  events: ReceivedEvent<OrderReady>[],
+  { carrier, now }: { carrier: Carrier; now: Date },
+): Promise<void> {
+  const orders = await withoutKnown(tx, events.map(readyOrder));
+  const parcels = orders.map((order) => {
+    const shipmentId = newId("shp");
+    return makeParcel(order, { shipmentId, carrier: carrier.name, trackingNumber: carrier.trackingNumber(shipmentId), now });
+  });
+  // A parcel that is not inserted was stopped by an RPC a moment ago.
+  const made = await insertShipments(tx, parcels);
+  const causes = new Map(events.map(({ id, cause }) => [id, cause]));
+  const steps = made.flatMap((shipment): Step[] => {
+    const cause = causes.get(shipment.readyEventId ?? "");
+    return cause ? [{ shipment, cause }] : [];
+  });
+  await planStep(tx, steps, { kind: dispatchKind, dueTime: carrier.dispatchTime(now) });
+  await tellOf(tx, steps, now);
+}
+
+/** Leaves out orders that were stopped and events that were handled before. Throws where an order is ready a second time. */
+async function withoutKnown(tx: Transaction<Tables>, orders: ReadyOrder[]): Promise<ReadyOrder[]> {
+  const known = new Map<string, { readyEventId: string | null }>(await lockShipments(tx, orders));
+  return orders.filter((order) => {
+    const outcome = onReady(known.get(keyOf(order)), order.eventId);
+    if (outcome === "duplicate") {
+      throw new RefusedEvent("DUPLICATE_SHIPMENT", `order ${order.orderId} was ready before, by another event`);
+    }
+    if (outcome === "make_parcel") known.set(keyOf(order), { readyEventId: order.eventId });
+    return outcome === "make_parcel";
+  });
+}
+
+function readyOrder({ id, tenant, message }: ReceivedEvent<OrderReady>): ReadyOrder {
+  const { orderId, shippingAddress } = message;
+  return {
+    tenant,
+    orderId,
+    eventId: id,
+    method: methodOf(message),
+    address: shippingAddress ? addressOf(shippingAddress) : null,
+  };
+}
+
+function methodOf({ orderId, shippingMethod }: OrderReady): ShippingMethod {
+  switch (shippingMethod) {
+    case "":
+    case "STANDARD":
+      return "STANDARD";
+    case "EXPRESS":
+      return "EXPRESS";
+    default:
+      throw new RefusedEvent("UNKNOWN_SHIPPING_METHOD", `order ${orderId} is to be sent by "${shippingMethod}"`);
+  }
+}
+
+function addressOf(address: NonNullable<OrderReady["shippingAddress"]>): NonNullable<ReadyOrder["address"]> {
+  const { recipient, lines, city, postalCode, region, countryCode } = address;
+  return { recipient, lines, city, postalCode, region, countryCode };
+}
+
+async function stopParcels(
+  tx: Transaction<Tables>,
+  events: ReceivedEvent<OrderCancelled>[],
+  { log, now }: { log: Logger; now: Date },
+): Promise<void> {
+  // The first cancellation of an order counts.
+  const cancelled = new Map(
+    events.toReversed().map(({ tenant, message: { orderId, reason }, cause }) => {
+      return [keyOf({ tenant, orderId }), { tenant, orderId, reason, cause }] as const;
+    }),
+  );
+  const orders = [...cancelled.values()];
+  // Most orders end before there is a parcel; nobody waits to hear that one was never made.
+  const places = orders.map(({ tenant, orderId, reason }) =>
+    stopBeforeParcel({ tenant, orderId, shipmentId: newId("shp") }, { reason, isTold: false, now }),
+  );
+  const withoutParcel = new Set((await insertShipments(tx, places)).map(keyOf));
+  const shipments = await lockShipments(
+    tx,
+    orders.filter((order) => !withoutParcel.has(keyOf(order))),
+  );
+  const steps = [...shipments].flatMap(([key, shipment]): Step[] => {
+    const order = cancelled.get(key);
+    if (!order) return [];
+    const outcome = stop(shipment, { reason: order.reason, now });
+    if (outcome.kind === "too_late") {
+      const { tenant, orderId, shipmentId, state } = shipment;
+      log.warn({ tenant, orderId, shipmentId, state }, "cancel_after_dispatch");
+    }
+    return outcome.kind === "stopped" ? [{ shipment: outcome.shipment, cause: order.cause }] : [];
+  });
+  await saveSteps(
+    tx,
+    steps.map(({ shipment }) => shipment),
+  );
+  await tellOf(tx, steps, now);
+}

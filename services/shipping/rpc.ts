@@ -1,0 +1,109 @@
+// Rates, the shipment of an order, and stopping it.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code, type ServiceImpl } from "@connectrpc/connect";
+import { ShipmentState as State, ShippingMethod as Method, type ShipmentSchema } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import type { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
+import { refuse } from "#runtime/errors.ts";
+import { requestCause } from "#runtime/events/outgoing.ts";
+import { newId } from "#runtime/ids.ts";
+import { currentRequest } from "#runtime/request-context.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import { quote, zoneOf } from "./domain/rates.ts";
+import { stop, stopBeforeParcel, type Shipment, type StopOutcome } from "./domain/shipment.ts";
+import { tellOf } from "./store/outbox.ts";
+import { findRates } from "./store/rates.ts";
+import { findShipment, insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "./store/shipments.ts";
+
+const stateMessages = {
+  CREATED: State.CREATED,
+  DISPATCHED: State.DISPATCHED,
+  DELIVERED: State.DELIVERED,
+  STOPPED: State.STOPPED,
+} as const;
+const methodMessages = { STANDARD: Method.STANDARD, EXPRESS: Method.EXPRESS } as const;
+
+/** An order's id is the key of its events, and so a part of their subjects. */
+const orderIdPattern = /^[A-Za-z0-9_-]+$/;
+
+export function shippingMethods(
+  runtime: ServiceRuntime<Tables>,
+  { shopCountryCode }: { shopCountryCode: string },
+): ServiceImpl<typeof ShippingService> {
+  const { db, clock } = runtime;
+  return {
+    quoteRates: async ({ currencyCode, units, countryCode }) => {
+      const zone = zoneOf(countryCode, shopCountryCode);
+      const rules = await findRates(db, { tenant: currentRequest().tenant, currencyCode, zone });
+      return {
+        rates: quote(rules, Number(units)).map(({ method, cost }) => ({
+          method: methodMessages[method],
+          cost: { currencyCode: cost.currencyCode, minorUnits: BigInt(cost.minorUnits) },
+        })),
+      };
+    },
+
+    getShipment: async ({ orderId }) => {
+      const shipment = await findShipment(db, { tenant: currentRequest().tenant, orderId });
+      if (!shipment) throw refuse(Code.NotFound, "SHIPMENT_NOT_FOUND", `order ${orderId} has no shipment`, { orderId });
+      return { shipment: shipmentMessage(shipment) };
+    },
+
+    stopShipment: async ({ orderId, reason }) => {
+      if (!orderIdPattern.test(orderId)) {
+        throw refuse(Code.InvalidArgument, "ORDER_ID_INVALID", "order_id has characters that no order's id has", { orderId });
+      }
+      const outcome = await stopOrder(runtime, { orderId, reason, now: clock.now() });
+      if (outcome.kind === "too_late") {
+        const { state } = outcome.shipment;
+        throw refuse(Code.FailedPrecondition, "ALREADY_DISPATCHED", `the parcel of order ${orderId} has left`, {
+          orderId,
+          state,
+        });
+      }
+      return { shipment: shipmentMessage(outcome.shipment) };
+    },
+  };
+}
+
+async function stopOrder(
+  runtime: ServiceRuntime<Tables>,
+  { orderId, reason, now }: { orderId: string; reason: string; now: Date },
+): Promise<StopOutcome> {
+  const key = { tenant: currentRequest().tenant, orderId };
+  const cause = requestCause();
+  // Told also where there is no parcel yet: the caller may be gone before it has heard the answer.
+  const place = stopBeforeParcel({ ...key, shipmentId: newId("shp") }, { reason, isTold: true, now });
+  return runtime.transaction(async (tx) => {
+    const [inserted] = await insertShipments(tx, [place]);
+    if (inserted) {
+      await tellOf(tx, [{ shipment: inserted, cause }], now);
+      return { kind: "stopped", shipment: inserted };
+    }
+    const shipment = (await lockShipments(tx, [key])).get(keyOf(key));
+    if (!shipment) throw new Error(`the shipment of order ${orderId} is there and is not`);
+    const outcome = stop(shipment, { reason, now });
+    if (outcome.kind === "stopped") {
+      await saveSteps(tx, [outcome.shipment]);
+      await tellOf(tx, [{ shipment: outcome.shipment, cause }], now);
+    }
+    return outcome;
+  });
+}
+
+function shipmentMessage(shipment: Shipment): MessageInitShape<typeof ShipmentSchema> {
+  const { shipmentId, orderId, state, method, carrier, trackingNumber, address, createTime, dispatchTime, deliverTime } =
+    shipment;
+  return {
+    shipmentId,
+    orderId,
+    state: stateMessages[state],
+    method: method ? methodMessages[method] : Method.UNSPECIFIED,
+    carrier,
+    trackingNumber,
+    createTime: timestampFromDate(createTime),
+    ...(address ? { address } : {}),
+    ...(dispatchTime ? { dispatchTime: timestampFromDate(dispatchTime) } : {}),
+    ...(deliverTime ? { deliverTime: timestampFromDate(deliverTime) } : {}),
+  };
+}

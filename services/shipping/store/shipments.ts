@@ -1,0 +1,151 @@
+// The SQL of shipments.
+import { sql, type ColumnType, type Kysely, type Selectable, type Transaction } from "kysely";
+import type { Address, Shipment, ShipmentState, ShippingMethod } from "../domain/shipment.ts";
+import type { RateTable } from "./rates.ts";
+
+interface ShipmentTable {
+  tenant_id: string;
+  order_id: string;
+  shipment_id: string;
+  state: ShipmentState;
+  method: ShippingMethod | null;
+  carrier: string;
+  tracking_number: string;
+  /** An object on the way out, JSON text on the way in. */
+  address: ColumnType<Address | null, string | null, string | null>;
+  ready_event_id: string | null;
+  stop_reason: string;
+  create_time: Date;
+  dispatch_time: Date | null;
+  deliver_time: Date | null;
+  stop_time: Date | null;
+  event_count: number;
+}
+
+export interface Tables {
+  shipment: ShipmentTable;
+  rate: RateTable;
+}
+
+export interface OrderKey {
+  tenant: string;
+  orderId: string;
+}
+
+export const keyOf = ({ tenant, orderId }: OrderKey): string => JSON.stringify([tenant, orderId]);
+
+const columns = [
+  "tenant_id",
+  "order_id",
+  "shipment_id",
+  "state",
+  "method",
+  "carrier",
+  "tracking_number",
+  "address",
+  "ready_event_id",
+  "stop_reason",
+  "create_time",
+  "dispatch_time",
+  "deliver_time",
+  "stop_time",
+  "event_count",
+] as const satisfies (keyof ShipmentTable)[];
+const columnList = sql.join(columns.map((column) => sql.ref(column)));
+
+const shipmentOfRow = (row: Selectable<ShipmentTable>): Shipment => ({
+  tenant: row.tenant_id,
+  orderId: row.order_id,
+  shipmentId: row.shipment_id,
+  state: row.state,
+  method: row.method,
+  carrier: row.carrier,
+  trackingNumber: row.tracking_number,
+  address: row.address,
+  readyEventId: row.ready_event_id,
+  stopReason: row.stop_reason,
+  createTime: row.create_time,
+  dispatchTime: row.dispatch_time,
+  deliverTime: row.deliver_time,
+  stopTime: row.stop_time,
+  eventCount: row.event_count,
+});
+
+export async function findShipment(db: Kysely<Tables>, { tenant, orderId }: OrderKey): Promise<Shipment | undefined> {
+  const row = await db
+    .selectFrom("shipment")
+    .select(columns)
+    .where("tenant_id", "=", tenant)
+    .where("order_id", "=", orderId)
+    .executeTakeFirst();
+  return row && shipmentOfRow(row);
+}
+
+/** The shipments that exist, by keyOf, locked until the transaction ends; everybody locks in the order of the keys. */
+export async function lockShipments(tx: Transaction<Tables>, keys: readonly OrderKey[]): Promise<Map<string, Shipment>> {
+  if (keys.length === 0) return new Map();
+  const { rows } = await sql<Selectable<ShipmentTable>>`
+    select ${columnList} from shipment
+    where (tenant_id, order_id) in (
+      select * from unnest(${keys.map(({ tenant }) => tenant)}::text[], ${keys.map(({ orderId }) => orderId)}::text[])
+    )
+    order by tenant_id, order_id
+    for update`.execute(tx);
+  return new Map(rows.map(shipmentOfRow).map((shipment) => [keyOf(shipment), shipment]));
+}
+
+/**
+ * Inserts shipments where the order has none, and answers those that it inserted. Where another transaction is about to
+ * insert one for the same order, it waits for the outcome; that is what makes one of two the first.
+ */
+export async function insertShipments(tx: Transaction<Tables>, shipments: readonly Shipment[]): Promise<Shipment[]> {
+  if (shipments.length === 0) return [];
+  const column = <Value>(pick: (shipment: Shipment) => Value): Value[] => shipments.map(pick);
+  const { rows } = await sql<OrderKey>`
+    insert into shipment (${columnList})
+    select * from unnest(
+      ${column((shipment) => shipment.tenant)}::text[],
+      ${column((shipment) => shipment.orderId)}::text[],
+      ${column((shipment) => shipment.shipmentId)}::text[],
+      ${column((shipment) => shipment.state)}::text[],
+      ${column((shipment) => shipment.method)}::text[],
+      ${column((shipment) => shipment.carrier)}::text[],
+      ${column((shipment) => shipment.trackingNumber)}::text[],
+      ${column((shipment) => shipment.address && JSON.stringify(shipment.address))}::jsonb[],
+      ${column((shipment) => shipment.readyEventId)}::text[],
+      ${column((shipment) => shipment.stopReason)}::text[],
+      ${column((shipment) => shipment.createTime)}::timestamptz[],
+      ${column((shipment) => shipment.dispatchTime)}::timestamptz[],
+      ${column((shipment) => shipment.deliverTime)}::timestamptz[],
+      ${column((shipment) => shipment.stopTime)}::timestamptz[],
+      ${column((shipment) => shipment.eventCount)}::bigint[]
+    ) as wanted (${columnList})
+    order by tenant_id, order_id
+    on conflict (tenant_id, order_id) do nothing
+    returning tenant_id as tenant, order_id as "orderId"`.execute(tx);
+  const inserted = new Set(rows.map(keyOf));
+  return shipments.filter((shipment) => inserted.has(keyOf(shipment)));
+}
+
+/** Writes the next step of shipments. Throws where one has taken another step since: the caller has locked them. */
+export async function saveSteps(tx: Transaction<Tables>, shipments: readonly Shipment[]): Promise<void> {
+  if (shipments.length === 0) return;
+  const { rows } = await sql`
+    update shipment
+    set state = step.state, dispatch_time = step.dispatch_time, deliver_time = step.deliver_time,
+        stop_time = step.stop_time, stop_reason = step.stop_reason, event_count = step.event_count
+    from unnest(
+      ${shipments.map(({ tenant }) => tenant)}::text[],
+      ${shipments.map(({ orderId }) => orderId)}::text[],
+      ${shipments.map(({ state }) => state)}::text[],
+      ${shipments.map(({ dispatchTime }) => dispatchTime)}::timestamptz[],
+      ${shipments.map(({ deliverTime }) => deliverTime)}::timestamptz[],
+      ${shipments.map(({ stopTime }) => stopTime)}::timestamptz[],
+      ${shipments.map(({ stopReason }) => stopReason)}::text[],
+      ${shipments.map(({ eventCount }) => eventCount)}::bigint[]
+    ) as step (tenant_id, order_id, state, dispatch_time, deliver_time, stop_time, stop_reason, event_count)
+    where shipment.tenant_id = step.tenant_id and shipment.order_id = step.order_id
+      and shipment.event_count = step.event_count - 1
+    returning shipment.order_id`.execute(tx);
+  if (rows.length !== shipments.length) throw new Error("a shipment took another step while it was locked");
+}
