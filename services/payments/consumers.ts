@@ -1,0 +1,120 @@
+// What the order's events mean for its money.
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Transaction } from "kysely";
+import {
+  OrderCancelledSchema,
+  OrderPaymentDueSchema,
+  type OrderPaymentDue,
+} from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
+import type { Clock } from "#runtime/clock.ts";
+import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
+import { newId } from "#runtime/ids.ts";
+import { planDue } from "#runtime/schedule/due-work.ts";
+import { cancel, dispatch } from "./domain/movement.ts";
+import { openPayment, type DueOrder } from "./domain/payment.ts";
+import { dueItem, saveChanges, type Decided } from "./store/changes.ts";
+import {
+  insertPayments,
+  insertTombstones,
+  keyOf,
+  lockPayments,
+  readTombstones,
+  type OrderKey,
+  type PaymentsTables,
+} from "./store/payments.ts";
+
+type Transacted = Transaction<PaymentsTables>;
+
+export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
+  return [
+    hear({
+      name: "payments.open",
+      event: OrderPaymentDueSchema,
+      handle: (tx: Transacted, events) => openPayments(tx, events, clock.now()),
+    }),
+    hear({
+      name: "payments.cancel",
+      event: OrderCancelledSchema,
+      handle: (tx: Transacted, events) => cancelPayments(tx, events, clock.now()),
+    }),
+    hear({
+      name: "payments.capture",
+      event: ShipmentDispatchedSchema,
+      handle: (tx: Transacted, events) => orderCaptures(tx, events, clock.now()),
+    }),
+  ];
+}
+
+const orderKey = ({ tenant, key }: { tenant: string; key: string }): OrderKey => ({ tenant, orderId: key });
+
+/** One event an order: a second one that says the same changes nothing. */
+const firstOfEach = <Message>(events: readonly ReceivedEvent<Message>[]): ReceivedEvent<Message>[] => [
+  ...new Map(events.toReversed().map((event) => [keyOf(orderKey(event)), event])).values(),
+];
+
+async function openPayments(tx: Transacted, events: readonly ReceivedEvent<OrderPaymentDue>[], now: Date): Promise<void> {
+  const due = firstOfEach(events);
+  const cancelled = await readTombstones(tx, due.map(orderKey));
+  const payments = due.map((event) => openPayment(dueOrder(event), { isCancelled: cancelled.has(keyOf(orderKey(event))), now }));
+  const { inserted, dueEventIds } = await insertPayments(tx, payments);
+  const stranger = events.find((event) => dueEventIds.get(keyOf(orderKey(event))) !== event.id);
+  if (stranger) throw new RefusedEvent("DUPLICATE_PAYMENT", `order ${stranger.key} has a payment already`);
+  const causes = new Map(due.map((event) => [keyOf(orderKey(event)), event.cause]));
+  const items = payments.flatMap((payment) => {
+    const cause = causes.get(keyOf(payment));
+    const isToAsk = cause && payment.state === "PENDING" && inserted.has(keyOf(payment));
+    return isToAsk ? [dueItem(payment, "authorize", { cause, now })] : [];
+  });
+  await planDue(tx, items);
+}
+
+function dueOrder(event: ReceivedEvent<OrderPaymentDue>): DueOrder {
+  const { amount, deadline, paymentToken } = event.message;
+  if (!amount || amount.minorUnits <= 0n || !/^[A-Z]{3}$/.test(amount.currencyCode) || !deadline) {
+    throw new RefusedEvent("PAYMENT_DUE_INVALID", `order ${event.key}: the amount must be above zero and a deadline given`);
+  }
+  return {
+    ...orderKey(event),
+    paymentId: newId("pay"),
+    currencyCode: amount.currencyCode,
+    amount: Number(amount.minorUnits),
+    paymentToken,
+    deadline: timestampDate(deadline),
+    dueEventId: event.id,
+  };
+}
+
+async function cancelPayments(tx: Transacted, events: readonly ReceivedEvent<unknown>[], now: Date): Promise<void> {
+  const cancellations = firstOfEach(events);
+  const payments = await lockPayments(tx, cancellations.map(orderKey));
+  const unknown = cancellations.map(orderKey).filter((key) => !payments.has(keyOf(key)));
+  await insertTombstones(tx, { keys: unknown, now });
+  const decided = cancellations.flatMap(({ cause, ...event }): Decided[] => {
+    const payment = payments.get(keyOf(orderKey(event)));
+    return payment ? [{ change: cancel(payment), cause }] : [];
+  });
+  await saveChanges(tx, decided, now);
+}
+
+async function orderCaptures(tx: Transacted, events: readonly ReceivedEvent<unknown>[], now: Date): Promise<void> {
+  const dispatches = firstOfEach(events);
+  const payments = await lockPayments(tx, dispatches.map(orderKey));
+  const decided = dispatches.flatMap(({ cause, ...event }): Decided[] => {
+    const payment = payments.get(keyOf(orderKey(event)));
+    if (!payment) throw new RefusedEvent("PAYMENT_NOT_FOUND", `order ${event.key} was dispatched and has no payment`);
+    const outcome = dispatch(payment);
+    switch (outcome.kind) {
+      case "capture":
+        return [{ change: outcome.change, cause }];
+      case "done_before":
+        return [];
+      case "not_yet":
+        // The provider's answer may come any moment, so this one is worth a repeat.
+        throw new Error(`order ${event.key} was dispatched while its payment is being authorised`);
+      case "not_authorized":
+        throw new RefusedEvent("PAYMENT_NOT_AUTHORIZED", `order ${event.key} was dispatched and its payment is ${payment.state}`);
+    }
+  });
+  await saveChanges(tx, decided, now);
+}

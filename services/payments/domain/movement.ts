@@ -1,0 +1,119 @@
+// What becomes of held money: taken when the goods leave, given back when the order ends before.
+import { change, type Change, type Payment } from "./payment.ts";
+
+const cancelRefundReason = "order cancelled";
+
+/** What was taken and is promised to nobody. */
+const remaining = (payment: Payment): number => payment.captured - payment.refundBooked;
+
+export function cancel(payment: Payment): Change {
+  switch (payment.state) {
+    case "PENDING":
+      // The authorisation may be on its way, so it is left to run; whoever brings its answer sees this.
+      return change(payment, { cancelRequested: true });
+    case "AUTHORIZED":
+      // A capture that was ordered may have happened already: it is let through, and refunded.
+      if (payment.captureRequested || payment.voidReason) return change(payment, { cancelRequested: true });
+      return change(payment, { cancelRequested: true, voidReason: "CANCELLED" }, { work: ["void"] });
+    case "CAPTURED":
+      return refundRest(change(payment, { cancelRequested: true }));
+    case "DECLINED":
+    case "VOIDED":
+    case "REFUNDED":
+      return change(payment, { cancelRequested: true });
+  }
+}
+
+export type DispatchOutcome = { kind: "capture"; change: Change } | { kind: "done_before" | "not_yet" | "not_authorized" };
+
+/** The goods have left, so the money is due. */
+export function dispatch(payment: Payment): DispatchOutcome {
+  switch (payment.state) {
+    case "PENDING":
+      return { kind: payment.cancelRequested ? "not_authorized" : "not_yet" };
+    case "AUTHORIZED":
+      if (payment.voidReason) return { kind: "not_authorized" };
+      if (payment.captureRequested) return { kind: "done_before" };
+      return { kind: "capture", change: change(payment, { captureRequested: true }, { work: ["capture"] }) };
+    case "CAPTURED":
+    case "REFUNDED":
+      return { kind: "done_before" };
+    case "DECLINED":
+    case "VOIDED":
+      return { kind: "not_authorized" };
+  }
+}
+
+export function needsCapture(payment: Payment): boolean {
+  return payment.state === "AUTHORIZED" && payment.captureRequested;
+}
+
+export function concludeCapture(payment: Payment, reference: string): Change {
+  if (!needsCapture(payment)) return change(payment, {});
+  const { amount } = payment;
+  const taken = change(
+    payment,
+    { state: "CAPTURED", captured: amount },
+    { movements: [{ type: "CAPTURE", amount, providerReference: reference }], facts: [{ kind: "captured", amount }] },
+  );
+  return payment.cancelRequested ? refundRest(taken) : taken;
+}
+
+export function needsVoid(payment: Payment): boolean {
+  if (payment.authorized === 0 || payment.voided > 0) return false;
+  return payment.state === "DECLINED" || payment.voidReason !== null;
+}
+
+export function concludeVoid(payment: Payment, reference: string): Change {
+  if (!needsVoid(payment)) return change(payment, {});
+  const amount = payment.authorized;
+  const movements = [{ type: "VOID" as const, amount, providerReference: reference }];
+  // It was told as declined already; the books now say so too.
+  if (payment.state === "DECLINED") return change(payment, { voided: amount }, { movements });
+  if (payment.voidReason === "DEADLINE") {
+    // Told only now, because a declined payment holds nothing.
+    const code = "deadline_exceeded";
+    const fields: Partial<Payment> = { state: "DECLINED", declineCode: code, voided: amount };
+    return change(payment, fields, { movements, facts: [{ kind: "declined", code }] });
+  }
+  return change(payment, { state: "VOIDED", voided: amount }, { movements, facts: [{ kind: "voided", amount }] });
+}
+
+export type RefundOutcome =
+  | { kind: "booked"; change: Change }
+  | { kind: "not_captured" }
+  | { kind: "exceeds"; remaining: number };
+
+/** Promises a refund of the amount, or of all that remains. */
+export function bookRefund(payment: Payment, wish: { amount: number | undefined; reason: string }): RefundOutcome {
+  if (payment.captured === 0) return { kind: "not_captured" };
+  const rest = remaining(payment);
+  const amount = wish.amount ?? rest;
+  if (amount <= 0 || amount > rest) return { kind: "exceeds", remaining: rest };
+  const refunds = [{ amount, reason: wish.reason }];
+  return { kind: "booked", change: change(payment, { refundBooked: payment.refundBooked + amount }, { refunds }) };
+}
+
+function refundRest(before: Change): Change {
+  const booked = bookRefund(before.payment, { amount: undefined, reason: cancelRefundReason });
+  if (booked.kind !== "booked") return before;
+  return { ...before, payment: booked.change.payment, refunds: [...before.refunds, ...booked.change.refunds] };
+}
+
+/** The provider has given a booked refund back. */
+export function concludeRefund(
+  payment: Payment,
+  refund: { refundId: string; amount: number; createTime: Date },
+  reference: string,
+): Change {
+  const { amount, refundId, createTime } = refund;
+  const refunded = payment.refunded + amount;
+  return change(
+    payment,
+    { refunded, state: refunded === payment.captured ? "REFUNDED" : "CAPTURED" },
+    {
+      movements: [{ type: "REFUND", amount, providerReference: reference, refund: { refundId, createTime } }],
+      facts: [{ kind: "refunded", amount, remaining: payment.captured - refunded }],
+    },
+  );
+}

@@ -1,0 +1,118 @@
+// A payment as its own rules see it, and what a decision about it consists of. Amounts are whole minor units.
+
+export type PaymentState = "PENDING" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
+
+/** Why held money is on its way back although the provider had agreed. */
+export type VoidReason = "CANCELLED" | "DEADLINE";
+
+export interface Payment {
+  tenant: string;
+  orderId: string;
+  paymentId: string;
+  state: PaymentState;
+  currencyCode: string;
+  amount: number;
+  authorized: number;
+  voided: number;
+  captured: number;
+  /** Refunds that were promised, given back or not yet; at most captured. */
+  refundBooked: number;
+  refunded: number;
+  declineCode: string | null;
+  /** Kept only while it is needed: null in every state but PENDING. */
+  paymentToken: string | null;
+  deadline: Date;
+  /** When the provider was last asked to authorise. Set before the call, so that a crash in it is not forgotten. */
+  askTime: Date | null;
+  /** The provider's name for the authorisation and everything that follows from it. */
+  providerReference: string | null;
+  cancelRequested: boolean;
+  captureRequested: boolean;
+  voidReason: VoidReason | null;
+  /** Events sent for the order so far. */
+  sequence: number;
+  /** Counts the writes; a write names the one that it has read. */
+  version: number;
+  /** The event that asked for the money. */
+  dueEventId: string;
+  createTime: Date;
+  updateTime: Date;
+}
+
+/** An entry for the ledger. */
+export interface Movement {
+  type: "AUTHORIZATION" | "CAPTURE" | "VOID" | "REFUND";
+  amount: number;
+  providerReference: string;
+  /** Where it carries out a booked refund. */
+  refund?: { refundId: string; createTime: Date };
+}
+
+/** What others are told. */
+export type Fact =
+  | { kind: "authorized"; amount: number }
+  | { kind: "declined"; code: string }
+  | { kind: "captured"; amount: number }
+  | { kind: "voided"; amount: number }
+  | { kind: "refunded"; amount: number; remaining: number };
+
+/** What the provider is to be asked next. */
+export type Work = "authorize" | "settle" | "capture" | "void";
+
+export interface NewRefund {
+  amount: number;
+  reason: string;
+}
+
+/** One decision: the payment after it, and what must be written with it. */
+export interface Change {
+  payment: Payment;
+  movements: Movement[];
+  facts: Fact[];
+  work: Work[];
+  refunds: NewRefund[];
+}
+
+export function change(
+  payment: Payment,
+  fields: Partial<Payment>,
+  also: { movements?: Movement[]; facts?: Fact[]; work?: Work[]; refunds?: NewRefund[] } = {},
+): Change {
+  const { movements = [], facts = [], work = [], refunds = [] } = also;
+  return { payment: { ...payment, ...fields, sequence: payment.sequence + facts.length }, movements, facts, work, refunds };
+}
+
+export interface DueOrder {
+  tenant: string;
+  orderId: string;
+  paymentId: string;
+  currencyCode: string;
+  amount: number;
+  paymentToken: string;
+  deadline: Date;
+  dueEventId: string;
+}
+
+/** A payment that was just asked for. For an order that is cancelled already it is over before it begins. */
+export function openPayment(due: DueOrder, { isCancelled, now }: { isCancelled: boolean; now: Date }): Payment {
+  return {
+    ...due,
+    state: isCancelled ? "VOIDED" : "PENDING",
+    paymentToken: isCancelled ? null : due.paymentToken,
+    cancelRequested: isCancelled,
+    authorized: 0,
+    voided: 0,
+    captured: 0,
+    refundBooked: 0,
+    refunded: 0,
+    declineCode: null,
+    askTime: null,
+    providerReference: null,
+    captureRequested: false,
+    voidReason: null,
+    sequence: 0,
+    version: 1,
+    createTime: now,
+    updateTime: now,
+  };
+}

@@ -1,0 +1,205 @@
+// Calls to the provider: made outside any transaction, repeated under the same key until there is an answer, and
+// booked in the transaction that ends them.
+import type { Transaction } from "kysely";
+import type { Clock } from "#runtime/clock.ts";
+import type { Logger } from "#runtime/log.ts";
+import { dueWork, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import {
+  authorizeAttemptsMax,
+  concludeAuthorization,
+  hasLapsed,
+  isQuiet,
+  needsSettling,
+  planAuthorization,
+  settle,
+  type AuthorizationAnswer,
+} from "./domain/authorization.ts";
+import { concludeCapture, concludeRefund, concludeVoid, needsCapture, needsVoid } from "./domain/movement.ts";
+import type { Change, Payment } from "./domain/payment.ts";
+import { ProviderUnavailable, type Amount, type PaymentProvider, type ProviderOf } from "./provider/contract.ts";
+import { dueKinds, saveChanges, type Decided } from "./store/changes.ts";
+import { keyOf, lockPayments, markAsked, readPayment, type OrderKey, type PaymentsTables } from "./store/payments.ts";
+import { finishRefunds, readRefunds } from "./store/refunds.ts";
+
+type Runtime = Pick<ServiceRuntime<PaymentsTables>, "db" | "transaction" | "clock" | "log">;
+type Prepared<Answer> = { item: DueItem; prepared: Answer };
+/** Undefined where there was nothing to ask for any more. */
+type Done = { reference: string } | undefined;
+
+const orderKey = ({ tenant, key }: DueItem): OrderKey => ({ tenant, orderId: key });
+const wholeAmount = ({ currencyCode, amount }: Payment): Amount => ({ currencyCode, minorUnits: amount });
+const authorizeKey = (payment: Payment): string => `${payment.paymentId}:authorize`;
+
+export function paymentDueWork(runtime: Runtime, providerOf: ProviderOf): DueWork[] {
+  const { db, clock } = runtime;
+  return [
+    authorizeWork(runtime, providerOf),
+    settleWork(runtime, providerOf),
+    dueWork({
+      kind: dueKinds.capture,
+      prepare: async (item) => {
+        const payment = await readPayment(db, orderKey(item));
+        if (!payment || !needsCapture(payment)) return undefined;
+        const { paymentId, providerReference } = payment;
+        return providerOf(item.tenant).capture({
+          idempotencyKey: `${paymentId}:capture`,
+          reference: providerReference ?? "",
+          amount: wholeAmount(payment),
+        });
+      },
+      apply: concluding<Done>(clock, (payment, done) => (done ? concludeCapture(payment, done.reference) : undefined)),
+    }),
+    dueWork({
+      kind: dueKinds.void,
+      prepare: async (item) => {
+        const payment = await readPayment(db, orderKey(item));
+        if (!payment || !needsVoid(payment)) return undefined;
+        const { paymentId, providerReference } = payment;
+        return providerOf(item.tenant).void({ idempotencyKey: `${paymentId}:void`, reference: providerReference ?? "" });
+      },
+      apply: concluding<Done>(clock, (payment, done) => (done ? concludeVoid(payment, done.reference) : undefined)),
+    }),
+    refundWork(runtime, providerOf),
+  ];
+}
+
+/** Locks the payments of the items, decides about each with the provider's answer, and saves what was decided. */
+function concluding<Answer>(clock: Clock, decide: (payment: Payment, answer: Answer, now: Date) => Change | undefined) {
+  return async (tx: Transaction<PaymentsTables>, items: readonly Prepared<Answer>[]): Promise<void> => {
+    const now = clock.now();
+    const keys = items.map(({ item }) => orderKey(item));
+    const payments = await lockPayments(tx, keys);
+    const decided = items.flatMap(({ item, prepared }): Decided[] => {
+      const payment = payments.get(keyOf(orderKey(item)));
+      const change = payment && decide(payment, prepared, now);
+      return change ? [{ change, cause: item.cause }] : [];
+    });
+    await saveChanges(tx, decided, now);
+  };
+}
+
+function authorizeWork({ transaction, clock, log }: Runtime, providerOf: ProviderOf): DueWork {
+  return dueWork({
+    kind: dueKinds.authorize,
+    prepare: async (item): Promise<AuthorizationAnswer | undefined> => {
+      const now = clock.now();
+      const { payment, plan } = await transaction(async (tx) => {
+        const payment = (await lockPayments(tx, [orderKey(item)])).get(keyOf(orderKey(item)));
+        const plan = payment ? planAuthorization(payment, now) : "nothing";
+        // Durable before the call: whoever comes after a crash then knows that there may be something to find.
+        if (payment && plan === "ask") await markAsked(tx, { payment, now });
+        return { payment, plan };
+      });
+      if (!payment) return undefined;
+      const provider = providerOf(item.tenant);
+      switch (plan) {
+        case "nothing":
+          return undefined;
+        case "leave":
+          return { kind: "not_asked" };
+        case "look":
+          return (await answerIfKnown(provider, payment, log)) ?? { kind: "unknown" };
+        case "ask":
+          return ask({ provider, payment, log, isLastAttempt: item.attempt >= authorizeAttemptsMax });
+      }
+    },
+    apply: concluding<AuthorizationAnswer | undefined>(clock, (payment, answer, now) => {
+      if (!answer) return undefined;
+      if (answer.kind === "unknown") log.error({ paymentId: payment.paymentId }, "authorization_outcome_unknown");
+      return concludeAuthorization(payment, answer, now);
+    }),
+  });
+}
+
+interface Asking {
+  provider: PaymentProvider;
+  payment: Payment;
+  log: Logger;
+  isLastAttempt: boolean;
+}
+
+/** Asks to authorise. Without an answer it looks what came of it; throws where that is unknown and may be tried again. */
+async function ask({ provider, payment, log, isLastAttempt }: Asking): Promise<AuthorizationAnswer> {
+  try {
+    return await provider.authorize({
+      idempotencyKey: authorizeKey(payment),
+      amount: wholeAmount(payment),
+      token: payment.paymentToken ?? "",
+    });
+  } catch (error) {
+    if (!(error instanceof ProviderUnavailable)) throw error;
+    const answer = await answerIfKnown(provider, payment, log);
+    if (answer) return answer;
+    if (isLastAttempt) return { kind: "unknown" };
+    throw error;
+  }
+}
+
+async function answerIfKnown(provider: PaymentProvider, payment: Payment, log: Logger): Promise<AuthorizationAnswer | undefined> {
+  try {
+    return await lookUp(provider, payment);
+  } catch (error) {
+    if (!(error instanceof ProviderUnavailable)) throw error;
+    log.warn({ paymentId: payment.paymentId, error: error.message }, "authorization_lookup_failed");
+    return undefined;
+  }
+}
+
+async function lookUp(provider: PaymentProvider, payment: Payment): Promise<AuthorizationAnswer | undefined> {
+  const found = await provider.lookup(authorizeKey(payment));
+  if (found?.kind === "done") throw new Error(`payment ${payment.paymentId}: its authorisation is another kind of operation`);
+  return found;
+}
+
+function settleWork({ db, clock, log }: Runtime, providerOf: ProviderOf): DueWork {
+  return dueWork({
+    kind: dueKinds.settle,
+    // Throws until the provider's word is final, so that the runtime comes again, ever more slowly.
+    prepare: async (item) => {
+      const payment = await readPayment(db, orderKey(item));
+      if (!payment || !needsSettling(payment)) return undefined;
+      if (hasLapsed(payment, clock.now())) {
+        log.error({ paymentId: payment.paymentId }, "authorization_never_settled");
+        return undefined;
+      }
+      const found = await lookUp(providerOf(item.tenant), payment);
+      if (!found && !isQuiet(payment, clock.now())) throw new Error("the authorisation may still be on its way");
+      return found;
+    },
+    apply: concluding<AuthorizationAnswer | undefined>(clock, (payment, found) => (found ? settle(payment, found) : undefined)),
+  });
+}
+
+function refundWork({ db, clock }: Runtime, providerOf: ProviderOf): DueWork {
+  const refundKey = ({ tenant, key }: DueItem) => ({ tenant, refundId: key });
+  return dueWork({
+    kind: dueKinds.refund,
+    prepare: async (item) => {
+      const [refund] = await readRefunds(db, [refundKey(item)]);
+      const payment = refund && (await readPayment(db, refund));
+      if (!payment) throw new Error(`refund ${item.key} is not booked`);
+      return providerOf(item.tenant).refund({
+        idempotencyKey: `${payment.paymentId}:refund:${item.key}`,
+        reference: payment.providerReference ?? "",
+        amount: { currencyCode: payment.currencyCode, minorUnits: refund.amount },
+      });
+    },
+    apply: async (tx: Transaction<PaymentsTables>, items: readonly Prepared<{ reference: string }>[]) => {
+      const now = clock.now();
+      const keys = items.map(({ item }) => refundKey(item));
+      const payments = await lockPayments(tx, await readRefunds(tx, keys));
+      const decided: Decided[] = [];
+      for (const refund of await finishRefunds(tx, keys)) {
+        const done = items.find(({ item }) => item.tenant === refund.tenant && item.key === refund.refundId);
+        const payment = payments.get(keyOf(refund));
+        if (!done || !payment) continue;
+        const change = concludeRefund(payment, refund, done.prepared.reference);
+        // The next refund of the same payment starts from here.
+        payments.set(keyOf(refund), change.payment);
+        decided.push({ change, cause: done.item.cause });
+      }
+      await saveChanges(tx, decided, now);
+    },
+  });
+}

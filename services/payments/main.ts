@@ -1,0 +1,37 @@
+// Payments: the money of an order is held, taken, given back, and every movement is in the ledger.
+import { file_ordermesh_payments_events_v1_payments_events } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
+import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import type { ServiceDefinition, ServiceRuntime } from "#runtime/service.ts";
+import { numberSetting } from "#runtime/settings.ts";
+import { paymentHearings } from "./consumers.ts";
+import { paymentDueWork } from "./due.ts";
+import type { ProviderOf } from "./provider/contract.ts";
+import { sandboxProvider } from "./provider/sandbox.ts";
+import { withTimeout } from "./provider/timeout.ts";
+import { paymentRoutes } from "./rpc.ts";
+import type { PaymentsTables } from "./store/payments.ts";
+
+type PaymentsRuntime = ServiceRuntime<PaymentsTables>;
+
+/** The service with a provider of one's choice. */
+export function paymentsWith(providerFor: (runtime: PaymentsRuntime) => ProviderOf): ServiceDefinition<PaymentsTables> {
+  return {
+    name: "payments",
+    services: [PaymentsService],
+    emits: [file_ordermesh_payments_events_v1_payments_events],
+    migrations: new URL("./migrations/", import.meta.url),
+    create: (runtime) => {
+      // Well below the half minute for which a claim keeps others from the same item.
+      const timeoutMs = numberSetting(runtime.env, "ORDERMESH_PROVIDER_TIMEOUT_MS", { fallback: 10_000, min: 100, max: 10_000 });
+      return {
+        routes: paymentRoutes(runtime),
+        hears: paymentHearings(runtime),
+        dueWork: paymentDueWork(runtime, withTimeout(providerFor(runtime), timeoutMs)),
+      };
+    },
+  };
+}
+
+export const payments = paymentsWith(({ db, env }) =>
+  sandboxProvider(db, { delayMs: numberSetting(env, "ORDERMESH_SANDBOX_DELAY_MS", { fallback: 2_000, min: 0, max: 60_000 }) }),
+);

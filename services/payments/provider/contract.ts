@@ -1,0 +1,47 @@
+// What a payment provider must be able to do. One idempotency key is one operation, however often it is asked for.
+
+/** Whole minor units of one currency. */
+export interface Amount {
+  currencyCode: string;
+  minorUnits: number;
+}
+
+export type AuthorizationResult = { kind: "authorized"; reference: string } | { kind: "declined"; code: string };
+
+/** What happened under a key. */
+export type OperationResult = AuthorizationResult | { kind: "done"; reference: string };
+
+export interface PaymentProvider {
+  /** Holds the amount. The reference names the hold, and everything that later happens to it. */
+  authorize(request: { idempotencyKey: string; amount: Amount; token: string }): Promise<AuthorizationResult>;
+  /** Takes held money; at most once for one hold. */
+  capture(request: { idempotencyKey: string; reference: string; amount: Amount }): Promise<{ reference: string }>;
+  /** Gives all held money back, before any was taken. */
+  void(request: { idempotencyKey: string; reference: string }): Promise<{ reference: string }>;
+  /** Gives taken money back, never more than was taken. */
+  refund(request: { idempotencyKey: string; reference: string; amount: Amount }): Promise<{ reference: string }>;
+  /** What happened under a key; undefined where the provider has never seen it. */
+  lookup(idempotencyKey: string): Promise<OperationResult | undefined>;
+}
+
+/** Tenants have accounts of their own with their provider. */
+export type ProviderOf = (tenant: string) => PaymentProvider;
+
+/** No answer: the operation may have happened or not. Repeat it under the same key, or look it up. */
+export class ProviderUnavailable extends Error {
+  constructor(why: string) {
+    super(`payment provider unavailable: ${why}`);
+    this.name = "ProviderUnavailable";
+  }
+}
+
+/** The provider has answered that it will not, and has done nothing. */
+export class ProviderRefused extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(`payment provider refused: ${code}`);
+    this.name = "ProviderRefused";
+    this.code = code;
+  }
+}

@@ -1,0 +1,161 @@
+// A provider for development and tests. It keeps books of its own, in transactions of its own, and knows nothing of
+// ours: what it says here can be compared with what we believe. The README lists its tokens.
+import { createHash, randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { sql, type Kysely, type Transaction } from "kysely";
+import {
+  ProviderRefused,
+  ProviderUnavailable,
+  type Amount,
+  type AuthorizationResult,
+  type OperationResult,
+  type PaymentProvider,
+  type ProviderOf,
+} from "./contract.ts";
+
+interface StoredOperation {
+  kind: "authorize" | "capture" | "void" | "refund";
+  fingerprint: string;
+  /** UNREACHABLE plays a provider that never answers for this key. */
+  outcome: "AUTHORIZED" | "DECLINED" | "DONE" | "UNREACHABLE";
+  reference: string | null;
+  code: string | null;
+}
+
+type Effect = Pick<StoredOperation, "outcome"> & { reference?: string; code?: string };
+
+interface Operation {
+  tenant: string;
+  key: string;
+  kind: StoredOperation["kind"];
+  /** What is asked; the same key with other content is refused. */
+  content: readonly (string | number)[];
+}
+
+const declineCodes: Readonly<Record<string, string>> = {
+  tok_declined: "card_declined",
+  tok_insufficient_funds: "insufficient_funds",
+};
+const goodTokens = new Set(["tok_success", "tok_delay", "tok_flaky"]);
+
+const newReference = (): string => `sbx_${randomUUID()}`;
+
+export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delayMs: number }): ProviderOf {
+  /** Does an operation once for its key. Whoever asks at the same time waits, and gets the first answer. */
+  const once = (operation: Operation, effect: (tx: Transaction<Tables>) => Promise<Effect>) =>
+    db.transaction().execute(async (tx): Promise<{ stored: StoredOperation; isFirst: boolean }> => {
+      const { tenant, key, kind } = operation;
+      const fingerprint = createHash("sha256").update(JSON.stringify(operation.content)).digest("hex");
+      const claimed = await sql`
+        insert into sandbox_operation (tenant_id, idempotency_key, kind, fingerprint)
+        values (${tenant}, ${key}, ${kind}, ${fingerprint})
+        on conflict do nothing returning kind`.execute(tx);
+      if (claimed.rows.length > 0) {
+        const { outcome, reference = null, code = null } = await effect(tx);
+        await sql`
+          update sandbox_operation set outcome = ${outcome}, reference = ${reference}, code = ${code}
+          where tenant_id = ${tenant} and idempotency_key = ${key}`.execute(tx);
+        return { stored: { kind, fingerprint, outcome, reference, code }, isFirst: true };
+      }
+      const stored = await readOperation(tx, { tenant, key });
+      if (stored?.kind !== kind || stored.fingerprint !== fingerprint) throw new ProviderRefused("idempotency_key_reused");
+      return { stored, isFirst: false };
+    });
+
+  return (tenant): PaymentProvider => ({
+    authorize: async ({ idempotencyKey, amount, token }) => {
+      const content = [token, amount.currencyCode, amount.minorUnits];
+      const operation: Operation = { tenant, key: idempotencyKey, kind: "authorize", content };
+      const { stored, isFirst } = await once(operation, (tx) => authorizeOnce(tx, { tenant, amount, token }));
+      if (isFirst && token === "tok_delay") await pause(delayMs);
+      if (isFirst && token === "tok_flaky") throw new ProviderUnavailable("the connection was cut before the answer");
+      return authorizationOf(stored);
+    },
+    capture: async ({ idempotencyKey, reference, amount }) => {
+      const content = [reference, amount.currencyCode, amount.minorUnits];
+      return doneOnce({ tenant, key: idempotencyKey, kind: "capture", content }, "not_capturable", (tx) =>
+        sql`
+          update sandbox_charge set captured_minor_units = ${amount.minorUnits}
+          where tenant_id = ${tenant} and reference = ${reference} and currency_code = ${amount.currencyCode}
+            and captured_minor_units = 0 and voided_minor_units = 0 and authorized_minor_units >= ${amount.minorUnits}
+          returning reference`.execute(tx),
+      );
+    },
+    void: async ({ idempotencyKey, reference }) =>
+      doneOnce({ tenant, key: idempotencyKey, kind: "void", content: [reference] }, "not_voidable", (tx) =>
+        sql`
+          update sandbox_charge set voided_minor_units = authorized_minor_units
+          where tenant_id = ${tenant} and reference = ${reference} and captured_minor_units = 0 and voided_minor_units = 0
+          returning reference`.execute(tx),
+      ),
+    refund: async ({ idempotencyKey, reference, amount }) => {
+      const content = [reference, amount.currencyCode, amount.minorUnits];
+      return doneOnce({ tenant, key: idempotencyKey, kind: "refund", content }, "refund_exceeds_capture", (tx) =>
+        sql`
+          update sandbox_charge set refunded_minor_units = refunded_minor_units + ${amount.minorUnits}
+          where tenant_id = ${tenant} and reference = ${reference} and currency_code = ${amount.currencyCode}
+            and refunded_minor_units + ${amount.minorUnits} <= captured_minor_units
+          returning reference`.execute(tx),
+      );
+    },
+    lookup: async (key) => {
+      const stored = await readOperation(db, { tenant, key });
+      return stored && resultOf(stored);
+    },
+  });
+
+  async function doneOnce(
+    operation: Operation,
+    refusal: string,
+    move: (tx: Transaction<Tables>) => Promise<{ rows: unknown[] }>,
+  ): Promise<{ reference: string }> {
+    const { stored } = await once(operation, async (tx) => {
+      const moved = await move(tx);
+      if (moved.rows.length === 0) throw new ProviderRefused(refusal);
+      return { outcome: "DONE", reference: newReference() };
+    });
+    return { reference: stored.reference ?? "" };
+  }
+}
+
+async function authorizeOnce<Tables>(
+  tx: Transaction<Tables>,
+  { tenant, amount, token }: { tenant: string; amount: Amount; token: string },
+): Promise<Effect> {
+  if (token === "tok_error") return { outcome: "UNREACHABLE" };
+  if (!goodTokens.has(token)) return { outcome: "DECLINED", code: declineCodes[token] ?? "invalid_token" };
+  const reference = newReference();
+  await sql`
+    insert into sandbox_charge (tenant_id, reference, currency_code, authorized_minor_units)
+    values (${tenant}, ${reference}, ${amount.currencyCode}, ${amount.minorUnits})`.execute(tx);
+  return { outcome: "AUTHORIZED", reference };
+}
+
+async function readOperation<Tables>(
+  db: Kysely<Tables>,
+  { tenant, key }: { tenant: string; key: string },
+): Promise<StoredOperation | undefined> {
+  const found = await sql<StoredOperation>`
+    select kind, fingerprint, outcome, reference, code from sandbox_operation
+    where tenant_id = ${tenant} and idempotency_key = ${key}`.execute(db);
+  return found.rows[0];
+}
+
+function resultOf({ outcome, reference, code }: StoredOperation): OperationResult {
+  switch (outcome) {
+    case "AUTHORIZED":
+      return { kind: "authorized", reference: reference ?? "" };
+    case "DECLINED":
+      return { kind: "declined", code: code ?? "" };
+    case "DONE":
+      return { kind: "done", reference: reference ?? "" };
+    case "UNREACHABLE":
+      throw new ProviderUnavailable("connection refused");
+  }
+}
+
+function authorizationOf(stored: StoredOperation): AuthorizationResult {
+  const result = resultOf(stored);
+  if (result.kind === "done") throw new ProviderRefused("idempotency_key_reused");
+  return result;
+}

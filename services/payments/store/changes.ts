@@ -1,0 +1,123 @@
+// Writes what was decided, all of it in one transaction: rows, ledger, refunds, due work and events.
+import { sql, type Transaction } from "kysely";
+import {
+  PaymentAuthorizedSchema,
+  PaymentCapturedSchema,
+  PaymentDeclinedSchema,
+  PaymentRefundedSchema,
+  PaymentVoidedSchema,
+} from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
+import { appendEvents } from "#runtime/events/outbox.ts";
+import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
+import { newId } from "#runtime/ids.ts";
+import { planDue, type NewDueItem } from "#runtime/schedule/due-work.ts";
+import type { Change, Fact, Payment, Work } from "../domain/payment.ts";
+import { keyOf, updatePayments, type PaymentsTables } from "./payments.ts";
+
+/** A decision and the request or event that led to it. */
+export interface Decided {
+  change: Change;
+  cause: Cause;
+}
+
+/** Names of the due work. */
+export const dueKinds: Record<Work | "refund", string> = {
+  authorize: "payments.authorize",
+  settle: "payments.settle",
+  capture: "payments.capture",
+  void: "payments.void",
+  refund: "payments.refund",
+};
+
+export function dueItem(payment: Payment, work: Work, { cause, now }: { cause: Cause; now: Date }): NewDueItem {
+  return { kind: dueKinds[work], tenant: payment.tenant, key: payment.orderId, dueTime: now, cause };
+}
+
+/** Saves decisions about payments that this transaction has locked; several about one payment follow one another. */
+export async function saveChanges(tx: Transaction<PaymentsTables>, decided: readonly Decided[], now: Date): Promise<void> {
+  if (decided.length === 0) return;
+  const last = new Map(decided.map(({ change }) => [keyOf(change.payment), { ...change.payment, updateTime: now }]));
+  await updatePayments(tx, [...last.values()]);
+  await insertMovements(tx, decided, now);
+  const refundItems = await insertRefunds(tx, decided, now);
+  const workItems = decided.flatMap(({ change, cause }) =>
+    change.work.map((work) => dueItem(change.payment, work, { cause, now })),
+  );
+  await planDue(tx, [...workItems, ...refundItems]);
+  await appendEvents(
+    tx,
+    decided.flatMap((one) => eventsOf(one, now)),
+  );
+}
+
+async function insertMovements(tx: Transaction<PaymentsTables>, decided: readonly Decided[], now: Date): Promise<void> {
+  const rows = decided.flatMap(({ change }) =>
+    change.movements.map((movement) => ({
+      tenant_id: change.payment.tenant,
+      // A refund has had its id and its time since it was booked.
+      entry_id: movement.refund?.refundId ?? newId("led"),
+      order_id: change.payment.orderId,
+      type: movement.type,
+      amount_minor_units: movement.amount,
+      provider_reference: movement.providerReference,
+      create_time: movement.refund?.createTime ?? now,
+    })),
+  );
+  if (rows.length === 0) return;
+  await sql`
+    insert into ledger_entry (tenant_id, entry_id, order_id, type, amount_minor_units, provider_reference, create_time)
+    select tenant_id, entry_id, order_id, type, amount_minor_units, provider_reference, create_time
+    from json_populate_recordset(null::ledger_entry, ${JSON.stringify(rows)})`.execute(tx);
+}
+
+async function insertRefunds(tx: Transaction<PaymentsTables>, decided: readonly Decided[], now: Date): Promise<NewDueItem[]> {
+  const booked = decided.flatMap(({ change, cause }) =>
+    change.refunds.map((refund) => ({ refundId: newId("led"), payment: change.payment, refund, cause })),
+  );
+  if (booked.length === 0) return [];
+  const rows = booked.map(({ refundId, payment, refund }) => ({
+    tenant_id: payment.tenant,
+    refund_id: refundId,
+    order_id: payment.orderId,
+    amount_minor_units: refund.amount,
+    reason: refund.reason,
+  }));
+  await sql`
+    insert into refund (tenant_id, refund_id, order_id, amount_minor_units, reason, state, create_time)
+    select tenant_id, refund_id, order_id, amount_minor_units, reason, 'DUE', ${now}::timestamptz
+    from json_populate_recordset(null::refund, ${JSON.stringify(rows)})`.execute(tx);
+  return booked.map(({ refundId, payment, cause }) => ({
+    kind: dueKinds.refund,
+    tenant: payment.tenant,
+    key: refundId,
+    dueTime: now,
+    cause,
+  }));
+}
+
+function eventsOf({ change, cause }: Decided, now: Date): OutgoingEvent[] {
+  const { payment, facts } = change;
+  const first = payment.sequence - facts.length + 1;
+  return facts.map((fact, index) =>
+    eventOf(payment, fact, { tenant: payment.tenant, sequence: first + index, time: now, cause }),
+  );
+}
+
+function eventOf(payment: Payment, fact: Fact, about: Parameters<typeof outgoing>[2]): OutgoingEvent {
+  const { orderId, paymentId, currencyCode } = payment;
+  const money = (minorUnits: number) => ({ currencyCode, minorUnits: BigInt(minorUnits) });
+  switch (fact.kind) {
+    case "authorized":
+      return outgoing(PaymentAuthorizedSchema, { orderId, paymentId, amount: money(fact.amount) }, about);
+    case "declined":
+      return outgoing(PaymentDeclinedSchema, { orderId, paymentId, code: fact.code }, about);
+    case "captured":
+      return outgoing(PaymentCapturedSchema, { orderId, paymentId, amount: money(fact.amount) }, about);
+    case "voided":
+      return outgoing(PaymentVoidedSchema, { orderId, paymentId, amount: money(fact.amount) }, about);
+    case "refunded": {
+      const remaining = money(fact.remaining);
+      return outgoing(PaymentRefundedSchema, { orderId, paymentId, amount: money(fact.amount), remaining }, about);
+    }
+  }
+}
