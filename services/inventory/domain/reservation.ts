@@ -1,0 +1,125 @@
+// What a fact about an order means for its reservation, whatever the stock is.
+import type { Line } from "./stock.ts";
+
+export type ReservationState = "HELD" | "FIRM" | "SHIPPED" | "RELEASED" | "REFUSED";
+
+/** Cancelled is for good; an expired hold may be taken again where the order turns out to be ready. */
+export type ReleaseReason = "ORDER_CANCELLED" | "HOLD_EXPIRED";
+
+export interface Reservation {
+  tenant: string;
+  orderId: string;
+  state: ReservationState;
+  releaseReason: ReleaseReason | undefined;
+  /** One line a SKU. None where the cancellation came before the order itself. */
+  lines: readonly Line[];
+  expireTime: Date | undefined;
+  /** Events sent under the order's key. */
+  sequence: number;
+}
+
+export type OrderChange =
+  | { kind: "created"; lines: readonly Line[]; expireTime: Date }
+  | { kind: "ready" }
+  | { kind: "cancelled" }
+  | { kind: "dispatched" }
+  | { kind: "hold_expired" };
+
+/** Due work that gives back a hold whose order said nothing. */
+export const holdExpiryKind = "inventory.hold.expire";
+
+export type Decision =
+  | { kind: "nothing" }
+  | { kind: "reserve"; state: "HELD" | "FIRM"; lines: readonly Line[]; expireTime: Date | undefined }
+  | { kind: "make_firm" }
+  | { kind: "release"; reason: ReleaseReason }
+  /** Nothing is held, but whatever comes later must not be held either. */
+  | { kind: "note_cancellation" }
+  | { kind: "ship" }
+  | { kind: "refuse"; code: string; message: string };
+
+const nothing: Decision = { kind: "nothing" };
+
+export function decide(reservation: Reservation | undefined, change: OrderChange): Decision {
+  switch (change.kind) {
+    case "created":
+      return decideCreated(reservation, change);
+    case "ready":
+      return decideReady(reservation);
+    case "cancelled":
+      return decideCancelled(reservation);
+    case "dispatched":
+      return decideDispatched(reservation);
+    case "hold_expired":
+      return reservation?.state === "HELD" ? { kind: "release", reason: "HOLD_EXPIRED" } : nothing;
+  }
+}
+
+/** Left by a cancellation that came before its order. */
+export const isTombstone = ({ state, lines }: Reservation): boolean => state === "RELEASED" && lines.length === 0;
+
+function decideCreated(reservation: Reservation | undefined, change: Extract<OrderChange, { kind: "created" }>): Decision {
+  if (reservation) {
+    if (isTombstone(reservation)) return nothing;
+    return { kind: "refuse", code: "DUPLICATE_ORDER", message: "this order was created before, by another event" };
+  }
+  if (change.lines.length === 0 || change.lines.some(({ quantity }) => quantity <= 0)) {
+    return { kind: "refuse", code: "ORDER_WITHOUT_UNITS", message: "an order needs lines, each of one unit or more" };
+  }
+  return { kind: "reserve", state: "HELD", lines: change.lines, expireTime: change.expireTime };
+}
+
+function decideReady(reservation: Reservation | undefined): Decision {
+  switch (reservation?.state) {
+    case "HELD":
+      return { kind: "make_firm" };
+    case "FIRM":
+    case "SHIPPED":
+      return nothing;
+    case "RELEASED": {
+      if (reservation.releaseReason === "ORDER_CANCELLED") return nothing;
+      const { lines, expireTime } = reservation;
+      return { kind: "reserve", state: "FIRM", lines, expireTime };
+    }
+    case "REFUSED":
+    case undefined:
+      return { kind: "refuse", code: "RESERVATION_NOT_HELD", message: "the order is ready, but nothing was ever held for it" };
+  }
+}
+
+function decideCancelled(reservation: Reservation | undefined): Decision {
+  switch (reservation?.state) {
+    case undefined:
+      return { kind: "note_cancellation" };
+    case "HELD":
+    case "FIRM":
+      return { kind: "release", reason: "ORDER_CANCELLED" };
+    case "RELEASED":
+      return reservation.releaseReason === "ORDER_CANCELLED" ? nothing : { kind: "note_cancellation" };
+    case "SHIPPED":
+    case "REFUSED":
+      return nothing;
+  }
+}
+
+function decideDispatched(reservation: Reservation | undefined): Decision {
+  switch (reservation?.state) {
+    case "HELD":
+    case "FIRM":
+      return { kind: "ship" };
+    case "SHIPPED":
+      return nothing;
+    case "RELEASED":
+    case "REFUSED":
+    case undefined:
+      return { kind: "refuse", code: "RESERVATION_NOT_HELD", message: "the parcel left, but nothing is held for its order" };
+  }
+}
+
+/** The SKUs whose stock a fact may change, given the reservation as it is before the whole batch. */
+export function skusTouched(reservation: Reservation | undefined, change: OrderChange): string[] {
+  if (change.kind === "created") return change.lines.map(({ sku }) => sku);
+  const decision = decide(reservation, change);
+  const touches = decision.kind === "reserve" || decision.kind === "release" || decision.kind === "ship";
+  return touches && reservation ? reservation.lines.map(({ sku }) => sku) : [];
+}

@@ -1,0 +1,24 @@
+// The safety net under every hold: an order that said nothing in time gives its stock back.
+import type { Transaction } from "kysely";
+import { dueWork, type DueWork } from "#runtime/schedule/due-work.ts";
+import { holdExpiryKind } from "./domain/reservation.ts";
+import type { OrderFact } from "./domain/settle.ts";
+import type { InventoryTables } from "./store/tables.ts";
+
+export function holdExpiry(deps: {
+  settleFacts(tx: Transaction<InventoryTables>, facts: readonly OrderFact[]): Promise<void>;
+}): DueWork {
+  return dueWork<InventoryTables>({
+    kind: holdExpiryKind,
+    apply: (tx, items) =>
+      deps.settleFacts(
+        tx,
+        items.map(({ item }) => ({
+          tenant: item.tenant,
+          orderId: item.key,
+          change: { kind: "hold_expired" },
+          cause: item.cause,
+        })),
+      ),
+  });
+}

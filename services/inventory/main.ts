@@ -1,0 +1,28 @@
+// Inventory: what is there, what is held, and for whom.
+import { file_ordermesh_inventory_events_v1_inventory_events as inventoryEvents } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
+import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import type { ServiceDefinition } from "#runtime/service.ts";
+import { numberSetting } from "#runtime/settings.ts";
+import { inventoryHears } from "./consumers/hears.ts";
+import { factSettler } from "./consumers/settle-facts.ts";
+import { holdExpiry } from "./due.ts";
+import { inventoryRoutes } from "./rpc/routes.ts";
+import type { InventoryTables } from "./store/tables.ts";
+
+export const inventory: ServiceDefinition<InventoryTables> = {
+  name: "inventory",
+  services: [InventoryService],
+  emits: [inventoryEvents],
+  migrations: new URL("./migrations/", import.meta.url),
+  create: (runtime) => {
+    const { clock, log, env } = runtime;
+    const lowStockThreshold = numberSetting(env, "INVENTORY_LOW_STOCK_THRESHOLD", { fallback: 5, min: 0, max: 1_000_000 });
+    const holdGraceSeconds = numberSetting(env, "INVENTORY_HOLD_GRACE_SECONDS", { fallback: 60, min: 0, max: 86_400 });
+    const settleFacts = factSettler({ clock, log, holdGraceMs: holdGraceSeconds * 1_000 });
+    return {
+      routes: inventoryRoutes(runtime),
+      hears: inventoryHears({ settleFacts, clock, lowStockThreshold }),
+      dueWork: [holdExpiry({ settleFacts })],
+    };
+  },
+};
