@@ -30,10 +30,12 @@ export async function call(exchange: RoutedExchange, message: Message, context: 
   const timeoutMs = timeoutMsOf(request.headers, context.limits.timeoutMsMax);
   const headers = callHeaders(request, context.forwardedHeaders, requestId);
   const ending = new AbortController();
-  // Also emitted after a whole answer, when there is nothing left to end.
-  response.once("close", () => ending.abort());
-  if (response.closed) ending.abort();
   const { method } = route;
+  response.once("close", () => {
+    // After a whole answer a unary call has nothing left to end; a stream may, behind an answer to HEAD.
+    if (!response.writableFinished || method.methodKind === "server_streaming") ending.abort();
+  });
+  if (response.closed) ending.abort();
   if (method.methodKind === "server_streaming") {
     await callStream(exchange, method, message, { headers, signal: ending.signal, timeoutMs }, ending, context);
   } else {
