@@ -1,13 +1,6 @@
 // One service on a real database, without the mesh around it: its RPCs are called in process, events are handed to its
 // handlers in a transaction, and what it sends is read from its outbox. What crosses services is tested in test/.
-import {
-  create,
-  fromBinary,
-  type DescMessage,
-  type DescService,
-  type MessageInitShape,
-  type MessageShape,
-} from "@bufbuild/protobuf";
+import { create, fromBinary, type DescMessage, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
 import { createClient, createRouterTransport, type Client, type ConnectRouter } from "@connectrpc/connect";
 import { sql, type Transaction } from "kysely";
 import { systemClock, type Clock } from "#runtime/clock.ts";

@@ -1,0 +1,140 @@
+// How orders end other than well: stock and money are where they belong.
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
+import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { ReservationState } from "#gen/ordermesh/inventory/v1/stock_pb.ts";
+import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
+import { PaymentState } from "#gen/ordermesh/payments/v1/payment_pb.ts";
+import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import { reasonOf } from "#runtime/errors.ts";
+import { OrderState, stockOf, testMesh, type TestMesh } from "../support/mesh.ts";
+import { eventually } from "../support/until.ts";
+
+let mesh: TestMesh;
+
+beforeAll(async () => {
+  mesh = await testMesh({
+    ORDERMESH_ORDER_LIFE_SECONDS: "3",
+    ORDERMESH_CARRIER_DISPATCH_MS: "600",
+    ORDERMESH_SANDBOX_DELAY_MS: "5000",
+  });
+});
+
+afterAll(() => mesh.close());
+
+const paymentState = async (orderId: string): Promise<PaymentState | undefined> =>
+  (await mesh.client(PaymentsService).getPayment({ orderId })).payment?.state;
+
+const nothingHeld = async (sku: string, onHand: number): Promise<void> =>
+  eventually(async () => expect(await stockOf(mesh, sku)).toEqual({ onHand, reserved: 0, moved: onHand }));
+
+test("a delivered order takes its stock and its money, once", async () => {
+  await mesh.product("GOOD", { stock: 10 });
+  const { orderId } = await mesh.place({ items: [{ sku: "GOOD", quantity: 3n }] });
+  await mesh.reached(orderId, OrderState.DELIVERED);
+  await nothingHeld("GOOD", 7);
+  await eventually(async () => expect(await paymentState(orderId)).toBe(PaymentState.CAPTURED));
+  const { payment } = await mesh.client(PaymentsService).getPayment({ orderId });
+  expect(payment?.captured?.minorUnits).toBe(payment?.amount?.minorUnits);
+});
+
+test.each([
+  { token: "tok_declined", detail: "card_declined" },
+  { token: "tok_insufficient_funds", detail: "insufficient_funds" },
+])("$token cancels the order, and its stock is free again", async ({ token, detail }) => {
+  const sku = `DECLINE-${detail.toUpperCase()}`;
+  await mesh.product(sku, { stock: 5 });
+  const { orderId } = await mesh.place({ items: [{ sku, quantity: 2n }], paymentToken: token });
+  expect(await mesh.reached(orderId, OrderState.CANCELLED)).toMatchObject({
+    cancelReason: "PAYMENT_DECLINED",
+    cancelDetail: detail,
+  });
+  await nothingHeld(sku, 5);
+  expect(await paymentState(orderId)).toBe(PaymentState.DECLINED);
+});
+
+test("a rejected order holds no stock and is never charged", async () => {
+  await mesh.product("FRAUD", { stock: 5 });
+  const { orderId } = await mesh.place({ items: [{ sku: "FRAUD", quantity: 2n }], paymentMethodBin: "400000" });
+  expect(await mesh.reached(orderId, OrderState.CANCELLED)).toMatchObject({ cancelReason: "FRAUD_REJECTED" });
+  await nothingHeld("FRAUD", 5);
+  await expect(mesh.client(PaymentsService).getPayment({ orderId }))
+    .resolves.toMatchObject({ payment: { ledger: [] } })
+    .catch(() => {});
+});
+
+test("a reviewed order waits for a person and then goes on", async () => {
+  await mesh.product("DEAR", { stock: 5, minorUnits: 600_000 });
+  const { orderId } = await mesh.place({ items: [{ sku: "DEAR", quantity: 1n }], customerId: "rich" });
+  const fraud = mesh.client(FraudService);
+  await eventually(async () => expect((await fraud.getAssessment({ orderId })).assessment?.state).toBe(AssessmentState.REVIEW));
+  await fraud.decideAssessment({ orderId, decision: AssessmentState.CLEARED, decidedBy: "olga", note: "known customer" });
+  await mesh.reached(orderId, OrderState.DELIVERED);
+});
+
+test("an order whose payment takes too long expires; the late money goes back and the stock is free", async () => {
+  await mesh.product("LATE", { stock: 5 });
+  const { orderId } = await mesh.place({ items: [{ sku: "LATE", quantity: 5n }], paymentToken: "tok_delay" });
+  expect(await mesh.reached(orderId, OrderState.CANCELLED)).toMatchObject({ cancelReason: "EXPIRED" });
+  await nothingHeld("LATE", 5);
+  await eventually(async () =>
+    expect(await paymentState(orderId)).toSatisfy((state) => state === PaymentState.VOIDED || state === PaymentState.DECLINED),
+  );
+});
+
+test("a cancellation before dispatch stops the parcel, gives the stock back and voids the money", async () => {
+  await mesh.product("REGRET", { stock: 5 });
+  const { orderId } = await mesh.place({ items: [{ sku: "REGRET", quantity: 2n }] });
+  await mesh.reached(orderId, OrderState.PENDING_SHIPMENT);
+  await mesh.orders.cancelOrder({ orderId, reason: "changed my mind" });
+  expect(await mesh.reached(orderId, OrderState.CANCELLED)).toMatchObject({ cancelReason: "CANCELLED_BY_REQUEST" });
+  await nothingHeld("REGRET", 5);
+  await eventually(async () => expect(await paymentState(orderId)).toBe(PaymentState.VOIDED));
+  expect((await mesh.inventory.getReservation({ orderId })).reservation?.state).toBe(ReservationState.RELEASED);
+});
+
+test("a shipped order can no longer be cancelled", async () => {
+  await mesh.product("GONE", { stock: 5 });
+  const { orderId } = await mesh.place({ items: [{ sku: "GONE", quantity: 1n }] });
+  await mesh.reached(orderId, OrderState.DELIVERED);
+  const error = await mesh.orders.cancelOrder({ orderId }).catch((caught: unknown) => caught);
+  expect(reasonOf(error)).toBe("ORDER_ALREADY_DISPATCHED");
+});
+
+test("200 buyers ask at once for the last unit: one gets it, the others are refused or cancelled by name", async () => {
+  await mesh.product("LAST", { stock: 1 });
+  const transports = Array.from({ length: 8 }, () => createGrpcTransport({ baseUrl: mesh.rpcUrl }));
+  const attempts = await Promise.allSettled(
+    Array.from({ length: 200 }, (_, index) =>
+      createClient(OrdersService, transports[index % 8] as ReturnType<typeof createGrpcTransport>).placeOrder({
+        customerId: `buyer-${index}`,
+        currency: "EUR",
+        paymentToken: "tok_success",
+        items: [{ sku: "LAST", quantity: 1n }],
+      }),
+    ),
+  );
+  const refused = attempts.flatMap((attempt) => (attempt.status === "rejected" ? [attempt.reason as unknown] : []));
+  for (const error of refused) {
+    expect(error).toBeInstanceOf(ConnectError);
+    expect([reasonOf(error), (error as ConnectError).code]).toEqual(["STOCK_UNAVAILABLE", Code.Aborted]);
+  }
+  const placed = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value.order?.orderId ?? ""] : []));
+  const ended = await Promise.all(
+    placed.map(async (orderId) => {
+      let order = (await mesh.orders.getOrder({ orderId })).order;
+      await eventually(async () => {
+        order = (await mesh.orders.getOrder({ orderId })).order;
+        expect([OrderState.DELIVERED, OrderState.CANCELLED]).toContain(order?.state);
+      });
+      return order;
+    }),
+  );
+  const delivered = ended.filter((order) => order?.state === OrderState.DELIVERED);
+  expect(delivered.length).toBe(1);
+  for (const order of ended) if (order?.state === OrderState.CANCELLED) expect(order.cancelReason).toBe("OUT_OF_STOCK");
+  expect(delivered.length + ended.filter((order) => order?.state === OrderState.CANCELLED).length + refused.length).toBe(200);
+  await nothingHeld("LAST", 0);
+});
