@@ -38,15 +38,9 @@ export async function lockOneStock(tx: Transaction<InventoryTables>, { tenant, s
   return read.rows[0];
 }
 
-/**
- * Locks rows until the transaction ends, in one order, so that two never wait for each other.
- *
- * The runtime may call several handlers in one transaction, each of which locks its own rows; in order within a call is
- * then not in order within the transaction. So whoever locks rows for orders first waits for the one that does already.
- */
+/** Locks rows until the transaction ends, in one order. */
 export async function lockStock(tx: Transaction<InventoryTables>, skus: readonly SkuOfTenant[]): Promise<Stock[]> {
   if (skus.length === 0) return [];
-  await sql`select pg_advisory_xact_lock(hashtext(current_schema()), 1)`.execute(tx);
   const locked = await sql<Stock>`
     select ${stockColumns} from stock
     where (tenant_id, sku) in (
