@@ -9,7 +9,7 @@ import type { ServiceRuntime } from "#runtime/service.ts";
 import { raiseOrderCreatedV1 } from "../upcasts/order-created.ts";
 import { assessOrders, closeReview } from "./domain/assessment.ts";
 import type { ScreenedOrder } from "./domain/rules.ts";
-import { velocityQuestions } from "./domain/velocity.ts";
+import { velocityQuestions, type VelocityQuestion } from "./domain/velocity.ts";
 import {
   countOrdersBefore,
   findCancelled,
@@ -45,12 +45,7 @@ async function assess(tx: Transaction<Tables>, events: ReceivedEvent<OrderCreate
   if (orders.length === 0) return;
   const rules = await rulesOf(tx, [...new Set(orders.map(({ tenant }) => tenant))]);
   const questions = velocityQuestions(orders, rules);
-  if (questions.length > 0)
-    await lockCustomers(
-      tx,
-      questions.map(({ order }) => order),
-    );
-  const counts = questions.length > 0 ? await countOrdersBefore(tx, questions) : [];
+  const counts = await countForBatch(tx, questions);
   const assessed = assessOrders({ orders, rules, velocity: { questions, counts }, now }).flatMap((assessment) => {
     const event = created.get(keyOf(assessment));
     return event ? [{ assessment, event }] : [];
@@ -63,6 +58,13 @@ async function assess(tx: Transaction<Tables>, events: ReceivedEvent<OrderCreate
     tx,
     assessed.map(({ assessment, event }) => ({ assessment, time: now, cause: event.cause })),
   );
+}
+
+async function countForBatch(tx: Transaction<Tables>, questions: readonly VelocityQuestion[]): Promise<number[]> {
+  if (questions.length === 0) return [];
+  const customers = questions.map(({ order }) => order);
+  await lockCustomers(tx, customers);
+  return countOrdersBefore(tx, questions);
 }
 
 const orderKeyOf = ({ tenant, message }: ReceivedEvent<{ orderId: string }>): string =>

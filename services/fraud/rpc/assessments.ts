@@ -4,6 +4,7 @@ import { AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
 import type { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
+import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { decide } from "../domain/assessment.ts";
@@ -11,9 +12,6 @@ import { findAssessment, listAssessments, lockAssessments, saveDecisions } from 
 import { tellOf } from "../store/outbox.ts";
 import { keyOf, type Tables } from "../store/tables.ts";
 import { assessmentMessage, stateOfMessage } from "./messages.ts";
-import { pageStart, pageToken } from "./page-token.ts";
-
-const pageSizeDefault = 50;
 
 type Methods = Pick<ServiceImpl<typeof FraudService>, "getAssessment" | "listAssessments" | "decideAssessment">;
 
@@ -29,20 +27,16 @@ export function assessmentMethods(runtime: ServiceRuntime<Tables>): Methods {
     listAssessments: async (request) => {
       const state = stateOfMessage(request.state);
       const list = state ?? "ALL";
-      const pageSize = request.pageSize || pageSizeDefault;
+      const pageSize = pageSizeOf(request.pageSize);
       const rows = await listAssessments(db, {
         tenant: currentRequest().tenant,
         state,
-        afterOrderId: pageStart(request.pageToken, list),
+        afterOrderId: afterOrderIdOf(request.pageToken, list),
         // One more than the page says whether there is another.
         rowsMax: pageSize + 1,
       });
-      const page = rows.slice(0, pageSize);
-      const last = rows.length > pageSize ? page.at(-1) : undefined;
-      return {
-        assessments: page.map(assessmentMessage),
-        nextPageToken: last ? pageToken({ list, afterOrderId: last.orderId }) : "",
-      };
+      const page = cutPage(rows, pageSize, ({ orderId }) => `${list}:${orderId}`);
+      return { assessments: page.rows.map(assessmentMessage), nextPageToken: page.nextPageToken };
     },
 
     decideAssessment: async ({ orderId, decision, decidedBy, note }) => {
@@ -74,4 +68,11 @@ export function assessmentMethods(runtime: ServiceRuntime<Tables>): Methods {
 
 function notFound(orderId: string): ConnectError {
   return refuse(Code.NotFound, "ASSESSMENT_NOT_FOUND", `order ${orderId} has not been assessed`, { orderId });
+}
+
+/** A token names its list, because the place in one list is none in another. */
+function afterOrderIdOf(pageToken: string, list: string): string | undefined {
+  const key = readPageToken(pageToken);
+  if (key === undefined || key.startsWith(`${list}:`)) return key?.slice(list.length + 1);
+  throw refuse(Code.InvalidArgument, "PAGE_TOKEN_INVALID", "page_token was given by a list of another state");
 }
