@@ -86,9 +86,11 @@ export async function serviceFixture<Tables>(
       const events = messages.map((message) => received(hearing, desc, message, { counts, time: runtime.clock.now() }));
       await runtime.transaction((tx) => hearing.handle(tx as unknown as Transaction<never>, events as ReceivedEvent<never>[]));
     },
-    runDue: async (until = runtime.clock.now()) => {
+    runDue: async (given) => {
       let done = 0;
       for (;;) {
+        // Work that plans more work plans it a moment later.
+        const until = given ?? runtime.clock.now();
         const { rows } = await sql<ClaimedItem>`
           update due_work set attempt = attempt + 1, claimed_until = ${until}
           where due_time <= ${until}

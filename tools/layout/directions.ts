@@ -15,7 +15,7 @@ interface RoomRule {
 }
 
 const entrance: RoomRule = {
-  rooms: ["domain", "store", "provider", "carrier"],
+  rooms: ["domain", "events", "store", "provider", "carrier"],
   runtime: true,
   gen: true,
   upcasts: true,
@@ -28,6 +28,8 @@ const roomRules: Readonly<Record<string, RoomRule>> = {
   rpc: entrance,
   consumers: entrance,
   due: entrance,
+  // What the service sends, written together with what it saves.
+  events: { ...ground, rooms: ["store"] },
   seed: { ...entrance, upcasts: false },
   store: ground,
   provider: ground,
@@ -117,7 +119,8 @@ function meshViolation({ target }: Step): string | undefined {
   if (target.kind !== "file") return undefined;
   const to = placeOf(target.path);
   if (to.kind === "outside") return "the composition imports nothing from outside services/ and gen/";
-  return to.kind === "service" && to.room !== "main" ? "the composition takes a service by its main.ts" : undefined;
+  return to.kind === "service" && !["main", "seed"].includes(to.room)
+    ? "the composition takes a service by its main.ts, and what it shows from seed" : undefined;
 }
 
 function violationOf(step: Step): string | undefined {

@@ -3,8 +3,8 @@ import { placeOf, serviceNames } from "./places.ts";
 import { isTest, type Sources, type Violation } from "./sources.ts";
 
 /** A file or a folder of that name, whichever the room needs. */
-const fileOrFolderRooms = ["rpc", "consumers", "domain", "store", "due", "seed", "provider", "carrier"];
-const roomList = `main.ts, ${fileOrFolderRooms.map((room) => `${room}.ts or ${room}/`).join(", ")}, migrations/, README.md and *.test.ts`;
+const fileOrFolderRooms = ["rpc", "consumers", "events", "domain", "store", "due", "seed", "provider", "carrier"];
+const roomList = `main.ts, ${fileOrFolderRooms.map((room) => `${room}.ts or ${room}/`).join(", ")}, migrations/, README.md, *.test.ts and *.fixture.ts`;
 
 const linesMax = 349;
 const countedPattern = /\.(ts|tsx|js|mjs|cjs|css|html|sql|py|go|sh)$/;
@@ -16,7 +16,7 @@ function isAllowed(rest: string): boolean {
   return (
     first === "main.ts" ||
     first === "README.md" ||
-    first.endsWith(".test.ts") ||
+    isTest(first) ||
     fileOrFolderRooms.includes(first.replace(/\.ts$/, ""))
   );
 }
