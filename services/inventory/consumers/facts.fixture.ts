@@ -82,7 +82,9 @@ export interface BookedStock {
 export async function readBooks({ runtime }: Inventory, tenant = testTenant): Promise<Record<string, BookedStock>> {
   const read = await sql<BookedStock & { sku: string }>`
     select sku, on_hand as "onHand", reserved,
-      coalesce((select sum(quantity) from stock_movement m where (m.tenant_id, m.sku) = (stock.tenant_id, stock.sku)), 0)::bigint as moved,
+      coalesce((
+        select sum(quantity) from stock_movement moved where (moved.tenant_id, moved.sku) = (stock.tenant_id, stock.sku)
+      ), 0)::bigint as moved,
       coalesce((
         select sum(quantity) from reservation_line line join reservation using (tenant_id, order_id)
         where (line.tenant_id, line.sku) = (stock.tenant_id, stock.sku) and state in ('HELD', 'FIRM')

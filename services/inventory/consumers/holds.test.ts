@@ -77,7 +77,7 @@ test("a firm hold is given back when its order is cancelled", async () => {
   expect((await readBooks(inventory)).FIRM).toMatchObject({ reserved: 0, held: 0 });
 });
 
-test("an order that is ready after its hold was lost gets it again where there is enough, and hears where there is not", async () => {
+test("an order that is ready after its hold was lost gets it again, or hears that it cannot", async () => {
   await inventory.deliver(ProductCreatedSchema, product({ AGAIN: 1 }));
   await inventory.deliver(OrderCreatedSchema, order("ord_again", { AGAIN: 1 }, expireTime));
   await inventory.runDue(afterExpiry(600));

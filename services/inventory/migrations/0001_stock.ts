@@ -30,7 +30,9 @@ export async function up(db: Kysely<never>): Promise<void> {
       primary key (tenant_id, movement_id),
       foreign key (tenant_id, sku) references stock,
       constraint stock_movement_initial check (type <> 'INITIAL' or quantity > 0),
-      constraint stock_movement_shipment check ((type = 'SHIPMENT') = (order_id is not null) and (type <> 'SHIPMENT' or quantity < 0))
+      constraint stock_movement_shipment check (
+        (type = 'SHIPMENT') = (order_id is not null) and (type <> 'SHIPMENT' or quantity < 0)
+      )
     )`.execute(db);
   await sql`create index stock_movement_by_sku on stock_movement (tenant_id, sku, movement_id)`.execute(db);
   await sql`create unique index stock_movement_initial_once on stock_movement (tenant_id, sku) where type = 'INITIAL'`.execute(
