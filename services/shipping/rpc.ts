@@ -2,10 +2,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, type ServiceImpl } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
 import { ShipmentState as State, ShippingMethod as Method, type ShipmentSchema } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import type { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { refuse } from "#runtime/errors.ts";
-import { requestCause } from "#runtime/events/outgoing.ts";
+import { requestCause, type Cause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
@@ -53,7 +54,8 @@ export function shippingMethods(
       if (!orderIdPattern.test(orderId)) {
         throw refuse(Code.InvalidArgument, "ORDER_ID_INVALID", "order_id has characters that no order's id has", { orderId });
       }
-      const outcome = await stopOrder(runtime, { orderId, reason, now: clock.now() });
+      const { tenant } = currentRequest();
+      const outcome = await stopOrder(runtime, { tenant, orderId, reason, now: clock.now(), cause: requestCause() });
       if (outcome.kind === "too_late") {
         const { state } = outcome.shipment;
         throw refuse(Code.FailedPrecondition, "ALREADY_DISPATCHED", `the parcel of order ${orderId} has left`, {
@@ -66,29 +68,46 @@ export function shippingMethods(
   };
 }
 
-async function stopOrder(
-  runtime: ServiceRuntime<Tables>,
-  { orderId, reason, now }: { orderId: string; reason: string; now: Date },
-): Promise<StopOutcome> {
-  const key = { tenant: currentRequest().tenant, orderId };
-  const cause = requestCause();
-  // Told also where there is no parcel yet: the caller may be gone before it has heard the answer.
-  const place = stopBeforeParcel({ ...key, shipmentId: newId("shp") }, { reason, isTold: true, now });
-  return runtime.transaction(async (tx) => {
-    const [inserted] = await insertShipments(tx, [place]);
-    if (inserted) {
-      await tellOf(tx, [{ shipment: inserted, cause }], now);
-      return { kind: "stopped", shipment: inserted };
-    }
-    const shipment = (await lockShipments(tx, [key])).get(keyOf(key));
-    if (!shipment) throw new Error(`the shipment of order ${orderId} is there and is not`);
+interface StopWish {
+  tenant: string;
+  orderId: string;
+  reason: string;
+  now: Date;
+  cause: Cause;
+}
+
+/**
+ * The relay publishes in the order of transaction numbers. A transaction that loses the race for the order's first row may
+ * have taken its number before the winner, and would tell of the stop before the parcel; so it ends, and a new one begins.
+ */
+async function stopOrder(runtime: ServiceRuntime<Tables>, wish: StopWish): Promise<StopOutcome> {
+  const outcome =
+    (await runtime.transaction((tx) => stopOnce(tx, wish))) ?? (await runtime.transaction((tx) => stopOnce(tx, wish)));
+  // The winner's row is committed by then, and rows of shipments are never deleted.
+  if (!outcome) throw new Error(`the shipment of order ${wish.orderId} is there and is not`);
+  return outcome;
+}
+
+/** Undefined, with nothing written, where another transaction made the order's first row a moment ago. */
+async function stopOnce(tx: Transaction<Tables>, wish: StopWish): Promise<StopOutcome | undefined> {
+  const { tenant, orderId, reason, now, cause } = wish;
+  const key = { tenant, orderId };
+  // A lock takes a transaction number only once it is had, so whoever held the row before has the lower one.
+  const shipment = (await lockShipments(tx, [key])).get(keyOf(key));
+  if (shipment) {
     const outcome = stop(shipment, { reason, now });
     if (outcome.kind === "stopped") {
       await saveSteps(tx, [outcome.shipment]);
       await tellOf(tx, [{ shipment: outcome.shipment, cause }], now);
     }
     return outcome;
-  });
+  }
+  // Told also where there is no parcel yet: the caller may be gone before it has heard the answer.
+  const place = stopBeforeParcel({ ...key, shipmentId: newId("shp") }, { reason, isTold: true, now });
+  const [inserted] = await insertShipments(tx, [place]);
+  if (!inserted) return undefined;
+  await tellOf(tx, [{ shipment: inserted, cause }], now);
+  return { kind: "stopped", shipment: inserted };
 }
 
 function shipmentMessage(shipment: Shipment): MessageInitShape<typeof ShipmentSchema> {
