@@ -41,7 +41,7 @@ describe("rooms", () => {
   ])("%s is in no room, and the message lists the rooms", (path) => {
     const [line = ""] = violationLines(planted({ [path]: "" }), roomViolations);
     expect(line).toContain(path);
-    expect(line).toContain("main.ts, rpc.ts or rpc/, consumers.ts or consumers/, domain.ts or domain/");
+    expect(line).toContain("main.ts, rpc.ts or rpc/, consumers.ts or consumers/, events.ts or events/, domain.ts or domain/");
   });
 
   test("a room that is a file and a folder is found", () => {
@@ -132,8 +132,8 @@ describe("imports", () => {
   });
 
   test.each([
-    ["services/orders/rpc.ts", "./consumers.ts", "rpc may import domain, store"],
-    ["services/orders/rpc.ts", "./main.ts", "rpc may import domain, store"],
+    ["services/orders/rpc.ts", "./consumers.ts", "rpc may import domain, events, store"],
+    ["services/orders/rpc.ts", "./main.ts", "rpc may import domain, events, store"],
     ["services/orders/store.ts", "./rpc.ts", "store may import types of domain"],
     ["services/orders/store.ts", "./domain.ts", "only types of domain"],
     ["services/orders/domain.ts", "#runtime/clock.ts", "does not import the runtime"],

@@ -4,7 +4,7 @@ import type { Transaction } from "kysely";
 import { OrderCreatedSchema as OrderCreatedV1Schema } from "#gen/ordermesh/orders/events/v1/order_created_pb.ts";
 import { OrderCancelledSchema, type OrderCancelled } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { OrderCreatedSchema, type OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
-import { hear, older, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
+import { hear, tells, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { raiseOrderCreatedV1 } from "../upcasts/order-created.ts";
 import { assessOrders, closeReview } from "./domain/assessment.ts";
@@ -28,7 +28,7 @@ export function fraudHears({ clock }: Pick<ServiceRuntime<Tables>, "clock">): He
     hear<typeof OrderCreatedSchema, Tables>({
       name: "fraud.assess",
       event: OrderCreatedSchema,
-      older: [older(OrderCreatedV1Schema, raiseOrderCreatedV1)],
+      older: [tells(OrderCreatedV1Schema, raiseOrderCreatedV1)],
       handle: (tx, events) => assess(tx, events, clock.now()),
     }),
     hear<typeof OrderCancelledSchema, Tables>({

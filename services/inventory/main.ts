@@ -16,8 +16,8 @@ export const inventory: ServiceDefinition<InventoryTables> = {
   migrations: new URL("./migrations/", import.meta.url),
   create: (runtime) => {
     const { clock, log, env } = runtime;
-    const lowStockThreshold = numberSetting(env, "INVENTORY_LOW_STOCK_THRESHOLD", { fallback: 5, min: 0, max: 1_000_000 });
-    const holdGraceSeconds = numberSetting(env, "INVENTORY_HOLD_GRACE_SECONDS", { fallback: 60, min: 0, max: 86_400 });
+    const lowStockThreshold = numberSetting(env, "ORDERMESH_LOW_STOCK_THRESHOLD", { fallback: 5, min: 0, max: 1_000_000 });
+    const holdGraceSeconds = numberSetting(env, "ORDERMESH_HOLD_GRACE_SECONDS", { fallback: 60, min: 0, max: 86_400 });
     const settleFacts = factSettler({ clock, log, holdGraceMs: holdGraceSeconds * 1_000 });
     return {
       routes: inventoryRoutes(runtime),

@@ -1,5 +1,4 @@
 // What the other services report about orders.
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Transaction } from "kysely";
 import {
   FraudClearedSchema,
@@ -25,8 +24,7 @@ import {
   ShipmentStoppedSchema,
 } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
-import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
-import type { Cause } from "#runtime/events/outgoing.ts";
+import { hearFacts, RefusedEvent, tells, type Hearing, type ReceivedEvent, type Telling } from "#runtime/events/hearing.ts";
 import { takeFact, type Announcement, type Fact } from "./domain/facts.ts";
 import { announceAndSave, type Announced } from "./events/announce.ts";
 import { keyOf, lockOrders, type LockedOrder } from "./store/progress.ts";
@@ -39,42 +37,49 @@ type Told = Fact extends infer One
     : never
   : never;
 
+/** All of them are facts about orders, and are taken in together. */
 export function consumers({ clock }: { clock: Clock }): Hearing[] {
-  const fact = <Desc extends DescMessage>(event: Desc, tell: (message: MessageShape<Desc>) => Told): Hearing =>
-    hear<Desc, OrdersTables>({
-      name: `orders.${event.name}`,
-      event,
-      handle: (tx, events) => takeFacts(tx, events, tell, clock.now()),
-    });
   return [
-    fact(StockReservedSchema, () => ({ reporter: "inventory", status: "reserved" })),
-    fact(StockInsufficientSchema, ({ shortages }) => ({
-      reporter: "inventory",
-      status: "insufficient",
-      detail: shortages.map((short) => `${short.sku}: ${short.requested} asked, ${short.available} available`).join("; "),
-    })),
-    fact(StockReleasedSchema, ({ reason }) => ({ reporter: "inventory", status: "released", detail: reason })),
-    fact(FraudClearedSchema, () => ({ reporter: "fraud", status: "cleared" })),
-    fact(FraudReviewRequiredSchema, () => ({ reporter: "fraud", status: "review" })),
-    fact(FraudRejectedSchema, () => ({ reporter: "fraud", status: "rejected" })),
-    fact(PaymentAuthorizedSchema, () => ({ reporter: "payments", status: "authorized" })),
-    fact(PaymentDeclinedSchema, ({ code }) => ({ reporter: "payments", status: "declined", detail: code })),
-    fact(PaymentCapturedSchema, () => ({ reporter: "payments", status: "captured" })),
-    fact(PaymentVoidedSchema, () => ({ reporter: "payments", status: "voided" })),
-    fact(PaymentRefundedSchema, () => ({ reporter: "payments", status: "refunded" })),
-    fact(ShipmentCreatedSchema, ({ trackingNumber }) => ({ reporter: "shipping", status: "created", trackingNumber })),
-    fact(ShipmentDispatchedSchema, () => ({ reporter: "shipping", status: "dispatched" })),
-    fact(ShipmentDeliveredSchema, () => ({ reporter: "shipping", status: "delivered" })),
-    fact(ShipmentStoppedSchema, ({ reason }) => ({ reporter: "shipping", status: "stopped", detail: reason })),
+    hearFacts<OrdersTables, Told>({
+      name: "orders.take_facts",
+      tellings: [...inventoryTellings, ...fraudTellings, ...paymentTellings, ...shippingTellings],
+      handle: (tx, events) => takeFacts(tx, events, clock.now()),
+    }),
   ];
 }
 
-async function takeFacts<Message>(
-  tx: Transaction<OrdersTables>,
-  events: readonly ReceivedEvent<Message>[],
-  tell: (message: Message) => Told,
-  now: Date,
-): Promise<void> {
+const inventoryTellings: Telling<Told>[] = [
+  tells(StockReservedSchema, () => ({ reporter: "inventory", status: "reserved" })),
+  tells(StockInsufficientSchema, ({ shortages }) => ({
+    reporter: "inventory",
+    status: "insufficient",
+    detail: shortages.map((short) => `${short.sku}: ${short.requested} asked, ${short.available} available`).join("; "),
+  })),
+  tells(StockReleasedSchema, ({ reason }) => ({ reporter: "inventory", status: "released", detail: reason })),
+];
+
+const fraudTellings: Telling<Told>[] = [
+  tells(FraudClearedSchema, () => ({ reporter: "fraud", status: "cleared" })),
+  tells(FraudReviewRequiredSchema, () => ({ reporter: "fraud", status: "review" })),
+  tells(FraudRejectedSchema, () => ({ reporter: "fraud", status: "rejected" })),
+];
+
+const paymentTellings: Telling<Told>[] = [
+  tells(PaymentAuthorizedSchema, () => ({ reporter: "payments", status: "authorized" })),
+  tells(PaymentDeclinedSchema, ({ code }) => ({ reporter: "payments", status: "declined", detail: code })),
+  tells(PaymentCapturedSchema, () => ({ reporter: "payments", status: "captured" })),
+  tells(PaymentVoidedSchema, () => ({ reporter: "payments", status: "voided" })),
+  tells(PaymentRefundedSchema, () => ({ reporter: "payments", status: "refunded" })),
+];
+
+const shippingTellings: Telling<Told>[] = [
+  tells(ShipmentCreatedSchema, ({ trackingNumber }) => ({ reporter: "shipping", status: "created", trackingNumber })),
+  tells(ShipmentDispatchedSchema, () => ({ reporter: "shipping", status: "dispatched" })),
+  tells(ShipmentDeliveredSchema, () => ({ reporter: "shipping", status: "delivered" })),
+  tells(ShipmentStoppedSchema, ({ reason }) => ({ reporter: "shipping", status: "stopped", detail: reason })),
+];
+
+async function takeFacts(tx: Transaction<OrdersTables>, events: readonly ReceivedEvent<Told>[], now: Date): Promise<void> {
   const orders = await lockOrders(
     tx,
     events.map((event) => ({ tenant: event.tenant, orderId: event.key })),
@@ -84,14 +89,14 @@ async function takeFacts<Message>(
   for (const event of events) {
     const order = orders.get(keyOf({ tenant: event.tenant, orderId: event.key }));
     if (!order) throw new RefusedEvent("ORDER_UNKNOWN", `no order ${event.key}`);
-    const announcements = applyTo(order, factOf(event, tell, order), changed);
-    announced.push(...announcements.map((announcement) => ({ order, announcement, cause: event.cause satisfies Cause })));
+    const announcements = applyTo(order, factOf(event, order), changed);
+    announced.push(...announcements.map((announcement) => ({ order, announcement, cause: event.cause })));
   }
   await announceAndSave(tx, { changed: [...changed], announced, now });
 }
 
-function factOf<Message>(event: ReceivedEvent<Message>, tell: (message: Message) => Told, order: LockedOrder): Fact {
-  const told = tell(event.message);
+function factOf(event: ReceivedEvent<Told>, order: LockedOrder): Fact {
+  const told = event.message;
   // A sender that does not count is taken at its word: the order in which it arrives.
   const sequence = event.sequence || order.progress.heard[told.reporter] + 1;
   return { detail: "", ...told, sequence, time: event.time };

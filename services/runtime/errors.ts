@@ -62,9 +62,3 @@ export function isDatabaseConflict(error: unknown): boolean {
   const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
   return code === "40001" || code === "40P01";
 }
-
-/** True where text holds a NUL character, which PostgreSQL cannot store: SQLSTATE 22021, and 22P05 in JSON. */
-export function isUnstorableText(error: unknown): boolean {
-  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
-  return code === "22021" || code === "22P05";
-}

@@ -1,5 +1,8 @@
 import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
+import { appendEvents } from "#runtime/events/outbox.ts";
+import { outgoing, type OutgoingEvent } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { eventually, until } from "../support/until.ts";
 import { eventType, probeWorld, productBytes, tenant, type Probe, type ProbeWorld } from "./probe.ts";
@@ -172,6 +175,30 @@ test("a transaction that began early and committed late is not skipped", async (
   late.resolve();
   await slow;
   await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["quick"]));
+});
+
+test("of two transactions about one key, what was written first is told first, also when the other began earlier", async () => {
+  const probe = await world.start();
+  const locked = Promise.withResolvers<void>();
+  const began = Promise.withResolvers<void>();
+  const event = (label: string, sequence: number): OutgoingEvent =>
+    outgoing(
+      ProductCreatedSchema,
+      { productId: "a", title: label },
+      { tenant, sequence, time: new Date(), cause: { id: "req_test", traceparent: "" } },
+    );
+  // Takes its transaction id first, as a consumer does by its inbox, and writes last.
+  const early = probe.runtime.transaction(async (tx) => {
+    await sql`insert into effect (event_id, key, label) values ('none', 'none', 'takes a transaction id')`.execute(tx);
+    began.resolve();
+    await locked.promise;
+    await appendEvents(tx, [event("second", 2)]);
+  });
+  await began.promise;
+  await probe.runtime.transaction((tx) => appendEvents(tx, [event("first", 1)]));
+  locked.resolve();
+  await early;
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["first", "second"]));
 });
 
 test("while NATS is away transactions commit, and their events flow once it is back", async () => {

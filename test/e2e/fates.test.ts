@@ -74,16 +74,6 @@ test("a reviewed order waits for a person and then goes on", async () => {
   await mesh.reached(orderId, OrderState.DELIVERED);
 });
 
-test("an order whose payment takes too long expires; the late money goes back and the stock is free", async () => {
-  await mesh.product("LATE", { stock: 5 });
-  const { orderId } = await mesh.place({ items: [{ sku: "LATE", quantity: 5n }], paymentToken: "tok_delay" });
-  expect(await mesh.reached(orderId, OrderState.CANCELLED)).toMatchObject({ cancelReason: "EXPIRED" });
-  await nothingHeld("LATE", 5);
-  await eventually(async () =>
-    expect(await paymentState(orderId)).toSatisfy((state) => state === PaymentState.VOIDED || state === PaymentState.DECLINED),
-  );
-});
-
 test("a cancellation before dispatch stops the parcel, gives the stock back and voids the money", async () => {
   await mesh.product("REGRET", { stock: 5 });
   const { orderId } = await mesh.place({ items: [{ sku: "REGRET", quantity: 2n }] });

@@ -56,7 +56,11 @@ test("a consumer with nothing but the contracts and @nats-io follows the whole o
   await layOutThirdParty();
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const contracts = new protobuf.Root();
-  contracts.resolvePath = (_origin, target) => `${root}${target.startsWith("ordermesh/") ? "proto" : "third_party"}/${target}`;
+  // Google's own types come with protobufjs.
+  contracts.resolvePath = (_origin, target) =>
+    target.startsWith("google/protobuf/")
+      ? `${root}node_modules/protobufjs/${target}`
+      : `${root}${target.startsWith("ordermesh/") ? "proto" : "third_party"}/${target}`;
   await contracts.load(["ordermesh/orders/events/v1/order_events.proto", "ordermesh/orders/events/v2/order_created.proto"]);
   const connection = await connect({ servers: mesh.natsUrl });
   try {

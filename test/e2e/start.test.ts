@@ -1,5 +1,5 @@
 // Starting and stopping, as a person does it.
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,8 @@ afterEach(async () => {
 
 async function dataFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "ordermesh-data-"));
+  // Started as root, PostgreSQL runs as nobody, who must get into the folder.
+  await chmod(folder, 0o755);
   folders.push(folder);
   return folder;
 }

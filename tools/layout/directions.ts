@@ -120,7 +120,8 @@ function meshViolation({ target }: Step): string | undefined {
   const to = placeOf(target.path);
   if (to.kind === "outside") return "the composition imports nothing from outside services/ and gen/";
   return to.kind === "service" && !["main", "seed"].includes(to.room)
-    ? "the composition takes a service by its main.ts, and what it shows from seed" : undefined;
+    ? "the composition takes a service by its main.ts, and what it shows from seed"
+    : undefined;
 }
 
 function violationOf(step: Step): string | undefined {

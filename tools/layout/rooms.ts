@@ -13,12 +13,7 @@ const generatedPattern = /@generated|code generated|do not edit/i;
 function isAllowed(rest: string): boolean {
   const [first = "", ...deeper] = rest.split("/");
   if (deeper.length > 0) return first === "migrations" || fileOrFolderRooms.includes(first);
-  return (
-    first === "main.ts" ||
-    first === "README.md" ||
-    isTest(first) ||
-    fileOrFolderRooms.includes(first.replace(/\.ts$/, ""))
-  );
+  return first === "main.ts" || first === "README.md" || isTest(first) || fileOrFolderRooms.includes(first.replace(/\.ts$/, ""));
 }
 
 export function roomViolations(sources: Sources): Violation[] {

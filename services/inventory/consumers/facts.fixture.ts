@@ -43,11 +43,12 @@ export function telling<Desc extends DescMessage>(
   tenant = testTenant,
 ): Told {
   const hearing = parts.hears?.find(({ versions }) => versions.some((version) => version.desc === desc));
-  if (!hearing) throw new Error(`nothing hears ${desc.typeName}`);
+  const version = hearing?.versions.find((candidate) => candidate.desc === desc);
+  if (!hearing || !version) throw new Error(`nothing hears ${desc.typeName}`);
   const message = fromBinary(desc, toBinary(desc, create(desc, init)));
   const key = eventKey(eventContract(desc), message);
   const cause = { id: newId("evt"), traceparent: "" };
-  const event = { id: cause.id, tenant, key, sequence: 1, time: runtime.clock.now(), cause, message };
+  const event = { id: cause.id, tenant, key, sequence: 1, time: runtime.clock.now(), cause, message: version.raise(message) };
   return { tenant, orderKey: `${tenant}.${key}`, hearing, event };
 }
 

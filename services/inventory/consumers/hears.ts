@@ -1,5 +1,4 @@
 // What inventory hears: products bring stock, orders hold it, parcels take it away.
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
 import { OrderCreatedSchema as OrderCreatedV1Schema } from "#gen/ordermesh/orders/events/v1/order_created_pb.ts";
@@ -7,9 +6,10 @@ import { OrderCancelledSchema, OrderReadySchema } from "#gen/ordermesh/orders/ev
 import { OrderCreatedSchema, type OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
-import { hear, older, type Hearing, type OlderVersion, type ReceivedEvent } from "#runtime/events/hearing.ts";
+import { hear, hearFacts, tells, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { raiseOrderCreatedV1 } from "../../upcasts/order-created.ts";
 import type { OrderChange } from "../domain/reservation.ts";
+import type { OrderFact } from "../domain/settle.ts";
 import { sumPerSku } from "../domain/stock.ts";
 import type { InventoryTables } from "../store/tables.ts";
 import { bookFirstStock } from "./first-stock.ts";
@@ -21,47 +21,39 @@ const holdMsWithoutExpiry = 15 * 60_000;
 export function inventoryHears(deps: { settleFacts: SettleFacts; clock: Clock; lowStockThreshold: number }): Hearing[] {
   const { settleFacts, clock, lowStockThreshold } = deps;
 
-  /** Hears an event of an order, whose key is the order's id. */
-  const hearOrder = <Desc extends DescMessage>(hearing: {
-    name: string;
-    event: Desc;
-    older?: OlderVersion<MessageShape<Desc>>[];
-    change(event: ReceivedEvent<MessageShape<Desc>>): OrderChange;
-  }): Hearing =>
-    hear<Desc, InventoryTables>({
-      ...hearing,
-      handle: (tx, events) =>
-        settleFacts(
-          tx,
-          events.map((event) => ({
-            tenant: event.tenant,
-            orderId: event.key,
-            change: hearing.change(event),
-            cause: event.cause,
-          })),
-        ),
-    });
-
   return [
     hear<typeof ProductCreatedSchema, InventoryTables>({
       name: "inventory.first_stock",
       event: ProductCreatedSchema,
       handle: (tx, events) => bookFirstStock(tx, { events, lowStockThreshold, now: clock.now() }),
     }),
-    hearOrder({
-      name: "inventory.reserve",
-      event: OrderCreatedSchema,
-      older: [older(OrderCreatedV1Schema, raiseOrderCreatedV1)],
-      change: orderCreated,
+    hearFacts<InventoryTables, Told>({
+      name: "inventory.settle",
+      tellings: [
+        tells(OrderCreatedSchema, orderCreated),
+        tells(OrderCreatedV1Schema, (old) => orderCreated(raiseOrderCreatedV1(old))),
+        tells(OrderReadySchema, () => ({ kind: "ready" })),
+        tells(OrderCancelledSchema, () => ({ kind: "cancelled" })),
+        tells(ShipmentDispatchedSchema, () => ({ kind: "dispatched" })),
+      ],
+      handle: (tx, events) => settleFacts(tx, events.map(factOf)),
     }),
-    hearOrder({ name: "inventory.make_firm", event: OrderReadySchema, change: () => ({ kind: "ready" }) }),
-    hearOrder({ name: "inventory.release", event: OrderCancelledSchema, change: () => ({ kind: "cancelled" }) }),
-    hearOrder({ name: "inventory.ship", event: ShipmentDispatchedSchema, change: () => ({ kind: "dispatched" }) }),
   ];
 }
 
-function orderCreated({ message, time }: ReceivedEvent<OrderCreated>): OrderChange {
-  const lines = message.lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) }));
-  const expireTime = message.expireTime ? timestampDate(message.expireTime) : new Date(time.getTime() + holdMsWithoutExpiry);
-  return { kind: "created", lines: sumPerSku(lines), expireTime };
+type Created = Extract<OrderChange, { kind: "created" }>;
+
+/** A change as its event tells it; an old OrderCreated may not say until when to hold. */
+type Told = Exclude<OrderChange, Created> | (Omit<Created, "expireTime"> & { expireTime: Date | undefined });
+
+function orderCreated({ lines, expireTime }: OrderCreated): Told {
+  const wanted = sumPerSku(lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) })));
+  return { kind: "created", lines: wanted, expireTime: expireTime && timestampDate(expireTime) };
+}
+
+/** The key of every event of an order is the order's id. */
+function factOf({ tenant, key, time, cause, message }: ReceivedEvent<Told>): OrderFact {
+  const fact = { tenant, orderId: key, cause };
+  if (message.kind !== "created") return { ...fact, change: message };
+  return { ...fact, change: { ...message, expireTime: message.expireTime ?? new Date(time.getTime() + holdMsWithoutExpiry) } };
 }

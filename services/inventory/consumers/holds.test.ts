@@ -143,7 +143,7 @@ test.each([
 
 test("the grace is a setting", async () => {
   const quick = await serviceFixture(definition, {
-    env: { INVENTORY_HOLD_GRACE_SECONDS: "0", INVENTORY_LOW_STOCK_THRESHOLD: "2" },
+    env: { ORDERMESH_HOLD_GRACE_SECONDS: "0", ORDERMESH_LOW_STOCK_THRESHOLD: "2" },
   });
   await quick.deliver(ProductCreatedSchema, product({ QUICK: 2 }));
   await quick.deliver(OrderCreatedSchema, order("ord_quick", { QUICK: 1 }, expireTime));

@@ -4,14 +4,13 @@ import type { Clock } from "#runtime/clock.ts";
 import { RefusedEvent } from "#runtime/events/hearing.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import type { Logger } from "#runtime/log.ts";
-import { planDue } from "#runtime/schedule/due-work.ts";
+import { cancelDue, planDue } from "#runtime/schedule/due-work.ts";
 import { holdExpiryKind, skusTouched } from "../domain/reservation.ts";
 import { keyOf, settle, type Books, type OrderFact, type Settlement } from "../domain/settle.ts";
 import { insertMovements } from "../store/movements.ts";
 import { insertReservations, lockReservations, saveReservations } from "../store/reservations.ts";
 import { lockStock, saveStock } from "../store/stock.ts";
 import type { InventoryTables } from "../store/tables.ts";
-import { cancelDueNotBegun, takeTurn } from "../store/turn.ts";
 import { announcementEvent } from "./announce.ts";
 
 export type SettleFacts = (tx: Transaction<InventoryTables>, facts: readonly OrderFact[]) => Promise<void>;
@@ -21,7 +20,6 @@ type Settled = Extract<Settlement, { kind: "settled" }>;
 export function factSettler({ clock, log, holdGraceMs }: { clock: Clock; log: Logger; holdGraceMs: number }): SettleFacts {
   return async (tx, facts) => {
     const now = clock.now();
-    await takeTurn(tx);
     await cancelHoldExpiry(tx, facts);
     const before = await lockBooks(tx, facts);
     const settlement = settle(before, facts);
@@ -43,7 +41,7 @@ export function factSettler({ clock, log, holdGraceMs }: { clock: Clock; log: Lo
 /** Every fact but the first ends the wait of a hold, or finds none. */
 async function cancelHoldExpiry(tx: Transaction<InventoryTables>, facts: readonly OrderFact[]): Promise<void> {
   const ended = facts.filter(({ change }) => change.kind !== "created");
-  await cancelDueNotBegun(
+  await cancelDue(
     tx,
     holdExpiryKind,
     ended.map(({ tenant, orderId }) => ({ tenant, key: orderId })),

@@ -46,11 +46,15 @@ export function placeOrder({ runtime, orderLifeMs }: Deps): Ask {
 
   const price = async (request: PlaceOrderRequest): Promise<Extract<PricingOutcome, { kind: "priced" }>> => {
     const wanted = request.items.map((item) => ({ sku: item.sku, quantity: Number(item.quantity) }));
-    const [prices, shippingCost] = await Promise.all([
+    const asked = [
       askPrices(catalog, request, wanted),
       askShippingCost(shipping, request, wanted),
       askAvailability(inventory, request),
-    ]);
+    ] as const;
+    // All at once, but the refusals in this order: a SKU that does not exist is not merely out of stock.
+    await Promise.allSettled(asked);
+    const [prices, shippingCost] = [await asked[0], await asked[1]];
+    await asked[2];
     const expectedTotal = request.expectedTotal && expectedMinorUnits(request, request.expectedTotal);
     return pricedOrRefused(priceOrder({ wanted, prices, shippingCost, expectedTotal }), request);
   };

@@ -16,48 +16,49 @@ export interface ReceivedEvent<Message> {
   message: Message;
 }
 
-interface EventVersion {
+/** One version of one event, and what it tells a handler. */
+export interface Telling<Told> {
   desc: DescMessage;
-  raise(message: unknown): unknown;
+  raise(message: unknown): Told;
+}
+
+export function tells<Desc extends DescMessage, Told>(desc: Desc, raise: (message: MessageShape<Desc>) => Told): Telling<Told> {
+  return { desc, raise: (message) => raise(message as MessageShape<Desc>) };
 }
 
 export interface Hearing {
   /** Such as inventory.reserve; for logs. */
   name: string;
-  /** The newest first. */
-  versions: EventVersion[];
+  versions: Telling<unknown>[];
   handle(tx: Transaction<never>, events: ReceivedEvent<never>[]): Promise<void>;
 }
 
-/** An older version, and how it is raised to the newest. */
-export interface OlderVersion<Newest> {
-  desc: DescMessage;
-  raise(message: unknown): Newest;
-}
-
-export function older<Desc extends DescMessage, Newest>(
-  desc: Desc,
-  raise: (message: MessageShape<Desc>) => Newest,
-): OlderVersion<Newest> {
-  return { desc, raise: (message) => raise(message as MessageShape<Desc>) };
-}
-
 /**
- * The work is given many events at once, in order per key, inside the transaction that also marks them as handled.
- * It must change all or throw; a batch that throws is split until the bad event stands alone.
- * Throw RefusedEvent for an event that no repeat can mend.
+ * Hears one event. The work is given many events at once, in order per key, inside the transaction that also marks
+ * them as handled. It must change all or throw; a batch that throws is split until the bad event stands alone.
+ * Throw RefusedEvent for an event that no repeat can mend. Older versions are raised to the newest.
  */
 export function hear<Desc extends DescMessage, Tables>(hearing: {
   name: string;
   event: Desc;
-  older?: OlderVersion<MessageShape<Desc>>[];
+  older?: Telling<MessageShape<Desc>>[];
   handle(tx: Transaction<Tables>, events: ReceivedEvent<MessageShape<Desc>>[]): Promise<void>;
 }): Hearing {
-  return {
-    name: hearing.name,
-    versions: [{ desc: hearing.event, raise: (message) => message }, ...(hearing.older ?? [])],
-    handle: hearing.handle as unknown as Hearing["handle"],
-  };
+  const { name, event, older = [], handle } = hearing;
+  return hearFacts<Tables, MessageShape<Desc>>({ name, tellings: [tells(event, (message) => message), ...older], handle });
+}
+
+/**
+ * Hears several events that tell facts about the same things. They come to the work together, in order per key, so
+ * that it can lock all that they touch in one pass: locks that are taken call by call are in no order within the
+ * transaction, and two transactions could wait for each other.
+ */
+export function hearFacts<Tables, Fact>(hearing: {
+  name: string;
+  tellings: Telling<Fact>[];
+  handle(tx: Transaction<Tables>, events: ReceivedEvent<Fact>[]): Promise<void>;
+}): Hearing {
+  return { name: hearing.name, versions: hearing.tellings, handle: hearing.handle as unknown as Hearing["handle"] };
 }
 
 /** An event that can never be handled: it becomes a dead letter at once, without retries. */

@@ -18,6 +18,8 @@ interface OutboxRow extends Omit<OutgoingEvent, "cause"> {
 }
 
 const batchMax = 500;
+/** Read beyond the batch, for rows that must go out before one of the batch. */
+const lookAheadMax = 250;
 const keysInFlightMax = 128;
 const publishTimeoutMs = 5_000;
 /** Without a wake-up, so that events of other processes and a lost wake-up are not left lying. */
@@ -51,7 +53,7 @@ export function createRelay<Tables>(options: { db: Kysely<Tables>; js: JetStream
   };
 
   const publishBatch = async (rows: readonly OutboxRow[]): Promise<void> => {
-    const chains = [...Map.groupBy(rows, (row) => `${row.tenant}.${row.key}`).values()];
+    const chains = chainsOf(rows);
     let next = 0;
     const worker = async (): Promise<void> => {
       for (let chain = chains[next++]; chain; chain = chains[next++]) {
@@ -69,23 +71,46 @@ export function createRelay<Tables>(options: { db: Kysely<Tables>; js: JetStream
         const rows = await readOutbox(db);
         oldestWaiting = rows[0]?.time;
         const settled = rows.filter((row) => row.settled);
-        const last = settled.at(-1);
+        const last = settled.slice(0, batchMax).at(-1);
         if (!last) {
           await wakeUp.wait(rows.length > 0 ? unsettledWaitMs : idleWaitMs, signal);
           continue;
         }
         try {
-          await publishBatch(settled);
+          await publishBatch(withOvertaken(settled));
         } catch (error) {
           log.warn({ error: (error as Error).message, waiting: rows.length }, "relay_publish_failed");
           await wakeUp.wait(retryWaitMs, signal);
           continue;
         }
         if (!(await moveCursor(db, lease, last))) throw new Error("another relay has taken over");
-        if (settled.length === rows.length) oldestWaiting = undefined;
+        if (last === rows.at(-1)) oldestWaiting = undefined;
       }
     },
   };
+}
+
+/**
+ * The rows of each key, in the order in which they were written. That is not always the order of their transactions: one
+ * that began first may have waited for a row that the other had locked, and has then written after it.
+ */
+function chainsOf(rows: readonly OutboxRow[]): OutboxRow[][] {
+  const byKey = Map.groupBy(rows, (row) => `${row.tenant}.${row.key}`);
+  return [...byKey.values()].map((chain) => chain.toSorted((one, other) => one.outboxId - other.outboxId));
+}
+
+/**
+ * The batch, and from beyond it what was written before one of its rows about the same key. What is taken early is
+ * published again with its own batch, which the server and the inboxes drop.
+ */
+function withOvertaken(settled: readonly OutboxRow[]): OutboxRow[] {
+  const batch = settled.slice(0, batchMax);
+  const newest = new Map<string, number>();
+  for (const { tenant, key, outboxId } of batch) {
+    newest.set(`${tenant}.${key}`, Math.max(outboxId, newest.get(`${tenant}.${key}`) ?? 0));
+  }
+  const overtaken = settled.slice(batchMax).filter((row) => row.outboxId < (newest.get(`${row.tenant}.${row.key}`) ?? 0));
+  return [...batch, ...overtaken];
 }
 
 /**
@@ -100,7 +125,7 @@ async function readOutbox<Tables>(db: Kysely<Tables>): Promise<OutboxRow[]> {
     from outbox, relay_cursor
     where (outbox.xid, outbox.id) > (relay_cursor.xid, relay_cursor.id)
     order by outbox.xid, outbox.id
-    limit ${batchMax}`.execute(db);
+    limit ${batchMax + lookAheadMax}`.execute(db);
   return read.rows;
 }
 

@@ -98,10 +98,11 @@ export async function ensureConsumers(
   manager: JetStreamManager,
   { service, hears, partitions }: { service: string; hears: readonly Hearing[]; partitions: number },
 ): Promise<void> {
-  const contracts = hears.flatMap((hearing) => hearing.versions.slice(0, 1).map((version) => eventContract(version.desc)));
+  const contracts = hears.flatMap((hearing) => hearing.versions.map((version) => eventContract(version.desc)));
   for (let partition = 0; partition < partitions; partition += 1) {
     const name = durableName(service, partition);
-    const filters = contracts.map((contract) => partitionFilter(contract, partition));
+    // All versions of an event have the same filter.
+    const filters = new Set(contracts.map((contract) => partitionFilter(contract, partition)));
     const config: Partial<ConsumerConfig> = {
       filter_subjects: [...filters, `redrive.${service}.p.${partition}.>`],
       ack_wait: nanos(ackWaitMs),

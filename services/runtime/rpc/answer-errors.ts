@@ -3,15 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
-import {
-  errorDomain,
-  isDatabaseConflict,
-  isDatabaseUnavailable,
-  isUnstorableText,
-  reasonOf,
-  refuse,
-  unavailable,
-} from "#runtime/errors.ts";
+import { errorDomain, isDatabaseConflict, isDatabaseUnavailable, reasonOf, refuse, unavailable } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { methodName } from "./log-calls.ts";
@@ -44,7 +36,6 @@ function answerOf(error: unknown, signal: AbortSignal): ConnectError | undefined
   if (error instanceof ConnectError) return refusalOf(error);
   if (isDatabaseUnavailable(error)) return unavailable("the database", error);
   if (isDatabaseConflict(error)) return refuse(Code.Aborted, "CONFLICT", "another change came first, try again");
-  if (isUnstorableText(error)) return refuse(Code.InvalidArgument, "INVALID_ARGUMENT", "text must not hold NUL characters");
   return undefined;
 }
 

@@ -11,7 +11,7 @@ import { addressesFromEnvironment } from "./addresses.ts";
 import { balancedTransport } from "./balanced-transport.ts";
 import { createClients, type Clients } from "./clients.ts";
 import { connectReplica } from "./replica.ts";
-import { catalogRoutes, serveTest, silentLog, testOptions, type Catalog, type TestServer } from "./testing.ts";
+import { catalogRoutes, serveTest, silentLog, testOptions, type Catalog, type TestServer } from "./testing.fixture.ts";
 
 const ended: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

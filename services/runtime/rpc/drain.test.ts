@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "#gen/grpc/health/v1/health_pb.ts";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
-import { catalogRoutes, serveTest } from "./testing.ts";
+import { catalogRoutes, serveTest } from "./testing.fixture.ts";
 
 const graceMs = 5_000;
 

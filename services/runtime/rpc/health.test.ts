@@ -6,7 +6,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Health as HealthService, HealthCheckResponse_ServingStatus as Status } from "#gen/grpc/health/v1/health_pb.ts";
 import { createHealth, type Health } from "./health.ts";
-import { serveTest, silentLog, type TestServer } from "./testing.ts";
+import { serveTest, silentLog, type TestServer } from "./testing.fixture.ts";
 
 const catalog = "ordermesh.catalog.v1.CatalogService";
 let problem: Error | undefined;

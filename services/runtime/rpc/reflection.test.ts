@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { ServerReflection } from "#gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "#gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { addReflection } from "./reflection.ts";
-import { catalogRoutes, serveTest, services, type TestServer } from "./testing.ts";
+import { catalogRoutes, serveTest, services, type TestServer } from "./testing.fixture.ts";
 
 const buf = new URL("../../../node_modules/.bin/buf", import.meta.url).pathname;
 const run = promisify(execFile);

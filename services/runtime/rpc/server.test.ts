@@ -8,7 +8,7 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { currentRequest } from "#runtime/request-context.ts";
-import { catalogRoutes, recordingLog, serveTest, type TestServer } from "./testing.ts";
+import { catalogRoutes, recordingLog, serveTest, type TestServer } from "./testing.fixture.ts";
 
 const { log, lines } = recordingLog();
 let server: TestServer;

@@ -6,6 +6,7 @@ import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
 import { BadRequestSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuse } from "#runtime/errors.ts";
+import { fieldsWithNul } from "./text-fields.ts";
 
 const fieldsInMessageMax = 3;
 
@@ -31,6 +32,8 @@ export function validateRequests({ validator }: { validator: Validator }): Inter
     const result = validator.validate(desc, message);
     if (result.kind === "invalid") throw invalidArgument(result.violations);
     if (result.kind === "error") throw result.error;
+    const unstorable = fieldsWithNul(desc, message);
+    if (unstorable.length > 0) throw holdsNul(unstorable);
   };
   async function* checked<Desc extends DescMessage>(
     desc: Desc,
@@ -46,6 +49,13 @@ export function validateRequests({ validator }: { validator: Validator }): Inter
     check(request.method.input, request.message);
     return next(request);
   };
+}
+
+function holdsNul(fields: readonly string[]): ConnectError {
+  const description = "text must not hold NUL characters";
+  const fieldViolations = fields.map((field) => ({ field, description, reason: "text.no_nul" }));
+  const message = `${fields.slice(0, fieldsInMessageMax).join(", ")}: ${description}`;
+  return refuse(Code.InvalidArgument, "INVALID_ARGUMENT", message, {}, [{ desc: BadRequestSchema, value: { fieldViolations } }]);
 }
 
 function invalidArgument(violations: readonly Violation[]): ConnectError {

@@ -57,7 +57,10 @@ export async function planDue<Tables>(tx: Transaction<Tables>, items: readonly N
           cause_id = excluded.cause_id, traceparent = excluded.traceparent`.execute(tx);
 }
 
-/** Takes planned work back. Work that is being done at this moment finds its row gone and has no effect. */
+/**
+ * Takes planned work back. Work that is being prepared finds its row gone and has no effect. Work that is being applied
+ * is not waited for, because it may wait for what this transaction has locked: it must look whether it is still wanted.
+ */
 export async function cancelDue<Tables>(
   tx: Transaction<Tables>,
   kind: string,
@@ -65,9 +68,11 @@ export async function cancelDue<Tables>(
 ): Promise<void> {
   if (items.length === 0) return;
   await sql`
-    delete from due_work using unnest(
-      ${items.map((item) => item.tenant)}::text[],
-      ${items.map((item) => item.key)}::text[]
-    ) as gone (tenant_id, key)
-    where due_work.kind = ${kind} and due_work.tenant_id = gone.tenant_id and due_work.key = gone.key`.execute(tx);
+    delete from due_work where id in (
+      select id from due_work
+      where kind = ${kind} and (tenant_id, key) in (
+        select * from unnest(${items.map((item) => item.tenant)}::text[], ${items.map((item) => item.key)}::text[])
+      )
+      for update skip locked
+    )`.execute(tx);
 }
