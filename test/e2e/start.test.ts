@@ -11,7 +11,8 @@ const folders: string[] = [];
 const processes: MeshProcess[] = [];
 
 afterEach(async () => {
-  await Promise.all(processes.splice(0).map((mesh) => (mesh.child.exitCode === null ? mesh.end("SIGKILL") : undefined)));
+  const running = processes.splice(0).filter((mesh) => mesh.child.exitCode === null);
+  await Promise.all(running.map((mesh) => mesh.end("SIGKILL")));
   await Promise.all(
     folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 })),
   );

@@ -37,8 +37,12 @@ export function connectDatabase<Tables>(options: {
     application_name: `ordermesh ${options.schema}`,
     options: `-c search_path=${options.schema}`,
   });
-  // Without a listener the end of an idle connection would end the process.
-  pool.on("error", (error) => options.log.warn({ schema: options.schema, error: error.message }, "database_connection_lost"));
+  // Without listeners the end of a connection would end the process: the pool speaks for connections that are idle, the
+  // connection itself where a transaction is between two statements.
+  const onLost = (error: Error): void =>
+    options.log.warn({ schema: options.schema, error: error.message }, "database_connection_lost");
+  pool.on("error", onLost);
+  pool.on("connect", (client) => client.on("error", onLost));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return {
     db,
