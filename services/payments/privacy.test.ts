@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createLogger } from "#runtime/log.ts";
 import { runInContext } from "#runtime/request-context.ts";
-import { completeDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
+import { applyDue, prepareDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
 import { payments } from "./main.ts";
 import { paymentsFixture, type PaymentsFixture } from "./provider/books.fixture.ts";
 
@@ -38,9 +38,8 @@ test.each(["tok_success", "tok_declined", "tok_flaky", "tok_error"])(
       const work = parts.dueWork?.find(({ kind }) => kind === row?.kind);
       if (!row || !work) break;
       const context = { requestId: row.causeId, traceparent: row.traceparent, tenant: row.tenant };
-      await runInContext(context, () => completeDue(fixture.runtime, work, [row])).catch((error: Error) =>
-        lines.push(error.message),
-      );
+      const complete = async (): Promise<void> => applyDue(fixture.runtime, work, [await prepareDue(work, row)]);
+      await runInContext(context, complete).catch((error: Error) => lines.push(error.message));
     }
     expect(lines.join("\n")).not.toContain(token);
     const holding: string[] = [];

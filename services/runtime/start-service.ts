@@ -56,9 +56,9 @@ export async function startService(definition: ServiceDefinition, options: Start
     schema: name,
     connectionsMax: options.connectionsMax,
     log,
-    onCommit: () => {
-      relayWakeUp.wake();
-      dueWakeUp.wake();
+    onCommit: ({ events, dueWork }) => {
+      if (events) relayWakeUp.wake();
+      if (dueWork) dueWakeUp.wake();
     },
   });
   const { db } = database;

@@ -12,7 +12,7 @@ import { outgoing } from "#runtime/events/outgoing.ts";
 import { createLogger } from "#runtime/log.ts";
 import { childTraceparent } from "#runtime/request-context.ts";
 import { serverInterceptors } from "#runtime/rpc/interceptors.ts";
-import { completeDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
+import { applyDue, prepareDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "#runtime/service.ts";
 import { createTestDatabase } from "./database.ts";
 
@@ -101,7 +101,7 @@ export async function serviceFixture<Tables>(
         for (const row of rows) {
           const work = dueKinds.get(row.kind);
           if (!work) throw new Error(`no due work is named ${row.kind}`);
-          await completeDue(connected, work, [row]);
+          await applyDue(connected, work, [await prepareDue(work, row)]);
           done += 1;
         }
       }

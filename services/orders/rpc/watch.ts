@@ -5,7 +5,7 @@ import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { createWakeUp, type WakeUp } from "#runtime/wake-up.ts";
 import { stateChanges } from "../domain/order.ts";
-import { readOrder, readTimelineAfter } from "../store/read.ts";
+import { readOrder } from "../store/read.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { orderMessage, timelineMessage } from "./order-message.ts";
 import { orderNotFound } from "./read.ts";
@@ -28,12 +28,10 @@ export function watchOrder(runtime: ServiceRuntime<OrdersTables>): Watch {
     try {
       let after = Number(request.afterSequence);
       while (!signal.aborted) {
-        const [entries, row] = await Promise.all([
-          readTimelineAfter(runtime.db, { tenant, orderId, after }),
-          readOrder(runtime.db, { tenant, orderId }),
-        ]);
+        const row = await readOrder(runtime.db, { tenant, orderId });
         if (!row) throw orderNotFound(orderId);
-        for (const entry of entries) {
+        for (const entry of row.timeline) {
+          if (entry.sequence <= after) continue;
           yield { sequence: BigInt(entry.sequence), entry: timelineMessage(entry), order: orderMessage(row) };
           after = entry.sequence;
         }

@@ -78,18 +78,3 @@ export async function listOrders(
     order by orders.order_id desc limit ${page.rowsMax}`.execute(db);
   return read.rows.map(toRow);
 }
-
-/** The states that an order has entered after a position, oldest first. */
-export async function readTimelineAfter(
-  db: Kysely<OrdersTables>,
-  { tenant, orderId, after }: { tenant: string; orderId: string; after: number },
-): Promise<TimelineRow[]> {
-  return db
-    .selectFrom("order_timeline")
-    .select(["sequence", "state", "reason", "time"])
-    .where("tenant_id", "=", tenant)
-    .where("order_id", "=", orderId)
-    .where("sequence", ">", after)
-    .orderBy("sequence")
-    .execute();
-}

@@ -2,6 +2,8 @@
 import { Kysely, PostgresDialect, type Transaction } from "kysely";
 import pg from "pg";
 import type { Logger } from "../log.ts";
+import { workWrittenIn, type WrittenWork } from "./written-work.ts";
+import { nameStatements } from "./named-statements.ts";
 
 export interface ServiceDatabase<Tables> {
   db: Kysely<Tables>;
@@ -26,7 +28,8 @@ export function connectDatabase<Tables>(options: {
   schema: string;
   connectionsMax: number;
   log: Logger;
-  onCommit: () => void;
+  /** Called after a commit, with what the transaction has left to be done. */
+  onCommit: (written: WrittenWork) => void;
 }): ServiceDatabase<Tables> {
   const pool = new pg.Pool({
     connectionString: options.url,
@@ -42,13 +45,21 @@ export function connectDatabase<Tables>(options: {
   const onLost = (error: Error): void =>
     options.log.warn({ schema: options.schema, error: error.message }, "database_connection_lost");
   pool.on("error", onLost);
-  pool.on("connect", (client) => client.on("error", onLost));
+  pool.on("connect", (client) => {
+    client.on("error", onLost);
+    nameStatements(client);
+  });
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return {
     db,
     transaction: async (work) => {
-      const result = await db.transaction().execute(work);
-      options.onCommit();
+      let written: WrittenWork = { events: false, dueWork: false };
+      const result = await db.transaction().execute(async (tx) => {
+        const done = await work(tx);
+        written = workWrittenIn(tx);
+        return done;
+      });
+      options.onCommit(written);
       return result;
     },
     close: () => db.destroy(),

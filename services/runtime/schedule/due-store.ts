@@ -17,32 +17,39 @@ export interface ClaimedItem {
 /** How long a claim keeps others away; whoever dies with it is replaced then. */
 const claimSeconds = 30;
 
-/** Claims rows that are due at the given time, oldest first, and counts the attempt. */
+export interface Claim {
+  claimed: ClaimedItem[];
+  /** When the next row falls due or its claim ends; undefined where there is none. */
+  nextTime: Date | undefined;
+}
+
+/** Claims rows that are due at the given time, oldest first, counts the attempt, and says when to come again. */
 export async function claimDue<Tables>(
   db: Kysely<Tables>,
   { kinds, now, itemsMax }: { kinds: string[]; now: Date; itemsMax: number },
-): Promise<ClaimedItem[]> {
-  const claimed = await sql<ClaimedItem>`
-    update due_work
-    set attempt = attempt + 1, claimed_until = ${now}::timestamptz + make_interval(secs => ${claimSeconds})
-    where id in (
-      select id from due_work
-      where due_time <= ${now} and (claimed_until is null or claimed_until < ${now}) and kind = any(${kinds})
-      order by due_time
-      limit ${itemsMax}
-      for update skip locked
+): Promise<Claim> {
+  const read = await sql<{ claimed: (Omit<ClaimedItem, "dueTime"> & { dueTime: string })[] | null; nextTime: Date | null }>`
+    with claimed as (
+      update due_work
+      set attempt = attempt + 1, claimed_until = ${now}::timestamptz + make_interval(secs => ${claimSeconds})
+      where id in (
+        select id from due_work
+        where due_time <= ${now} and (claimed_until is null or claimed_until < ${now}) and kind = any(${kinds})
+        order by due_time
+        limit ${itemsMax}
+        for update skip locked
+      )
+      returning id, kind, tenant_id as tenant, key, due_time as "dueTime", attempt, cause_id as "causeId", traceparent
     )
-    returning id, kind, tenant_id as tenant, key, due_time as "dueTime", attempt, cause_id as "causeId", traceparent`.execute(db);
-  return claimed.rows;
-}
-
-/** When the next row falls due or its claim ends; undefined where there is none. */
-export async function nextDueTime<Tables>(db: Kysely<Tables>, kinds: string[]): Promise<Date | undefined> {
-  const next = await sql<{ time: Date | null }>`
-    select min(greatest(due_time, coalesce(claimed_until, due_time))) as time from due_work where kind = any(${kinds})`.execute(
-    db,
-  );
-  return next.rows[0]?.time ?? undefined;
+    select
+      (select json_agg(claimed) from claimed) as claimed,
+      (
+        select min(greatest(due_time, coalesce(claimed_until, due_time))) from due_work
+        where kind = any(${kinds}) and id not in (select id from claimed)
+      ) as "nextTime"`.execute(db);
+  const row = read.rows[0];
+  const claimed = (row?.claimed ?? []).map((item) => ({ ...item, dueTime: new Date(item.dueTime) }));
+  return { claimed, nextTime: row?.nextTime ?? undefined };
 }
 
 /** Gives failed rows back, to be claimed again at the given time. */
@@ -55,30 +62,36 @@ export async function postponeDue<Tables>(db: Kysely<Tables>, items: readonly Cl
 
 const dueItem = ({ causeId, traceparent, ...item }: ClaimedItem): DueItem => ({ ...item, cause: { id: causeId, traceparent } });
 
+export interface PreparedItem {
+  row: ClaimedItem;
+  prepared: unknown;
+}
+
+/** The first half of claimed work, outside any transaction. */
+export async function prepareDue(work: DueWork, row: ClaimedItem): Promise<PreparedItem> {
+  return { row, prepared: await work.prepare?.(dueItem(row)) };
+}
+
 /**
- * Does claimed work of one kind: prepares it outside, then applies it and removes the rows in one transaction.
- * A row that was cancelled, moved or claimed by another in the meantime is left out. Throws where the work does.
+ * The second half: applies prepared work of one kind and removes its rows, in one transaction. A row that was
+ * cancelled, moved or claimed by another in the meantime is left out. Throws where the work does.
  */
-export async function completeDue<Tables>(
+export async function applyDue<Tables>(
   database: { transaction<Result>(work: (tx: Transaction<Tables>) => Promise<Result>): Promise<Result> },
   work: DueWork,
-  claimed: readonly ClaimedItem[],
+  prepared: readonly PreparedItem[],
 ): Promise<void> {
-  const prepared = await Promise.all(
-    claimed.map(async (row) => {
-      const item = dueItem(row);
-      return { item, prepared: await work.prepare?.(item) };
-    }),
-  );
   await database.transaction(async (tx) => {
     const removed = await sql<{ id: string }>`
       delete from due_work using unnest(
-        ${claimed.map((row) => row.id)}::text[], ${claimed.map((row) => row.attempt)}::integer[]
+        ${prepared.map(({ row }) => row.id)}::text[], ${prepared.map(({ row }) => row.attempt)}::integer[]
       ) as done (id, attempt)
       where due_work.id = done.id and due_work.attempt = done.attempt
       returning due_work.id`.execute(tx);
     const mine = new Set(removed.rows.map((row) => row.id));
-    const items = prepared.filter(({ item }) => mine.has(item.id));
+    const items = prepared
+      .filter(({ row }) => mine.has(row.id))
+      .map(({ row, prepared: result }) => ({ item: dueItem(row), prepared: result }));
     if (items.length > 0) await work.apply(tx as unknown as Transaction<never>, items as { item: DueItem; prepared: never }[]);
   });
 }

@@ -1,5 +1,6 @@
 // Work at a time: rows with a due time, which survive restarts, can be cancelled, and fire once.
 import { sql, type Transaction } from "kysely";
+import { noteWritten } from "../database/written-work.ts";
 import { newId } from "../ids.ts";
 import type { Cause } from "../events/outgoing.ts";
 
@@ -41,6 +42,7 @@ export interface NewDueItem {
 /** Plans work. A second plan for the same kind, tenant and key moves the first. */
 export async function planDue<Tables>(tx: Transaction<Tables>, items: readonly NewDueItem[]): Promise<void> {
   if (items.length === 0) return;
+  noteWritten(tx, "dueWork");
   await sql`
     insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
     select * from unnest(
