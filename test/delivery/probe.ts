@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { jetstream, jetstreamManager, type JsMsg } from "@nats-io/jetstream";
 import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
-import { sql, type Kysely } from "kysely";
+import { sql, type Generated, type Kysely } from "kysely";
 import {
   file_ordermesh_catalog_events_v1_catalog_events,
   ProductCreatedSchema,
@@ -18,11 +18,12 @@ import { outgoing } from "#runtime/events/outgoing.ts";
 import { startHost, type Host } from "#runtime/host.ts";
 import { createLogger } from "#runtime/log.ts";
 import { childTraceparent } from "#runtime/request-context.ts";
+import { cancelDue, dueWork, planDue, type DueWork } from "#runtime/schedule/due-work.ts";
 import type { ServiceDefinition, ServiceRuntime } from "#runtime/service.ts";
 import { createTestDatabase } from "../support/database.ts";
 
 export interface ProbeTables {
-  effect: { id: number; event_id: string; key: string; label: string };
+  effect: { id: Generated<number>; event_id: string; key: string; label: string };
 }
 
 export const eventType = "ordermesh.catalog.events.v1.ProductCreated";
@@ -35,6 +36,10 @@ export interface Probe {
   host: Host;
   /** Writes events into the outbox, in one transaction. A label becomes the product's title. */
   send(...events: { key: string; label: string; sequence?: number }[]): Promise<string[]>;
+  /** Plans an effect for later; behaves by its key. */
+  plan(...items: { key: string; inMs: number }[]): Promise<void>;
+  /** Takes plans back. */
+  unplan(...keys: string[]): Promise<void>;
   effects(): Promise<{ eventId: string; key: string; label: string }[]>;
 }
 
@@ -111,7 +116,7 @@ async function startProbe(options: { databaseUrl: string; natsUrl: string; behav
     migrations: new URL("./migrations/", import.meta.url),
     create: (given) => {
       runtime = given;
-      return { routes: () => {}, hears: [writeDown(options.behave)] };
+      return { routes: () => {}, hears: [writeDown(options.behave)], dueWork: [remind(options.behave)] };
     },
   };
   const host = await startHost({
@@ -147,8 +152,38 @@ async function startProbe(options: { databaseUrl: string; natsUrl: string; behav
         await appendEvents(tx, written);
         return written.map((event) => event.id);
       }),
+    plan: (...items) =>
+      transaction((tx) =>
+        planDue(
+          tx,
+          items.map(({ key, inMs }) => ({ kind: remindKind, tenant, key, dueTime: new Date(Date.now() + inMs), cause })),
+        ),
+      ),
+    unplan: (...keys) =>
+      transaction((tx) =>
+        cancelDue(
+          tx,
+          remindKind,
+          keys.map((key) => ({ tenant, key })),
+        ),
+      ),
     effects: () => readEffects(db),
   };
+}
+
+const remindKind = "probe.remind";
+const cause = { id: "req_test", traceparent: "" };
+
+function remind(behave: Behaviour): DueWork {
+  return dueWork<ProbeTables, string>({
+    kind: remindKind,
+    prepare: ({ key }) => Promise.resolve(`prepared ${key}`),
+    apply: async (tx, items) => {
+      for (const { item } of items) behave(item.key);
+      const rows = items.map(({ item, prepared }) => ({ event_id: item.id, key: item.key, label: prepared }));
+      await tx.insertInto("effect").values(rows).execute();
+    },
+  });
 }
 
 function writeDown(behave: Behaviour) {

@@ -1,0 +1,59 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { eventually, until } from "../support/until.ts";
+import { probeWorld, type Probe, type ProbeWorld } from "./probe.ts";
+
+let world: ProbeWorld;
+
+beforeEach(async () => {
+  world = await probeWorld();
+});
+
+afterEach(() => world.close());
+
+const keysOf = async (probe: Probe): Promise<string[]> => (await probe.effects()).map((effect) => effect.key);
+
+test("planned work is done when it is due, not before, and once", async () => {
+  const probe = await world.start();
+  const startedMs = Date.now();
+  await probe.plan({ key: "later", inMs: 700 }, { key: "now", inMs: 0 });
+  await until(async () => (await keysOf(probe)).includes("now"));
+  expect(await keysOf(probe)).toEqual(["now"]);
+  await until(async () => (await keysOf(probe)).includes("later"));
+  expect(Date.now() - startedMs).toBeGreaterThanOrEqual(700);
+  expect(await probe.effects()).toMatchObject([{ label: "prepared now" }, { label: "prepared later" }]);
+});
+
+test("work that is taken back in time is not done; a second plan moves the first", async () => {
+  const probe = await world.start();
+  await probe.plan({ key: "gone", inMs: 300 }, { key: "moved", inMs: 300 });
+  await probe.unplan("gone");
+  await probe.plan({ key: "moved", inMs: 0 });
+  await probe.plan({ key: "last", inMs: 600 });
+  await until(async () => (await keysOf(probe)).includes("last"));
+  expect(await keysOf(probe)).toEqual(["moved", "last"]);
+});
+
+test("work that fails is tried again and holds up nothing else", async () => {
+  let failuresLeft = 2;
+  const probe = await world.start((key) => {
+    if (key === "flaky" && failuresLeft > 0) {
+      failuresLeft -= 1;
+      throw new Error("not yet");
+    }
+  });
+  await probe.plan({ key: "flaky", inMs: 0 }, { key: "fine", inMs: 0 });
+  await until(async () => (await keysOf(probe)).includes("fine"));
+  await eventually(async () => expect((await keysOf(probe)).toSorted()).toEqual(["fine", "flaky"]));
+});
+
+test("two instances do the work once, and what was planned outlives them both", async () => {
+  const [one, two] = [await world.start(), await world.start()];
+  const keys = Array.from({ length: 300 }, (_, index) => `key${index}`);
+  await one.plan(...keys.map((key) => ({ key, inMs: 0 })));
+  await two.plan({ key: "tomorrow", inMs: 1_500 });
+  await until(async () => (await keysOf(one)).length >= 300);
+  await Promise.all([one.host.close(), two.host.close()]);
+  const three = await world.start();
+  await until(async () => (await keysOf(three)).includes("tomorrow"));
+  expect((await keysOf(three)).toSorted()).toEqual([...keys, "tomorrow"].toSorted());
+});

@@ -1,0 +1,182 @@
+// The services in processes of their own, as deploy/compose.yaml runs them, on one database and one NATS; orders and
+// inventory twice, so that one of each can die.
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startNats, type NatsServer } from "#runtime/backing/nats.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { freePorts } from "../support/ports.ts";
+import { startMeshProcess, type MeshProcess } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
+
+const names = ["catalog", "inventory", "inventory", "orders", "orders", "payments", "fraud", "shipping"];
+const noFolder = "/nonexistent/ordermesh";
+
+interface Replica {
+  name: string;
+  process: MeshProcess;
+}
+
+let database: TestDatabase;
+let nats: NatsServer;
+let edge: MeshProcess;
+const replicas: Replica[] = [];
+
+beforeAll(async () => {
+  const [ports] = await Promise.all([
+    freePorts(names.length),
+    createTestDatabase().then((created) => (database = created)),
+    startNats({ syncAlways: false }).then((started) => (nats = started)),
+  ]);
+  const urlsOf = (name: string): string =>
+    names.flatMap((other, index) => (other === name ? [`http://127.0.0.1:${ports[index]}`] : [])).join(",");
+  const addresses = Object.fromEntries(names.map((name) => [`ORDERMESH_${name.toUpperCase()}_URL`, urlsOf(name)]));
+  // Without ORDERMESH_DATA_DIR in reach, a process that started servers of its own would fail.
+  const shared = { ...addresses, ORDERMESH_DATA_DIR: noFolder, ORDERMESH_SEED: "none" };
+  const env = {
+    ...shared,
+    DATABASE_URL: database.url,
+    NATS_URL: nats.url,
+    ORDERMESH_DATABASE_CONNECTIONS: "5",
+    ORDERMESH_CARRIER_DISPATCH_MS: "50",
+    ORDERMESH_CARRIER_DELIVER_MS: "50",
+  };
+  const start = async (name: string, index: number): Promise<void> => {
+    const process = await startMeshProcess({ args: ["--only", name], env: { ...env, ORDERMESH_RPC_PORT: String(ports[index]) } });
+    replicas.push({ name, process });
+  };
+  // Nobody may need another service to start, so the first of each start at once.
+  const isFirst = (name: string, index: number): boolean => names.indexOf(name) === index;
+  const startWhere = (fits: (name: string, index: number) => boolean): Promise<void>[] =>
+    names.flatMap((name, index) => (fits(name, index) ? [start(name, index)] : []));
+  const startEdge = startMeshProcess({ args: ["--only", "edge"], env: shared }).then((started) => void (edge = started));
+  await allStarted([startEdge, ...startWhere(isFirst)]);
+  await allStarted(startWhere((name, index) => !isFirst(name, index)));
+}, 90_000);
+
+/** Waits for all before it throws, so that whatever has started is known and can be ended. */
+async function allStarted(starts: Promise<void>[]): Promise<void> {
+  for (const started of await Promise.allSettled(starts)) if (started.status === "rejected") throw started.reason;
+}
+
+afterAll(async () => {
+  await Promise.all([...replicas.map(({ process }) => process.end("SIGKILL")), edge?.end("SIGKILL")]);
+  await nats?.stop();
+  await database?.drop();
+});
+
+/** As a client does that wants its order: a repeat under the same key after an answer that says so. */
+async function post(path: string, body: object, key: string): Promise<Record<string, unknown>> {
+  for (let attempt = 1; ; attempt += 1) {
+    const headers = { "content-type": "application/json", "idempotency-key": key };
+    const answer = await fetch(`${edge.edgeUrl}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    const text = await answer.text();
+    if (answer.ok) return JSON.parse(text) as Record<string, unknown>;
+    if (answer.status !== 503 || attempt === 10) throw new Error(`${path} is answered with ${answer.status}: ${text}`);
+    await sleep(200);
+  }
+}
+
+async function get<Answer>(path: string): Promise<Answer> {
+  const answer = await fetch(`${edge.edgeUrl}${path}`);
+  expect(answer.status, path).toBe(200);
+  return (await answer.json()) as Answer;
+}
+
+interface Order {
+  orderId: string;
+  state: string;
+  total: { minorUnits: string };
+}
+
+interface Payment {
+  state: string;
+  captured: { minorUnits: string };
+}
+
+const unitsAtFirst = 1_000;
+
+async function createProduct(sku: string): Promise<void> {
+  const variant = { sku, prices: [{ currencyCode: "EUR", minorUnits: "1000" }] };
+  await post("/v1/products", { title: sku, variants: [{ variant, initialStock: String(unitsAtFirst) }] }, sku);
+  await eventually(() => stockIs(sku, unitsAtFirst));
+}
+
+async function stockIs(sku: string, onHand: number): Promise<void> {
+  const stock = await get(`/v1/stock/${sku}`);
+  expect(stock).toMatchObject({ onHand: String(onHand), reserved: "0" });
+}
+
+async function place(sku: string, key: string): Promise<string> {
+  // Each order by another buyer: screening looks twice at one who orders so often.
+  const basket = { customerId: `buyer-${key}`, currency: "EUR", paymentToken: "tok_success", items: [{ sku, quantity: "1" }] };
+  const { orderId } = await post("/v1/orders", basket, key);
+  return String(orderId);
+}
+
+async function paidInFull(order: Order): Promise<void> {
+  const payment = await get<Payment>(`/v1/orders/${order.orderId}/payment`);
+  expect(payment).toMatchObject({ state: "PAYMENT_STATE_CAPTURED", captured: { minorUnits: order.total.minorUnits } });
+}
+
+test("each says that it is ready, by itself and for the edge", async () => {
+  const urls = [edge.edgeUrl, edge.rpcUrl, ...replicas.map(({ process }) => process.rpcUrl)];
+  for (const url of urls) expect((await fetch(`${url}/readyz`)).status, url).toBe(200);
+});
+
+test("the edge needs neither PostgreSQL nor NATS, and starts none", () => {
+  expect(existsSync(noFolder)).toBe(false);
+  expect(edge.output()).toMatch(/^ +REST +http:/m);
+});
+
+test("an order goes from the edge to the door, and its watch tells each state", async () => {
+  await createProduct("APART-1");
+  const orderId = await place("APART-1", "apart-1");
+  const lines = (await (await fetch(`${edge.edgeUrl}/v1/orders/${orderId}:watch`)).text()).split("\n").filter(Boolean);
+  const states = lines.map((line) => (JSON.parse(line) as { entry: { state: string } }).entry.state.replace("ORDER_STATE_", ""));
+  expect(states).toEqual(["PENDING", "PENDING_SHIPMENT", "SHIPPED", "DELIVERED"]);
+  const order = await get<Order>(`/v1/orders/${orderId}`);
+  await eventually(() => paidInFull(order));
+  await eventually(() => stockIs("APART-1", unitsAtFirst - 1));
+});
+
+test("orders flow while a replica of orders and one of inventory die; none is lost, none is done twice", async () => {
+  const count = 120;
+  await createProduct("APART-2");
+  const victims = ["orders", "inventory"].map((name) => replicas.findLast((replica) => replica.name === name));
+  const placing: Promise<string>[] = [];
+  let killedMs = Number.NaN;
+  for (let index = 0; index < count; index += 1) {
+    placing.push(place("APART-2", `apart-2-${index}`));
+    if (index === count / 2) {
+      for (const victim of victims) victim?.process.child.kill("SIGKILL");
+      killedMs = performance.now();
+    }
+    await sleep(20);
+  }
+  const orderIds = await Promise.all(placing);
+  const acceptedMs = performance.now() - killedMs;
+  expect(new Set(orderIds).size).toBe(count);
+  const orders = await Promise.all(
+    orderIds.map(async (orderId) => {
+      let order: Order | undefined;
+      await eventually(
+        async () => {
+          order = await get<Order>(`/v1/orders/${orderId}`);
+          expect(order.state).toBe("ORDER_STATE_DELIVERED");
+        },
+        { timeoutMs: 20_000 },
+      );
+      return order as unknown as Order;
+    }),
+  );
+  console.log("accepted", acceptedMs, "delivered", performance.now() - killedMs);
+  await eventually(() => stockIs("APART-2", unitsAtFirst - count));
+  for (const order of orders) await eventually(() => paidInFull(order));
+  for (const victim of victims) if (victim) replicas.splice(replicas.indexOf(victim), 1);
+}, 60_000);
+
+test("SIGTERM ends each with exit code 0", async () => {
+  const running = [edge, ...replicas.map(({ process }) => process)];
+  expect(await Promise.all(running.map((process) => process.end("SIGTERM")))).toEqual(running.map(() => 0));
+});
