@@ -32,7 +32,7 @@ function readSettings(): Settings {
 async function readArticles(url: string): Promise<Article[]> {
   const answer = await fetch(`${url}/v1/products?pageSize=200`).catch(() => undefined);
   if (!answer?.ok)
-    throw new Error(`Nothing answers at ${url}: start the mesh with "npm start", or name another place with --url.`);
+    throw new Error(`No shop answers at ${url}: start the mesh with "npm start", or name another place with --url.`);
   const { products } = (await answer.json()) as {
     products: { variants: { sku: string; prices: { currencyCode: string }[] }[] }[];
   };
@@ -71,6 +71,7 @@ async function run(settings: Settings): Promise<Outcome[]> {
   await Promise.all(following);
   clearInterval(progress);
   showProgress(outcomes, placed, settings);
+  if (process.stdout.isTTY) process.stdout.write("\n");
   return outcomes;
 }
 
