@@ -35,6 +35,8 @@ export interface Mesh {
   edgePort: number | undefined;
   rpcPort: number;
   describe: { database: string; nats: string };
+  /** Resolves with its description when a server that was started here has ended. */
+  serverEnded: Promise<string>;
   /** Finishes what is in hand and stops everything that was started. */
   close(): Promise<void>;
 }
@@ -77,7 +79,8 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
       await seedCatalogue(createClient(CatalogService, running.transportFor(CatalogService)), onProgress);
     }
     const describe = backing?.describe ?? { database: "none", nats: "none" };
-    return { edgePort: edge?.port, rpcPort: running.rpcPort, describe, close };
+    const serverEnded = backing?.ended ?? new Promise<string>(() => {});
+    return { edgePort: edge?.port, rpcPort: running.rpcPort, describe, serverEnded, close };
   } catch (error) {
     await close();
     throw error;
@@ -107,16 +110,23 @@ function readHostSettings(env: Environment) {
     relayLagMsMax: numberSetting(env, "ORDERMESH_RELAY_LAG_MS_MAX", { fallback: 10_000, min: 100, max: 3_600_000 }),
     connectionsMax: numberSetting(env, "ORDERMESH_DATABASE_CONNECTIONS", { fallback: 10, min: 4, max: 200 }),
     retryDelaysMs: readDelays(textSetting(env, "ORDERMESH_RETRY_DELAYS_MS", "1000,2000,4000")),
-    tenant: textSetting(env, "ORDERMESH_TENANT", "demo"),
+    tenant: readTenant(textSetting(env, "ORDERMESH_TENANT", "demo")),
   };
+}
+
+/** It is a token of every event's subject. */
+function readTenant(text: string): string {
+  if (/^[A-Za-z0-9_-]{1,63}$/.test(text)) return text;
+  throw new StartupError(`ORDERMESH_TENANT is "${text}"; set it to 1 to 63 letters, digits, "_" or "-".`);
 }
 
 function readDelays(text: string): number[] {
   const delays = text.split(",").map(Number);
-  const fits = delays.length <= 6 && delays.every((delay) => Number.isInteger(delay) && delay >= 1 && delay <= 60_000);
+  // With the first attempt and a few deliveries to instances that die, all must fit the server's maximum.
+  const fits = delays.length <= 5 && delays.every((delay) => Number.isInteger(delay) && delay >= 1 && delay <= 60_000);
   if (fits) return delays;
   throw new StartupError(
-    `ORDERMESH_RETRY_DELAYS_MS is "${text}"; set it to 1 to 6 delays of 1 to 60000, such as 1000,2000,4000.`,
+    `ORDERMESH_RETRY_DELAYS_MS is "${text}"; set it to 1 to 5 delays of 1 to 60000, such as 1000,2000,4000.`,
   );
 }
 
@@ -156,13 +166,14 @@ async function main(): Promise<void> {
   const env = process.env;
   const level = textSetting(env, "ORDERMESH_LOG_LEVEL", process.stdout.isTTY ? "warn" : "info");
   const log = createLogger({ level });
-  const stopped = Promise.withResolvers<void>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopped.resolve());
+  const stopped = Promise.withResolvers<undefined>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopped.resolve(undefined));
   const mesh = await startMesh({ env, only: readOnly(), log, onProgress: (message) => console.log(`… ${message}`) });
   console.log(greeting(mesh, startedMs));
-  await stopped.promise;
+  const ended = await Promise.race([stopped.promise, mesh.serverEnded]);
   console.log("… stopping");
   await mesh.close();
+  if (ended) throw new StartupError(`${ended} has ended by itself: see its log in that folder, and start again.`);
 }
 
 const isEntry = process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);

@@ -15,6 +15,8 @@ interface Waiting<Item, Result> {
 export function createGroupCommit<Item, Result>(options: {
   /** Commits all items in one transaction and answers one result for each, in order. */
   commit(items: readonly Item[]): Promise<readonly Result[]>;
+  /** False where the error is about the database and not about an item, so that every item would meet it. */
+  isOfOne(error: unknown): boolean;
   itemsMax: number;
   commitsInFlightMax: number;
   waitingMax: number;
@@ -30,7 +32,11 @@ export function createGroupCommit<Item, Result>(options: {
       const results = await options.commit(group.map(({ item }) => item));
       group.forEach(({ resolve }, index) => resolve(results[index] as Result));
     } catch (error) {
-      for (const { reject } of group) reject(error);
+      if (group.length === 1 || !options.isOfOne(error)) for (const { reject } of group) reject(error);
+      // One that cannot be committed must not take the others with it: alone, it fails alone.
+      else
+        for (const { item, resolve, reject } of group)
+          await options.commit([item]).then(([result]) => resolve(result as Result), reject);
     } finally {
       inFlight -= 1;
       if (waiting.length > 0) void flush();

@@ -7,6 +7,7 @@ import { sql, type Kysely } from "kysely";
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
 import { systemClock, type Clock } from "./clock.ts";
+import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { pendingMigrations } from "./database/migrate.ts";
 import { connectNats } from "./events/connect.ts";
 import { createEventHub, type EventHub } from "./events/hub.ts";
@@ -60,6 +61,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString("hex")}`;
   // A process of nothing but the edge has no events and no data.
   const bus = definitions.length > 0 ? await connectBus(options, holder) : undefined;
+  // Of its own, so that a busy service is not taken for one that cannot work.
+  const probe =
+    bus && connectDatabase<never>({ url: options.databaseUrl, schema: "public", connectionsMax: 1, log, onCommit: () => {} });
   const rules = routerOptions({ log, tenant, validator: compileValidator(services) });
 
   const running: RunningService[] = [];
@@ -86,13 +90,14 @@ export async function startHost(options: HostOptions): Promise<Host> {
 
   const health = createHealth({
     services: services.map((service) => service.typeName),
-    checks: readinessChecks({ running, bus, relayLagMsMax: options.relayLagMsMax }),
+    checks: readinessChecks({ running, bus, probe, relayLagMsMax: options.relayLagMsMax }),
     log,
   });
   const stopAll = async (): Promise<void> => {
     health.stop();
     await Promise.all(running.map((service) => service.stop()));
     clients.close();
+    await probe?.close();
     await bus?.connection.drain().catch(() => bus.connection.close());
   };
   try {
@@ -149,11 +154,11 @@ async function connectBus(options: HostOptions, name: string): Promise<Bus> {
 function readinessChecks(host: {
   running: readonly RunningService[];
   bus: Bus | undefined;
+  probe: ServiceDatabase<never> | undefined;
   relayLagMsMax: number;
 }): Record<string, () => Promise<void>> {
-  const { running, bus, relayLagMsMax } = host;
+  const { running, bus, probe, relayLagMsMax } = host;
   const perService: (readonly [string, () => Promise<void>])[] = running.flatMap(({ name, database, relay, migrations }) => [
-    [`${name}_database`, async () => void (await sql`select 1`.execute(database.db))] as const,
     [`${name}_migrations`, once(() => noPendingMigrations(database.db, { schema: name, folder: migrations }))] as const,
     [
       `${name}_relay`,
@@ -163,8 +168,10 @@ function readinessChecks(host: {
       },
     ] as const,
   ]);
-  const nats = async (): Promise<void> => void (await bus?.manager.streams.info(eventStream));
-  return Object.fromEntries([...(bus ? [["nats", nats] as const] : []), ...perService]);
+  if (!bus || !probe) return {};
+  const nats = async (): Promise<void> => void (await bus.manager.streams.info(eventStream));
+  const databaseAnswers = async (): Promise<void> => void (await sql`select 1`.execute(probe.db));
+  return { nats, database: databaseAnswers, ...Object.fromEntries(perService) };
 }
 
 async function noPendingMigrations(db: Kysely<never>, options: { schema: string; folder: URL }): Promise<void> {

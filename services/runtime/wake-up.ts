@@ -16,12 +16,12 @@ export function createWakeUp(): WakeUp {
     wait: async (timeoutMs, signal) => {
       if (!woken && !signal?.aborted) {
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, timeoutMs);
           const finish = (): void => {
             clearTimeout(timer);
             signal?.removeEventListener("abort", finish);
             resolve();
           };
+          const timer = setTimeout(finish, timeoutMs);
           signal?.addEventListener("abort", finish, { once: true });
           release = finish;
         });

@@ -123,6 +123,13 @@ test.each([
     headers: attributes("evt_1"),
   },
   {
+    name: "an id that fits no index",
+    code: "ID_INVALID",
+    subject: `${eventType}.${tenant}.a`,
+    payload: productBytes("a", "x"),
+    headers: attributes("x".repeat(12_000)),
+  },
+  {
     name: "a version that nobody knows",
     code: "VERSION_UNKNOWN",
     subject: `ordermesh.catalog.events.v9.ProductCreated.${tenant}.a`,
@@ -145,6 +152,32 @@ test.each([
   await eventually(async () =>
     expect((await deadLetters()).map((letter) => letter.reason)).toEqual([expect.stringContaining(code)]),
   );
+});
+
+test.each([
+  { name: "a time that PostgreSQL cannot hold", time: "+275760-09-13T00:00:00.000Z" },
+  { name: "a time that is none", time: "yesterday" },
+  { name: "no time", time: "" },
+])("an event with $name is handled, once however often it is published", async ({ time }) => {
+  const probe = await world.start();
+  const headers = { "ce-id": newId("evt"), "ce-type": eventType, ...(time ? { "ce-time": time } : {}) };
+  const event = { subject: `${eventType}.${tenant}.a`, payload: productBytes("a", "odd time"), headers };
+  await world.publish(event);
+  await world.publish(event);
+  await probe.send({ key: "a", label: "after" });
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["odd time", "after"]));
+  expect(await deadLetters()).toEqual([]);
+});
+
+test("an event that was delivered as often as the server will is a dead letter, not waited for without end", async () => {
+  const behave = (label: string): void => {
+    if (label === "poison") throw new Error("cannot be done");
+  };
+  // More retries than the server has deliveries, as after restarts, when an instance begins to count anew.
+  const probe = await world.start(behave, { retryDelaysMs: Array.from({ length: 20 }, () => 20) });
+  await probe.send({ key: "a", label: "poison" }, { key: "a", label: "later" });
+  await eventually(async () => expect((await deadLetters()).length).toBe(2));
+  expect((await deadLetters())[0]?.reason).toContain("HANDLER_FAILED");
 });
 
 test("an event that is published twice has one effect", async () => {

@@ -51,7 +51,7 @@ export interface ProbeWorld {
   startNatsAgain(): Promise<void>;
   connection: NatsConnection;
   /** Starts an instance; more than one share the work. */
-  start(behave?: Behaviour): Promise<Probe>;
+  start(behave?: Behaviour, options?: { retryDelaysMs?: number[] }): Promise<Probe>;
   /** Publishes as a stranger would. */
   publish(message: { subject: string; payload: Uint8Array; headers: Record<string, string> }): Promise<void>;
   advisories(): Promise<Record<string, unknown>[]>;
@@ -85,8 +85,8 @@ export async function probeWorld(): Promise<ProbeWorld> {
       nats = await start(nats.port);
     },
     connection,
-    start: async (behave = () => {}) => {
-      const probe = await startProbe({ databaseUrl: database.url, natsUrl: nats.url, behave });
+    start: async (behave = () => {}, { retryDelaysMs = [50, 100, 200] } = {}) => {
+      const probe = await startProbe({ databaseUrl: database.url, natsUrl: nats.url, behave, retryDelaysMs });
       hosts.push(probe.host);
       return probe;
     },
@@ -107,7 +107,12 @@ export async function probeWorld(): Promise<ProbeWorld> {
   };
 }
 
-async function startProbe(options: { databaseUrl: string; natsUrl: string; behave: Behaviour }): Promise<Probe> {
+async function startProbe(options: {
+  databaseUrl: string;
+  natsUrl: string;
+  behave: Behaviour;
+  retryDelaysMs: number[];
+}): Promise<Probe> {
   let runtime: ServiceRuntime<ProbeTables> | undefined;
   const definition: ServiceDefinition<ProbeTables> = {
     name: "probe",
@@ -128,7 +133,7 @@ async function startProbe(options: { databaseUrl: string; natsUrl: string; behav
     partitions: 3,
     streamReplicas: 1,
     relayLagMsMax: 10_000,
-    retryDelaysMs: [50, 100, 200],
+    retryDelaysMs: options.retryDelaysMs,
     connectionsMax: 8,
     tenant,
     log: createLogger({ level: process.env["PROBE_LOG"] ?? "silent" }),

@@ -1,6 +1,6 @@
 // Commits concurrent placements in groups: orders, their first event and their deadline, in one transaction.
 import { GroupCommitFull, createGroupCommit, type GroupCommit } from "#runtime/group-commit.ts";
-import { unavailable } from "#runtime/errors.ts";
+import { isDatabaseUnavailable, unavailable } from "#runtime/errors.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import type { Cause } from "#runtime/events/outgoing.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
@@ -26,6 +26,7 @@ const waitingMax = 2_000;
 
 export function createPlacements(runtime: Pick<ServiceRuntime<OrdersTables>, "transaction">): GroupCommit<Placement, Placed> {
   const commits = createGroupCommit<Placement, Placed>({
+    isOfOne: (error) => !isDatabaseUnavailable(error),
     itemsMax: groupMax,
     commitsInFlightMax,
     waitingMax,

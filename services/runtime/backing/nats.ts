@@ -28,6 +28,8 @@ export interface NatsServer {
   stop: () => Promise<void>;
   /** Ends the server as a crash would. */
   kill: () => Promise<void>;
+  /** Resolves when the server has ended, for whatever reason. */
+  exited: Promise<void>;
 }
 
 /** Starts a JetStream server on the loopback interface. StartupError when no binary is found or the server does not come up in 20 s. */
@@ -54,7 +56,14 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
     await child.kill();
     throw new StartupError(`nats-server did not start: read what it wrote below, or set NATS_URL.\n${child.logTail()}`);
   }
-  return { url: `nats://${host}:${port}`, port, version: binary.version, stop: child.stop, kill: child.kill };
+  return {
+    url: `nats://${host}:${port}`,
+    port,
+    version: binary.version,
+    stop: child.stop,
+    kill: child.kill,
+    exited: child.exited,
+  };
 }
 
 async function storeFolder(given: string | undefined): Promise<string> {

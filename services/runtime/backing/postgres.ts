@@ -35,6 +35,8 @@ export interface PostgresServer {
   stop: () => Promise<void>;
   /** Ends the server as a crash would. */
   kill: () => Promise<void>;
+  /** Resolves when the server has ended, for whatever reason. */
+  exited: Promise<void>;
 }
 
 /** Starts PostgreSQL on the loopback interface. StartupError when it cannot use the folder or does not come up in 60 s. */
@@ -75,7 +77,10 @@ async function launch(binaries: PostgresBinaries, options: PostgresOptions): Pro
   }
   const url = (database = "postgres"): string =>
     `postgres://postgres:${folder.password}@${host}:${port}/${encodeURIComponent(database)}`;
-  return { ready: true, server: { url, port, version: binaries.version, stop: child.stop, kill: child.kill } };
+  return {
+    ready: true,
+    server: { url, port, version: binaries.version, stop: child.stop, kill: child.kill, exited: child.exited },
+  };
 }
 
 /** A killed server's last workers hold its memory for a moment, and a free port can be taken before PostgreSQL binds it. */

@@ -29,6 +29,8 @@ export interface Backing {
   natsUrl: string;
   /** One line each for a log, without credentials. */
   describe: { database: string; nats: string };
+  /** Resolves with its description when a server of our own has ended, also when stop ended it. */
+  ended: Promise<string>;
   /** Ends what was started here, in order; given servers are left alone. */
   stop: () => Promise<void>;
 }
@@ -37,6 +39,8 @@ interface Part {
   url: string;
   description: string;
   stop: () => Promise<void>;
+  /** Of servers of our own. */
+  exited?: Promise<void>;
 }
 
 type Place = { containers: boolean; folder: string | undefined };
@@ -68,8 +72,15 @@ export async function resolveBacking(options: BackingOptions): Promise<Backing> 
     databaseUrl: database.value.url,
     natsUrl: nats.value.url,
     describe: { database: database.value.description, nats: nats.value.description },
+    ended: firstEnded([database.value, nats.value]),
     stop,
   };
+}
+
+function firstEnded(parts: readonly Part[]): Promise<string> {
+  const own = parts.flatMap(({ exited, description }) => (exited ? [exited.then(() => description)] : []));
+  // Without servers of our own it never resolves.
+  return Promise.race(own);
 }
 
 function startFailure(starts: PromiseSettledResult<Part>[]): unknown {
@@ -86,6 +97,7 @@ async function resolveDatabase(options: BackingOptions, { containers, folder }: 
     url: server.url(),
     description: describeOwn(`PostgreSQL ${server.version}`, { port: server.port, folder }),
     stop: server.stop,
+    exited: server.exited,
   };
 }
 
@@ -99,6 +111,7 @@ async function resolveNats(options: BackingOptions, { containers, folder }: Plac
     url: server.url,
     description: describeOwn(`NATS ${server.version}`, { port: server.port, folder }),
     stop: server.stop,
+    exited: server.exited,
   };
 }
 

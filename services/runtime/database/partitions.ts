@@ -39,11 +39,25 @@ export async function maintainPartitions<Tables>(
         .catch(ignoreRowsInDefault);
     }
     const oldest = partitionName(table, dayText(now.getTime() - daysKept * dayMs));
-    for (const name of existing) {
-      // Names sort by day.
-      if (name < oldest && name !== `${table}_default`) await sql`drop table ${sql.id(schema, name)}`.execute(db);
+    // Names sort by day.
+    const old = existing.filter((name) => name < oldest && name !== `${table}_default`);
+    for (const name of old) {
+      if (table === "outbox" && (await holdsUnpublished(db, { schema, name }))) continue;
+      await sql`drop table ${sql.id(schema, name)}`.execute(db);
     }
   }
+}
+
+/** However old: an event that NATS has not had is not forgotten. */
+async function holdsUnpublished<Tables>(
+  db: Kysely<Tables>,
+  { schema, name }: { schema: string; name: string },
+): Promise<boolean> {
+  const found = await sql<{ some: boolean }>`
+    select exists (
+      select from ${sql.id(schema, name)} as row, ${sql.id(schema, "relay_cursor")} as done where (row.xid, row.id) > (done.xid, done.id)
+    ) as some`.execute(db);
+  return found.rows[0]?.some ?? true;
 }
 
 /**

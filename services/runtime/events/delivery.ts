@@ -20,7 +20,7 @@ export interface Delivery {
 /** A message that can never be handled, whatever is tried. */
 export interface Malformed {
   message: JsMsg;
-  code: "SUBJECT_UNKNOWN" | "ID_MISSING" | "TYPE_MISMATCH" | "VERSION_UNKNOWN" | "PAYLOAD_MALFORMED";
+  code: "SUBJECT_UNKNOWN" | "ID_MISSING" | "ID_INVALID" | "TYPE_MISMATCH" | "VERSION_UNKNOWN" | "PAYLOAD_MALFORMED";
   reason: string;
 }
 
@@ -28,6 +28,9 @@ interface KnownVersion {
   hearing: Hearing;
   decode(payload: Uint8Array): unknown;
 }
+
+/** What fits an index, a log line and a subject. */
+const idPattern = /^[\x21-\x7e]{1,128}$/;
 
 export type Decoder = (message: JsMsg) => Delivery | Malformed;
 
@@ -47,8 +50,10 @@ export function createDecoder(hears: readonly Hearing[]): Decoder {
 function decode(message: JsMsg, versions: ReadonlyMap<string, KnownVersion>): Delivery | Malformed {
   const subject = parseStoredSubject(message.subject);
   if (!subject) return { message, code: "SUBJECT_UNKNOWN", reason: `subject ${message.subject} is not that of an event` };
-  const envelope = readHeaders(message.headers, message.time);
+  const envelope = readHeaders(message.headers);
   if (envelope.id === "") return { message, code: "ID_MISSING", reason: "header ce-id is missing" };
+  if (!idPattern.test(envelope.id))
+    return { message, code: "ID_INVALID", reason: "header ce-id is not 1 to 128 printable characters" };
   if (envelope.typeName !== "" && envelope.typeName !== subject.typeName) {
     return {
       message,

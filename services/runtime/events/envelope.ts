@@ -1,6 +1,7 @@
 // The headers of an event: CloudEvents 1.0 in binary mode, trace context, and what JetStream needs.
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/nats-protocol-binding.md
 import { headers, type MsgHdrs } from "@nats-io/transport-node";
+import { timeOfId } from "../ids.ts";
 import type { OutgoingEvent } from "./outgoing.ts";
 
 export function writeHeaders(event: Omit<OutgoingEvent, "payload">): MsgHdrs {
@@ -30,15 +31,26 @@ export interface Envelope {
   traceparent: string;
 }
 
+const timeMin = Date.UTC(1970, 0, 1);
+const timeMax = Date.UTC(9999, 11, 31);
+
+/**
+ * When an event happened, as its sender said or as its id says. It stands in the key of the inbox, so it must be the
+ * same for every delivery of the event, and within what PostgreSQL can hold.
+ */
+function timeOf(text: string, id: string): Date {
+  const given = text === "" ? (timeOfId(id) ?? timeMin) : Date.parse(text);
+  return new Date(given >= timeMin && given <= timeMax ? given : timeMin);
+}
+
 /** Reads what a sender wrote; senders are not trusted to have written all of it. */
-export function readHeaders(read: MsgHdrs | undefined, published: Date): Envelope {
+export function readHeaders(read: MsgHdrs | undefined): Envelope {
   const get = (name: string): string => read?.get(name) ?? "";
-  const time = new Date(get("ce-time"));
   const sequence = Number(get("ce-sequence"));
   return {
     id: get("ce-id"),
     typeName: get("ce-type"),
-    time: Number.isNaN(time.getTime()) ? published : time,
+    time: timeOf(get("ce-time"), get("ce-id")),
     sequence: Number.isSafeInteger(sequence) && sequence > 0 ? sequence : 0,
     traceparent: get("traceparent"),
   };

@@ -1,12 +1,12 @@
 // Keys whose event became a dead letter: their later events wait behind it as letters, and a redrive goes in order.
 import type { ParkedEvent } from "./inbox.ts";
 
-export type ParkingVerdict = "free" | "behind" | "too_early";
+export type ParkingVerdict = "free" | "behind" | "too_early" | "parked_already";
 
 export interface Parking {
   /**
    * May this event be handled? "behind": an earlier event of its key is parked. "too_early": it was redriven before
-   * the one it waits for.
+   * the one it waits for. "parked_already": it came again, because its end did not reach the server.
    */
   judge(event: { eventId: string; orderKey: string; streamSequence: number; redriven: boolean }): ParkingVerdict;
   park(event: ParkedEvent): void;
@@ -27,9 +27,10 @@ export function createParking(initial: readonly ParkedEvent[]): Parking {
   for (const event of initial) park(event);
   return {
     judge: ({ eventId, orderKey, redriven }) => {
-      const first = byKey.get(orderKey)?.[0];
+      const parked = byKey.get(orderKey) ?? [];
+      const [first] = parked;
       if (!first) return "free";
-      if (!redriven) return "behind";
+      if (!redriven) return parked.some((other) => other.eventId === eventId) ? "parked_already" : "behind";
       return first.eventId === eventId ? "free" : "too_early";
     },
     park,

@@ -11,11 +11,13 @@ import { RefusedEvent } from "./hearing.ts";
 import { LeaseLost, parkEvent, readParked } from "./inbox.ts";
 import { createParking, type Parking } from "./parking.ts";
 import { planRetry, splitBatch } from "./plan.ts";
+import { deliveriesMax } from "./streams.ts";
 
 const batchMax = 100;
 const databaseRetryMs = 250;
 const conflictsMax = 5;
 const keepAliveEveryMs = 1_500;
+const reasonCharactersMax = 2_000;
 
 export interface PartitionWorker {
   /** Takes deliveries in stream order. */
@@ -48,12 +50,34 @@ export async function createPartitionWorker<Tables>(options: {
   const attempts = new Map<number, number>();
   let queue: Delivery[] = [];
   let inHand: readonly Delivery[] = [];
+  let stopped: AbortSignal | undefined;
+
+  /**
+   * Repeats work until the database answers. An outage is no fault of the event, so it costs no attempt; meanwhile the
+   * server is told that the event is being worked on. Conflicts between transactions are repeated a few times.
+   */
+  const untilDatabaseAnswers = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const pause = createWakeUp();
+    for (let conflicts = 0, isAway = false; ;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (isDatabaseConflict(error) && conflicts < conflictsMax) conflicts += 1;
+        else if (!isDatabaseUnavailable(error) || stopped?.aborted) throw error;
+        else {
+          if (!isAway) log.warn({ error: (error as Error).message }, "consumer_waits_for_database");
+          isAway = true;
+          await pause.wait(databaseRetryMs, stopped);
+        }
+      }
+    }
+  };
 
   const park = async (delivery: Delivery, code: string, reason: string): Promise<void> => {
     const { event, orderKey, streamSequence, message } = delivery;
     const tried = attempts.get(streamSequence) ?? 0;
     // Parked before it ends: the other way round a crash would let the key's later events pass it.
-    await untilDatabaseAnswers(() => parkEvent(db, delivery, { partition, code, message: reason, attempts: tried }), log);
+    await untilDatabaseAnswers(() => parkEvent(db, delivery, { partition, code, message: storable(reason), attempts: tried }));
     parking.park({ eventId: event.id, orderKey, streamSequence });
     attempts.delete(streamSequence);
     endAsDeadLetter(message, code, reason);
@@ -71,7 +95,7 @@ export async function createPartitionWorker<Tables>(options: {
     const { streamSequence, orderKey, message, event, hearing } = delivery;
     const attempt = (attempts.get(streamSequence) ?? 0) + 1;
     attempts.set(streamSequence, attempt);
-    const plan = error instanceof RefusedEvent ? ({ kind: "give_up" } as const) : planRetry({ attempt, delaysMs: retryDelaysMs });
+    const plan = isLast(delivery, error) ? ({ kind: "give_up" } as const) : planRetry({ attempt, delaysMs: retryDelaysMs });
     const reason = error instanceof Error ? error.message : String(error);
     if (plan.kind === "give_up") {
       await park(delivery, error instanceof RefusedEvent ? error.code : "HANDLER_FAILED", reason);
@@ -112,9 +136,9 @@ export async function createPartitionWorker<Tables>(options: {
     const [first] = admitted;
     if (!first) return;
     try {
-      await untilDatabaseAnswers(() => handleBatch(database, lease, admitted), log);
+      await untilDatabaseAnswers(() => handleBatch(database, lease, admitted));
     } catch (error) {
-      if (error instanceof LeaseLost) throw error;
+      if (error instanceof LeaseLost || stopped?.aborted) throw error;
       if (admitted.length === 1) {
         await fail(first, error);
         return;
@@ -143,6 +167,7 @@ export async function createPartitionWorker<Tables>(options: {
     },
     awaitsRetryOf: (streamSequence) => attempts.has(streamSequence),
     work: async (signal) => {
+      stopped = signal;
       const keepAlive = setInterval(() => {
         for (const delivery of [...inHand, ...queue]) delivery.message.working();
         for (const { waiting } of failing.values()) for (const delivery of waiting) delivery.message.working();
@@ -158,9 +183,13 @@ export async function createPartitionWorker<Tables>(options: {
           await handle(inHand);
           inHand = [];
         }
+      } catch (error) {
+        // What the stop has interrupted is not a failure of the task.
+        if (!signal.aborted) throw error;
       } finally {
         clearInterval(keepAlive);
-        const unhandled = [...queue, ...[...failing.values()].flatMap(({ waiting }) => waiting)];
+        // Of what was in hand some may be done: its inbox row absorbs the repeat, and a second acknowledgement is ignored.
+        const unhandled = [...inHand, ...queue, ...[...failing.values()].flatMap(({ waiting }) => waiting)];
         for (const delivery of unhandled) delivery.message.nak();
       }
     },
@@ -176,6 +205,9 @@ async function isFree(
   switch (parking.judge({ eventId: event.id, orderKey, streamSequence, redriven })) {
     case "free":
       return true;
+    case "parked_already":
+      endAsDeadLetter(delivery.message, "PARKED_ALREADY", "it is a dead letter already; its end did not arrive");
+      return false;
     case "behind":
       await park(delivery, "KEY_PARKED", "an earlier event of this key is a dead letter");
       return false;
@@ -186,21 +218,14 @@ async function isFree(
 }
 
 /**
- * Repeats work until the database answers. An outage is no fault of the event, so it costs no attempt; meanwhile the
- * server is told that the event is being worked on. Conflicts between transactions are repeated a few times.
+ * True where no repeat would help, or the server would not deliver it once more: it counts deliveries, also those to
+ * instances that have died, and stops at its maximum without a word to the consumer.
  */
-async function untilDatabaseAnswers<Result>(work: () => Promise<Result>, log: Logger): Promise<Result> {
-  const pause = createWakeUp();
-  for (let conflicts = 0; ;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (isDatabaseConflict(error) && conflicts < conflictsMax) conflicts += 1;
-      else if (!isDatabaseUnavailable(error)) throw error;
-      else {
-        log.warn({ error: (error as Error).message }, "consumer_waits_for_database");
-        await pause.wait(databaseRetryMs);
-      }
-    }
-  }
+function isLast({ message }: Delivery, error: unknown): boolean {
+  return error instanceof RefusedEvent || message.info.deliveryCount >= deliveriesMax;
+}
+
+/** Text that PostgreSQL can hold. */
+function storable(text: string): string {
+  return text.replaceAll("\0", "").slice(0, reasonCharactersMax);
 }

@@ -1,5 +1,6 @@
 // Publishes what the outbox holds, in the order of commits. One relay works per service, fenced by its lease.
 import type { JetStreamClient } from "@nats-io/jetstream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { sql, type Kysely } from "kysely";
 import type { Lease } from "../lease/lease-store.ts";
 import type { Logger } from "../log.ts";
@@ -24,8 +25,9 @@ const keysInFlightMax = 128;
 const publishTimeoutMs = 5_000;
 /** Without a wake-up, so that events of other processes and a lost wake-up are not left lying. */
 const idleWaitMs = 1_000;
-/** While an older transaction is open; they last for milliseconds. */
+/** While an older transaction is open: most last for milliseconds, and one that does not must not be asked after so often. */
 const unsettledWaitMs = 3;
+const unsettledWaitMsMax = 200;
 const retryWaitMs = 500;
 
 export interface RelayState {
@@ -67,15 +69,24 @@ export function createRelay<Tables>(options: { db: Kysely<Tables>; js: JetStream
   return {
     state: () => ({ lagMs: oldestWaiting ? Date.now() - oldestWaiting.getTime() : 0 }),
     run: async (lease, signal) => {
+      let unsettledRounds = 0;
+      // Who runs no relay has nothing waiting: the holder of the lease tells of the lag.
+      signal.addEventListener("abort", () => (oldestWaiting = undefined), { once: true });
       while (!signal.aborted) {
         const rows = await readOutbox(db);
         oldestWaiting = rows[0]?.time;
         const settled = rows.filter((row) => row.settled);
         const last = settled.slice(0, batchMax).at(-1);
         if (!last) {
-          await wakeUp.wait(rows.length > 0 ? unsettledWaitMs : idleWaitMs, signal);
+          if (rows.length === 0) await wakeUp.wait(idleWaitMs, signal);
+          else
+            await sleep(Math.min(unsettledWaitMs * 2 ** unsettledRounds, unsettledWaitMsMax), undefined, { signal }).catch(
+              () => {},
+            );
+          unsettledRounds = rows.length === 0 ? 0 : unsettledRounds + 1;
           continue;
         }
+        unsettledRounds = 0;
         try {
           await publishBatch(withOvertaken(settled));
         } catch (error) {

@@ -19,6 +19,7 @@ export interface LeaseKeeper {
 
 const renewEveryMs = 1_000;
 const restartDelayMs = 1_000;
+const watchEveryMs = 250;
 
 interface RunningTask {
   lease: Lease;
@@ -45,12 +46,23 @@ export function startLeaseKeeper<Tables>(options: {
     log.debug({ task: task.name, epoch: lease.epoch }, "lease_taken");
   };
 
+  /** Tells a task to end. It keeps its lease until it has, so that its successor does not begin beside it. */
   const end = async (name: string): Promise<void> => {
     const task = running.get(name);
     if (!task) return;
     task.stop.abort();
     await task.done;
-    running.delete(name);
+    if (running.get(name) === task) running.delete(name);
+  };
+
+  const isEnding = (name: string): boolean => running.get(name)?.stop.signal.aborted ?? false;
+
+  /** Ending takes as long as what the task is in the middle of; the renewal of the others must not wait for it. */
+  const endInBackground = (name: string): void => {
+    if (isEnding(name)) return;
+    void end(name)
+      .then(() => releaseLeases(db, holder, [name]))
+      .catch((error: unknown) => log.warn({ task: name, error: (error as Error).message }, "lease_not_given_back"));
   };
 
   const tick = async (): Promise<void> => {
@@ -58,34 +70,30 @@ export function startLeaseKeeper<Tables>(options: {
     const validUntilMs = performance.now() + leaseMs;
     const { members, heldByOthers } = await announce(db, holder);
     const fairShare = Math.ceil(tasks.length / members);
-    const surplus = [...running.keys()].slice(fairShare);
-    await Promise.all(surplus.map(end));
-    await releaseLeases(db, holder, surplus);
+    const staying = [...running.keys()].filter((name) => !isEnding(name));
+    for (const name of staying.slice(fairShare)) endInBackground(name);
     const free = tasks.map((task) => task.name).filter((name) => !running.has(name) && !heldByOthers.has(name));
-    const wanted = [...running.keys(), ...free.slice(0, Math.max(0, fairShare - running.size))];
-    const leases = await takeLeases(db, holder, wanted);
-    for (const lease of leases) {
-      const current = running.get(lease.name);
-      const task = tasks.find((candidate) => candidate.name === lease.name);
-      if (current?.lease.epoch === lease.epoch) current.validUntilMs = validUntilMs;
-      else if (task) {
-        await end(lease.name);
-        start(task, lease, validUntilMs);
-      }
+    const wanted = [...running.keys(), ...free.slice(0, Math.max(0, fairShare - staying.length))];
+    const leases = new Map((await takeLeases(db, holder, wanted)).map((lease) => [lease.name, lease]));
+    for (const [name, current] of running) {
+      if (leases.get(name)?.epoch === current.lease.epoch) current.validUntilMs = validUntilMs;
+      else endInBackground(name);
     }
-    const kept = new Set(leases.map((lease) => lease.name));
-    await Promise.all([...running.keys()].filter((name) => !kept.has(name)).map(end));
+    for (const task of tasks) {
+      const lease = leases.get(task.name);
+      if (lease && !running.has(task.name)) start(task, lease, validUntilMs);
+    }
   };
+
+  // The database may not answer at all: by our own clock, too, nothing goes on past its lease.
+  const watching = setInterval(() => {
+    const now = performance.now();
+    for (const [name, task] of running) if (task.validUntilMs < now) endInBackground(name);
+  }, watchEveryMs);
 
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      try {
-        await tick();
-      } catch (error) {
-        log.warn({ error: (error as Error).message }, "lease_renewal_failed");
-        const now = performance.now();
-        await Promise.all([...running].filter(([, task]) => task.validUntilMs < now).map(([name]) => end(name)));
-      }
+      await tick().catch((error: unknown) => log.warn({ error: (error as Error).message }, "lease_renewal_failed"));
       await pause.wait(renewEveryMs, stopping.signal);
     }
   };
@@ -96,6 +104,7 @@ export function startLeaseKeeper<Tables>(options: {
     stop: async () => {
       stopping.abort();
       await looping;
+      clearInterval(watching);
       await Promise.all([...running.keys()].map(end));
       await leave(db, holder).catch((error: unknown) => log.warn({ error: (error as Error).message }, "lease_not_given_back"));
     },

@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -54,6 +55,20 @@ test("an idle keep-alive connection does not hold the server", async () => {
   await server.close(graceMs);
   expect(Date.now() - startedAt).toBeLessThan(graceMs / 2);
   agent.destroy();
+});
+
+test("a client that keeps its end of an HTTP/2 connection open does not hold the server", async () => {
+  const { server, release } = await serveHeld();
+  release();
+  const socket = connect({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
+  const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), emptySettings]));
+  await once(socket, "data");
+  socket.on("error", () => {});
+  const startedAt = Date.now();
+  await server.close(200);
+  expect(Date.now() - startedAt).toBeLessThan(graceMs);
+  socket.destroy();
 });
 
 test("of many calls at once, each that had begun is answered", async () => {

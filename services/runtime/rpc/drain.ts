@@ -19,7 +19,13 @@ export function createDrain(servers: {
   const { http1, http2Server, undecided } = servers;
   const sessions = new Set<http2.ServerHttp2Session>();
   const responses = new Set<http.ServerResponse>();
+  // A session that has closed may leave its socket half open, for as long as the client keeps its own end.
+  const sockets = new Set<Socket>();
   let draining = false;
+  http1.prependListener("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   http2Server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
@@ -47,7 +53,7 @@ export function createDrain(servers: {
     for (const response of responses) response.shouldKeepAlive = false;
     const cut = (): void => {
       for (const session of sessions) session.destroy();
-      http1.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
     };
     let timer = setTimeout(() => {
       endStreams();

@@ -1,6 +1,8 @@
 // Does due work when it is due: wakes at the next due time, not by asking again and again.
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import type { Clock } from "../clock.ts";
+import { isDatabaseUnavailable } from "../errors.ts";
 import { createGroupCommit } from "../group-commit.ts";
 import type { BatchDatabase } from "../events/handle-batch.ts";
 import type { LeasedTask } from "../lease/lease-keeper.ts";
@@ -10,7 +12,10 @@ import type { WakeUp } from "../wake-up.ts";
 import { applyDue, claimDue, postponeDue, prepareDue, type ClaimedItem, type PreparedItem } from "./due-store.ts";
 import type { DueWork } from "./due-work.ts";
 
-const claimMax = 100;
+const claimMax = 50;
+/** Where a kind has so many under way, no more of it is claimed; it may have up to one claim more. */
+const inFlightMaxOfKind = 100;
+const stopGraceMs = 3_000;
 /** In case that another process plans work, whose wake-up does not reach this one. */
 const sleepMsMax = 1_000;
 const retryMsMax = 60_000;
@@ -40,9 +45,10 @@ export function dueTask<Tables>(options: {
           await inContextOf(items[0]?.row, () => applyDue(database, work, items));
           return items.map(() => undefined);
         },
+        isOfOne: (error) => !isDatabaseUnavailable(error),
         itemsMax: claimMax,
         commitsInFlightMax: 1,
-        waitingMax: claimMax,
+        waitingMax: inFlightMaxOfKind + claimMax,
       }),
     ]),
   );
@@ -50,11 +56,7 @@ export function dueTask<Tables>(options: {
   const complete = async (work: DueWork, row: ClaimedItem): Promise<void> => {
     try {
       const prepared = await inContextOf(row, () => prepareDue(work, row));
-      await appliers
-        .get(work.kind)
-        ?.add(prepared)
-        // One that fails must not hold up the others: alone, it fails alone.
-        .catch(() => inContextOf(row, () => applyDue(database, work, [prepared])));
+      await appliers.get(work.kind)?.add(prepared);
     } catch (error) {
       const delayMs = dueRetryDelayMs(row.attempt);
       log.warn(
@@ -65,36 +67,39 @@ export function dueTask<Tables>(options: {
     }
   };
 
-  const inFlight = new Set<Promise<void>>();
+  const inFlight = new Map<string, Set<Promise<void>>>(kinds.map((kind) => [kind, new Set()]));
   const begin = (row: ClaimedItem): void => {
     const work = byKind.get(row.kind);
-    if (!work) return;
+    const beside = inFlight.get(row.kind);
+    if (!work || !beside) return;
     const doing: Promise<void> = complete(work, row)
       .catch((error: unknown) => log.warn({ kind: row.kind, error: (error as Error).message }, "due_work_not_postponed"))
       .finally(() => {
-        inFlight.delete(doing);
-        // Only where the claim was cut short is there more to take now.
-        if (inFlight.size === claimMax - 1) wakeUp.wake();
+        beside.delete(doing);
+        // Only where its kind had no place left may there be more to take now.
+        if (beside.size === inFlightMaxOfKind - 1) wakeUp.wake();
       });
-    inFlight.add(doing);
+    beside.add(doing);
   };
 
   return {
     name: "due_work",
     run: async (_lease, signal) => {
       while (!signal.aborted) {
-        const free = claimMax - inFlight.size;
-        if (free === 0) {
+        // Slow calls of one kind must not take the places of the others.
+        const open = kinds.filter((kind) => (inFlight.get(kind)?.size ?? 0) < inFlightMaxOfKind);
+        if (open.length === 0) {
           await wakeUp.wait(sleepMsMax, signal);
           continue;
         }
-        const now = clock.now();
-        const { claimed, nextTime } = await claimDue(db, { kinds, now, itemsMax: free });
+        const { claimed, nextTime } = await claimDue(db, { kinds: open, now: clock.now(), itemsMax: claimMax });
         for (const row of claimed) begin(row);
         const sleepMs = nextTime ? nextTime.getTime() - clock.now().getTime() : sleepMsMax;
         await wakeUp.wait(Math.min(Math.max(sleepMs, 1), sleepMsMax), signal);
       }
-      await Promise.all(inFlight);
+      // What takes longer is left: it is claimed again by whoever comes, under the same idempotency keys.
+      const ending = [...inFlight.values()].flatMap((items) => [...items]);
+      await Promise.race([Promise.all(ending), sleep(stopGraceMs, undefined, { ref: false })]);
     },
   };
 }
