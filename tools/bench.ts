@@ -47,10 +47,16 @@ async function placeOne(orders: Client<typeof OrdersService>, customerId: string
   const items = [{ sku: "MUG-BLUE", quantity: 1n }];
   const { order } = await orders.placeOrder({ customerId, currency: "EUR", paymentToken: "tok_success", items });
   const acceptMs = performance.now() - startedMs;
-  for await (const { entry } of orders.watchOrder({ orderId: order?.orderId ?? "" })) {
-    if (entry?.state === OrderState.CANCELLED) throw new Error(`an order was cancelled: ${entry.reason}`);
-    if (entry?.state !== OrderState.PENDING_SHIPMENT || !entry.time || !order?.createTime) continue;
-    return { acceptMs, readyMs: timestampMs(entry.time) - timestampMs(order.createTime) };
+  const seen = new AbortController();
+  try {
+    for await (const { entry } of orders.watchOrder({ orderId: order?.orderId ?? "" }, { signal: seen.signal })) {
+      if (entry?.state === OrderState.CANCELLED) throw new Error(`an order was cancelled: ${entry.reason}`);
+      if (entry?.state !== OrderState.PENDING_SHIPMENT || !entry.time || !order?.createTime) continue;
+      return { acceptMs, readyMs: timestampMs(entry.time) - timestampMs(order.createTime) };
+    }
+  } finally {
+    // Leaving the loop alone does not end the stream.
+    seen.abort();
   }
   throw new Error("an order was never ready");
 }
