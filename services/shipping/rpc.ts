@@ -24,9 +24,6 @@ const stateMessages = {
 } as const;
 const methodMessages = { STANDARD: Method.STANDARD, EXPRESS: Method.EXPRESS } as const;
 
-/** An order's id is the key of its events, and so a part of their subjects. */
-const orderIdPattern = /^[A-Za-z0-9_-]+$/;
-
 export function shippingMethods(
   runtime: ServiceRuntime<Tables>,
   { shopCountryCode }: { shopCountryCode: string },
@@ -51,9 +48,6 @@ export function shippingMethods(
     },
 
     stopShipment: async ({ orderId, reason }) => {
-      if (!orderIdPattern.test(orderId)) {
-        throw refuse(Code.InvalidArgument, "ORDER_ID_INVALID", "order_id has characters that no order's id has", { orderId });
-      }
       const { tenant } = currentRequest();
       const outcome = await stopOrder(runtime, { tenant, orderId, reason, now: clock.now(), cause: requestCause() });
       if (outcome.kind === "too_late") {

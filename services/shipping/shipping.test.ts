@@ -187,7 +187,7 @@ describe("stopping", () => {
 
   test("an id that no order can have is refused", async () => {
     const call = client().stopShipment({ orderId: "ord.*>", reason: "BUYER" });
-    expect(await refusal(call)).toEqual({ code: Code.InvalidArgument, reason: "ORDER_ID_INVALID" });
+    expect(await refusal(call)).toEqual({ code: Code.InvalidArgument, reason: "INVALID_ARGUMENT" });
   });
 
   test("against dispatch: each parcel has exactly one winner, and both sides know which", async () => {
