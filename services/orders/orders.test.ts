@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Client } from "@connectrpc/connect";
+import { Code, type Client } from "@connectrpc/connect";
 import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { PreconditionFailureSchema } from "#gen/google/rpc/error_details_pb.ts";
@@ -14,7 +14,7 @@ import {
   ShipmentDispatchedSchema,
 } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { migrateDown, migrateUp } from "#runtime/database/migrate.ts";
-import { reasonOf } from "#runtime/errors.ts";
+import { refusal, refusalError } from "../../test/support/refusal.ts";
 import { serviceFixture, type ServiceFixture } from "../../test/support/service-fixture.ts";
 import { orders } from "./main.ts";
 import { neighbours, type Neighbours } from "./neighbours.fixture.ts";
@@ -52,15 +52,6 @@ const read = async (orderId: string): Promise<Order> => {
   if (!order) throw new Error("no order in the answer");
   return order;
 };
-
-async function refusal(call: Promise<unknown>): Promise<{ code: Code; reason: string | undefined; error: ConnectError }> {
-  const error = await call.then(
-    () => undefined,
-    (caught: unknown) => caught,
-  );
-  if (!(error instanceof ConnectError)) throw new Error("it was not refused");
-  return { code: error.code, reason: reasonOf(error), error };
-}
 
 const orderCount = async (): Promise<number> => (await client.listOrders({})).orders.length;
 const sentTypes = async (): Promise<string[]> =>
@@ -144,7 +135,7 @@ test("short stock names each SKU with what was asked and what there is, the dema
     { sku: "MUG", quantity: 1n },
     { sku: "TEA", quantity: 5n },
   ];
-  const { error } = await refusal(place({ items }));
+  const error = await refusalError(place({ items }));
   expect(error.findDetails(PreconditionFailureSchema)[0]?.violations).toMatchObject([
     { subject: "MUG", description: "2 asked, 1 available" },
     { subject: "TEA", description: "5 asked, 2 available" },

@@ -1,6 +1,6 @@
 // What shipping promises its callers and the other services.
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OrderCancelledSchema, OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
@@ -9,6 +9,7 @@ import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.
 import { reasonOf } from "#runtime/errors.ts";
 import { RefusedEvent } from "#runtime/events/hearing.ts";
 import { newId } from "#runtime/ids.ts";
+import { refusal } from "../../test/support/refusal.ts";
 import { serviceFixture, type SentEvent, type ServiceFixture } from "../../test/support/service-fixture.ts";
 import { shipping } from "./main.ts";
 import type { Tables } from "./store/shipments.ts";
@@ -35,15 +36,6 @@ async function madeParcel(): Promise<string> {
   const orderId = newId("ord");
   await ready(orderId);
   return orderId;
-}
-
-async function refusal(call: Promise<unknown>): Promise<{ code: Code; reason: string | undefined }> {
-  const error: unknown = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof ConnectError)) throw new Error("the call was not refused");
-  return { code: error.code, reason: reasonOf(error) };
 }
 
 describe("a parcel", () => {

@@ -1,7 +1,7 @@
 import { Code, ConnectError, type Client } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { refusalWithMetadata } from "../../../test/support/refusal.ts";
 import { serviceFixture, type ServiceFixture } from "../../../test/support/service-fixture.ts";
 import { catalog as definition } from "../main.ts";
 import type { CatalogTables } from "../store/tables.ts";
@@ -13,17 +13,6 @@ beforeAll(async () => {
   client = catalog.client(CatalogService);
 });
 afterAll(() => catalog.close());
-
-async function refusalOf(call: Promise<unknown>): Promise<{ code: Code; reason: string | undefined; metadata?: object }> {
-  const error = ConnectError.from(
-    await call.then(
-      () => new Error("was not refused"),
-      (thrown: unknown) => thrown,
-    ),
-  );
-  const info = error.findDetails(ErrorInfoSchema)[0];
-  return { code: error.code, reason: info?.reason, ...(info && { metadata: info.metadata }) };
-}
 
 const dollars = (minorUnits: bigint) => ({ currencyCode: "USD", minorUnits });
 const thing = (sku: string, initialStock = 1n) => ({ variant: { sku, prices: [dollars(100n)] }, initialStock });
@@ -73,7 +62,11 @@ test("a new product is told once, with the stock that it starts with", async () 
 test("a SKU belongs to one product, and a product that wants it makes nothing", async () => {
   await client.createProduct({ title: "First", variants: [thing("MINE")] });
   const second = client.createProduct({ title: "Second", requestId: "taken-1", variants: [thing("FREE"), thing("MINE")] });
-  expect(await refusalOf(second)).toEqual({ code: Code.AlreadyExists, reason: "SKU_TAKEN", metadata: { skus: "MINE" } });
+  expect(await refusalWithMetadata(second)).toEqual({
+    code: Code.AlreadyExists,
+    reason: "SKU_TAKEN",
+    metadata: { skus: "MINE" },
+  });
   const { unknownSkus } = await client.batchGetPrices({ currencyCode: "USD", skus: ["FREE"] });
   expect(unknownSkus).toEqual(["FREE"]);
   expect((await catalog.sent()).filter(({ message }) => message["title"] === "Second")).toEqual([]);
@@ -110,14 +103,14 @@ test.each([
 ])("a request id with another $what is refused", async ({ other }) => {
   const request = { title: "Reused", requestId: "reused-1", variants: [thing("REUSED-1")] };
   await client.createProduct(request);
-  expect(await refusalOf(client.createProduct({ ...request, ...other }))).toMatchObject({
+  expect(await refusalWithMetadata(client.createProduct({ ...request, ...other }))).toMatchObject({
     code: Code.AlreadyExists,
     reason: "REQUEST_ID_REUSED",
   });
 });
 
 test("a product that does not exist is not found", async () => {
-  expect(await refusalOf(client.getProduct({ productId: "prod_ghost" }))).toMatchObject({
+  expect(await refusalWithMetadata(client.getProduct({ productId: "prod_ghost" }))).toMatchObject({
     code: Code.NotFound,
     reason: "PRODUCT_NOT_FOUND",
   });
@@ -145,7 +138,7 @@ test("pages hold every product once, newest first", async () => {
 test.each(["!", "bm9 uc2Vuc2U", Buffer.from("a b").toString("base64url")])(
   "a page token that we did not give is refused: %s",
   async (pageToken) => {
-    expect(await refusalOf(client.listProducts({ pageToken }))).toMatchObject({
+    expect(await refusalWithMetadata(client.listProducts({ pageToken }))).toMatchObject({
       code: Code.InvalidArgument,
       reason: "PAGE_TOKEN_INVALID",
     });

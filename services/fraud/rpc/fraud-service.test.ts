@@ -1,6 +1,6 @@
 // What operators see and decide.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AssessmentState, type Assessment } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
@@ -8,6 +8,7 @@ import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
+import { refusal } from "../../../test/support/refusal.ts";
 import { serviceFixture, type ServiceFixture } from "../../../test/support/service-fixture.ts";
 import { fraud } from "../main.ts";
 import type { Tables } from "../store/tables.ts";
@@ -34,15 +35,6 @@ async function screened(count: number, minorUnits = 600_000n): Promise<string[]>
 async function review(): Promise<string> {
   const [orderId = ""] = await screened(1);
   return orderId;
-}
-
-async function refusal(call: Promise<unknown>): Promise<{ code: Code; reason: string | undefined }> {
-  const error: unknown = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof ConnectError)) throw new Error("the call was not refused");
-  return { code: error.code, reason: reasonOf(error) };
 }
 
 const sentFor = async (orderId: string): Promise<{ typeName: string; sequence: number }[]> =>

@@ -1,10 +1,10 @@
-import { Code, ConnectError, type Client } from "@connectrpc/connect";
+import { Code, type Client } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { MovementType } from "#gen/ordermesh/inventory/v1/stock_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
+import { refusalWithMetadata } from "../../../test/support/refusal.ts";
 import { serviceFixture, type ServiceFixture } from "../../../test/support/service-fixture.ts";
 import { inventory as definition } from "../main.ts";
 import type { InventoryTables } from "../store/tables.ts";
@@ -34,17 +34,6 @@ beforeAll(async () => {
   await inventory.deliver(OrderCreatedSchema, ...held);
 });
 afterAll(() => inventory.close());
-
-async function refusalOf(call: Promise<unknown>): Promise<{ code: Code; reason: string | undefined; metadata?: object }> {
-  const error = ConnectError.from(
-    await call.then(
-      () => new Error("was not refused"),
-      (thrown: unknown) => thrown,
-    ),
-  );
-  const info = error.findDetails(ErrorInfoSchema)[0];
-  return { code: error.code, reason: info?.reason, ...(info && { metadata: info.metadata }) };
-}
 
 test.each([
   { why: "enough", items: [{ sku: "PLENTY", quantity: 100n }], short: [] },
@@ -95,7 +84,7 @@ test.each([
   },
   { call: "getReservation", ask: () => client.getReservation({ orderId: "ord_ghost" }), reason: "RESERVATION_NOT_FOUND" },
 ])("$call of what does not exist: $reason", async ({ ask, reason }) => {
-  expect(await refusalOf(ask())).toMatchObject({ code: Code.NotFound, reason });
+  expect(await refusalWithMetadata(ask())).toMatchObject({ code: Code.NotFound, reason });
 });
 
 test("pages of movements hold every movement once, newest first", async () => {
@@ -122,7 +111,7 @@ test("a SKU that never had a unit has no movements", async () => {
 test.each(["!", "bm9uc2Vuc2Ug", Buffer.from("PAGES mov_x").toString("base64url")])(
   "a page token that we did not give is refused: %s",
   async (pageToken) => {
-    expect(await refusalOf(client.listStockMovements({ sku: "PAGES", pageToken }))).toMatchObject({
+    expect(await refusalWithMetadata(client.listStockMovements({ sku: "PAGES", pageToken }))).toMatchObject({
       code: Code.InvalidArgument,
       reason: "PAGE_TOKEN_INVALID",
     });
@@ -155,7 +144,7 @@ test.each([
 ])("a request id with another $why is refused", async ({ other }) => {
   const request = { sku: "REUSED", quantity: 1n, reason: "found", requestId: "reused-1" };
   await client.adjustStock(request);
-  expect(await refusalOf(client.adjustStock({ ...request, ...other }))).toMatchObject({
+  expect(await refusalWithMetadata(client.adjustStock({ ...request, ...other }))).toMatchObject({
     code: Code.AlreadyExists,
     reason: "REQUEST_ID_REUSED",
   });
@@ -164,7 +153,7 @@ test.each([
 
 test("units that are held cannot be taken, and a refused request id is free again", async () => {
   const request = { sku: "FLOOR", reason: "lost", requestId: "floor-1" };
-  expect(await refusalOf(client.adjustStock({ ...request, quantity: -7n }))).toEqual({
+  expect(await refusalWithMetadata(client.adjustStock({ ...request, quantity: -7n }))).toEqual({
     code: Code.FailedPrecondition,
     reason: "STOCK_BELOW_RESERVED",
     metadata: { sku: "FLOOR", onHand: "10", reserved: "4" },
