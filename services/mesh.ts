@@ -2,15 +2,17 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { createClient } from "@connectrpc/connect";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createClient, type Client } from "@connectrpc/connect";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { resolveBacking } from "#runtime/backing/resolve.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { startHost } from "#runtime/host.ts";
 import { createLogger, type Logger } from "#runtime/log.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
-import { seedCatalogue } from "./catalog/seed.ts";
+import { seedCatalogue, seededSkus } from "./catalog/seed.ts";
 import { catalog } from "./catalog/main.ts";
 import { startEdge } from "./edge/main.ts";
 import { fraud } from "./fraud/main.ts";
@@ -77,6 +79,8 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
     if (edge) stops.push(() => edge.close(closeGraceMs));
     if (seed === "demo" && chosen.includes("catalog")) {
       await seedCatalogue(createClient(CatalogService, running.transportFor(CatalogService)), onProgress);
+      if (chosen.includes("inventory"))
+        await untilStocked(createClient(InventoryService, running.transportFor(InventoryService)));
     }
     const describe = backing?.describe ?? { database: "none", nats: "none" };
     const serverEnded = backing?.ended ?? new Promise<string>(() => {});
@@ -87,7 +91,19 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
   }
 }
 
+/** The first stock is an event's work: whoever orders as soon as we say that we are ready must find it. */
+async function untilStocked(inventory: Client<typeof InventoryService>): Promise<void> {
+  const endMs = performance.now() + stockedMsMax;
+  let unknown = seededSkus;
+  while (unknown.length > 0 && performance.now() < endMs) {
+    const asked = await Promise.allSettled(unknown.map((sku) => inventory.getStock({ sku })));
+    unknown = unknown.filter((_, index) => asked[index]?.status === "rejected");
+    if (unknown.length > 0) await sleep(20);
+  }
+}
+
 const closeGraceMs = 5_000;
+const stockedMsMax = 10_000;
 
 type Resolved = Awaited<ReturnType<typeof resolveBacking>>;
 

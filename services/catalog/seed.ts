@@ -276,6 +276,9 @@ function createRequest({
 
 const createsAtOnce = 8;
 
+/** One SKU of each product: its event brings the stock of all of them. */
+export const seededSkus: readonly string[] = seedProducts.flatMap(({ variants }) => variants.slice(0, 1).map(({ sku }) => sku));
+
 /**
  * Puts the demonstration catalogue into the shop. Each product has a request id of its own, so a second start makes
  * nothing new. A SKU or a request that others have used meanwhile stays theirs.

@@ -234,18 +234,6 @@ test("of two transactions about one key, what was written first is told first, a
   await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["first", "second"]));
 });
 
-test("while NATS is away transactions commit, and their events flow once it is back", async () => {
-  const probe = await world.start();
-  await probe.send({ key: "a", label: "before" });
-  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["before"]));
-  await world.stopNats();
-  await probe.send({ key: "a", label: "during" });
-  expect((await probe.host.health.refresh()).checks["nats"]).not.toBe("ok");
-  await world.startNatsAgain();
-  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["before", "during"]), { timeoutMs: 20_000 });
-  await eventually(async () => expect((await probe.host.health.refresh()).ready).toBe(true));
-});
-
 test("two instances share the partitions; when one leaves, the other goes on with its work and its order", async () => {
   const one = await world.start();
   const two = await world.start();

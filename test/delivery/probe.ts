@@ -1,8 +1,5 @@
 // A service that does nothing but deliver: it sends ProductCreated and writes down each one that it hears.
 // The product's title says how its handler behaves.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { jetstream, jetstreamManager, type JsMsg } from "@nats-io/jetstream";
 import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
@@ -11,7 +8,6 @@ import {
   file_ordermesh_catalog_events_v1_catalog_events,
   ProductCreatedSchema,
 } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
-import { startNats } from "#runtime/backing/nats.ts";
 import { hear, RefusedEvent } from "#runtime/events/hearing.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing } from "#runtime/events/outgoing.ts";
@@ -21,6 +17,7 @@ import { childTraceparent } from "#runtime/request-context.ts";
 import { cancelDue, dueWork, planDue, type DueWork } from "#runtime/schedule/due-work.ts";
 import type { ServiceDefinition, ServiceRuntime } from "#runtime/service.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { testNats, type TestNats } from "../support/nats.ts";
 
 export interface ProbeTables {
   effect: { id: Generated<number>; event_id: string; key: string; label: string };
@@ -45,10 +42,6 @@ export interface Probe {
 
 export interface ProbeWorld {
   databaseUrl: string;
-  /** Ends the NATS server; what it stored stays. */
-  stopNats(): Promise<void>;
-  /** Starts it again where it was. */
-  startNatsAgain(): Promise<void>;
   connection: NatsConnection;
   /** Starts an instance; more than one share the work. */
   start(behave?: Behaviour, options?: { retryDelaysMs?: number[] }): Promise<Probe>;
@@ -63,11 +56,9 @@ const product = (key: string, label: string) => create(ProductCreatedSchema, { p
 
 export const productBytes = (key: string, label: string): Uint8Array => toBinary(ProductCreatedSchema, product(key, label));
 
-export async function probeWorld(): Promise<ProbeWorld> {
-  const storeFolder = await mkdtemp(join(tmpdir(), "ordermesh-probe-"));
-  const start = (port?: number) => startNats({ storeFolder, port, syncAlways: false });
-  const [database, firstNats] = await Promise.all([createTestDatabase(), start()]);
-  let nats = firstNats;
+/** Stops the given NATS with itself. */
+export async function probeWorld(given?: TestNats): Promise<ProbeWorld> {
+  const [database, nats] = await Promise.all([createTestDatabase(), given ?? testNats()]);
   const connection = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
   const hosts: Host[] = [];
   const readStream = async (stream: string): Promise<JsMsg[]> => {
@@ -80,10 +71,6 @@ export async function probeWorld(): Promise<ProbeWorld> {
   };
   return {
     databaseUrl: database.url,
-    stopNats: () => nats.stop(),
-    startNatsAgain: async () => {
-      nats = await start(nats.port);
-    },
     connection,
     start: async (behave = () => {}, { retryDelaysMs = [50, 100, 200] } = {}) => {
       const probe = await startProbe({ databaseUrl: database.url, natsUrl: nats.url, behave, retryDelaysMs });
@@ -101,7 +88,6 @@ export async function probeWorld(): Promise<ProbeWorld> {
       await Promise.all(hosts.map((host) => host.close()));
       await connection.close();
       await nats.stop();
-      await rm(storeFolder, { recursive: true, force: true });
       await database.drop();
     },
   };

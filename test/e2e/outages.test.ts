@@ -8,19 +8,21 @@ import { RetryInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "#gen/grpc/health/v1/health_pb.ts";
 import { startPostgres } from "#runtime/backing/postgres.ts";
 import { OrderState, stockOf, testMesh } from "../support/mesh.ts";
+import { failingNats } from "../support/nats.ts";
 import { eventually } from "../support/until.ts";
 
 test("orders that are placed while NATS is away are accepted, and flow once it is back", async () => {
-  const mesh = await testMesh();
+  const nats = await failingNats();
+  const mesh = await testMesh({}, nats);
   try {
     await mesh.product("MUG", { stock: 100 });
     const before = await mesh.place();
-    await mesh.stopNats();
+    await nats.pause();
     // Each by another buyer: screening looks twice at one who orders so often.
     const during = await Promise.all(Array.from({ length: 20 }, (_, index) => mesh.place({ customerId: `buyer-${index}` })));
     const health = mesh.client(Health);
     await eventually(async () => expect((await health.check({ service: "" })).status).toBe(Status.NOT_SERVING));
-    await mesh.startNatsAgain();
+    await nats.resume();
     for (const { orderId } of [before, ...during]) await mesh.reached(orderId, OrderState.DELIVERED);
     await eventually(async () => expect((await health.check({ service: "" })).status).toBe(Status.SERVING));
     await eventually(async () => expect(await stockOf(mesh, "MUG")).toEqual({ onHand: 79, reserved: 0, moved: 79 }));

@@ -1,7 +1,4 @@
 // The whole mesh in this process, on a database and a NATS of its own, with a carrier that does not dawdle.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createClient, type Client } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { DescService, MessageInitShape } from "@bufbuild/protobuf";
@@ -9,10 +6,10 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { OrderState, type Order } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { OrdersService, type PlaceOrderRequestSchema } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
-import { startNats } from "#runtime/backing/nats.ts";
 import { createLogger } from "#runtime/log.ts";
 import { startMesh, type Mesh } from "../../services/mesh.ts";
 import { createTestDatabase } from "./database.ts";
+import { testNats, type TestNats } from "./nats.ts";
 import { eventually, until } from "./until.ts";
 
 export type Basket = Omit<MessageInitShape<typeof PlaceOrderRequestSchema>, "$typeName" | "$unknown">;
@@ -30,16 +27,11 @@ export interface TestMesh extends Mesh {
   place(change?: Basket): Promise<Order>;
   /** Waits until the order is in the state. */
   reached(orderId: string, state: OrderState): Promise<Order>;
-  /** Ends the NATS server; what it stored stays. */
-  stopNats(): Promise<void>;
-  startNatsAgain(): Promise<void>;
 }
 
-export async function testMesh(env: Record<string, string> = {}): Promise<TestMesh> {
-  const storeFolder = await mkdtemp(join(tmpdir(), "ordermesh-test-"));
-  const startBus = (port?: number) => startNats({ storeFolder, port, syncAlways: false });
-  const [database, firstNats] = await Promise.all([createTestDatabase(), startBus()]);
-  let nats = firstNats;
+/** Stops the given NATS with itself. */
+export async function testMesh(env: Record<string, string> = {}, given?: TestNats): Promise<TestMesh> {
+  const [database, nats] = await Promise.all([createTestDatabase(), given ?? testNats()]);
   const mesh = await startMesh({
     env: {
       DATABASE_URL: database.url,
@@ -98,14 +90,9 @@ export async function testMesh(env: Record<string, string> = {}): Promise<TestMe
       if (!last) throw new Error(`order ${orderId} was never read`);
       return last;
     },
-    stopNats: () => nats.stop(),
-    startNatsAgain: async () => {
-      nats = await startBus(nats.port);
-    },
     close: async () => {
       await mesh.close();
       await nats.stop();
-      await rm(storeFolder, { recursive: true, force: true });
       await database.drop();
     },
   };
