@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startNats, type NatsServer } from "#runtime/backing/nats.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { testNats, type TestNats } from "../support/nats.ts";
 import { freePorts } from "../support/ports.ts";
 import { startMeshProcess, type MeshProcess } from "../support/process.ts";
 import { eventually } from "../support/until.ts";
@@ -22,7 +22,7 @@ interface Replica {
 }
 
 let database: TestDatabase;
-let nats: NatsServer;
+let nats: TestNats;
 let edge: MeshProcess;
 const replicas: Replica[] = [];
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
   const [ports] = await Promise.all([
     freePorts(names.length),
     createTestDatabase().then((created) => (database = created)),
-    startNats({ syncAlways: false }).then((started) => (nats = started)),
+    testNats().then((started) => (nats = started)),
   ]);
   const urlsOf = (name: string): string =>
     names.flatMap((other, index) => (other === name ? [`http://127.0.0.1:${ports[index]}`] : [])).join(",");
