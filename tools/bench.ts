@@ -65,7 +65,7 @@ const percentile = (values: readonly number[], share: number): number =>
   values.toSorted((one, other) => one - other)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
 function line(name: string, values: readonly number[]): string {
-  const figures = [0.5, 0.9, 0.99].map((share) => `${percentile(values, share).toFixed(1).padStart(9)}`);
+  const figures = [0.5, 0.9, 0.99].map((share) => percentile(values, share).toFixed(1).padStart(9));
   return `  ${name.padEnd(34)}${figures.join("")}`;
 }
 

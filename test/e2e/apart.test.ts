@@ -48,13 +48,9 @@ beforeAll(async () => {
     const process = await startMeshProcess({ args: ["--only", name], env: { ...env, ORDERMESH_RPC_PORT: String(ports[index]) } });
     replicas.push({ name, process });
   };
-  // Nobody may need another service to start, so the first of each start at once.
-  const isFirst = (name: string, index: number): boolean => names.indexOf(name) === index;
-  const startWhere = (fits: (name: string, index: number) => boolean): Promise<void>[] =>
-    names.flatMap((name, index) => (fits(name, index) ? [start(name, index)] : []));
   const startEdge = startMeshProcess({ args: ["--only", "edge"], env: shared }).then((started) => void (edge = started));
-  await allStarted([startEdge, ...startWhere(isFirst)]);
-  await allStarted(startWhere((name, index) => !isFirst(name, index)));
+  // All at once: nobody may need another to start, nor be disturbed by a replica that does the same.
+  await allStarted([startEdge, ...names.map(start)]);
 }, 90_000);
 
 /** Waits for all before it throws, so that whatever has started is known and can be ended. */

@@ -87,7 +87,7 @@ test("after a kill -9 its servers end by themselves, and the next start goes on 
       timeoutMs: 25_000,
     });
   }
-});
+}, 90_000);
 
 test("an empty catalogue stays empty where no demonstration is wanted", async () => {
   const mesh = await start({ env: { ORDERMESH_DATA_DIR: await dataFolder(), ORDERMESH_SEED: "none" } });

@@ -28,10 +28,15 @@ async function migrator<Tables>(db: Kysely<Tables>, options: { schema: string; f
 
 /** Migrates to the newest version. Throws with the migration's name where one fails; nothing of it then stays. */
 export async function migrateUp<Tables>(db: Kysely<Tables>, options: { schema: string; folder: URL }): Promise<void> {
-  await sql`create schema if not exists ${sql.id(options.schema)}`.execute(db);
+  await sql`create schema if not exists ${sql.id(options.schema)}`.execute(db).catch(ignoreMadeByReplica);
   const { error, results } = await (await migrator(db, options)).migrateToLatest();
   const failed = results?.find((result) => result.status === "Error")?.migrationName;
   if (error) throw new Error(`migration ${options.schema}/${failed ?? "?"} failed`, { cause: error });
+}
+
+/** Another replica makes the same schema at this moment, which "if not exists" does not see: 23505, 42P06. */
+function ignoreMadeByReplica(error: unknown): void {
+  if (!["23505", "42P06"].includes(String((error as { code?: unknown }).code))) throw error;
 }
 
 /** Takes everything back. For tests: production only goes forward. */

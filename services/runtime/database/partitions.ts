@@ -36,14 +36,14 @@ export async function maintainPartitions<Tables>(
       await sql`create table if not exists ${sql.id(schema, name)} partition of ${sql.id(schema, table)}
         for values from (${sql.lit(`${from}T00:00:00Z`)}) to (${sql.lit(`${to}T00:00:00Z`)})`
         .execute(db)
-        .catch(ignoreRowsInDefault);
+        .catch(ignoreExpected);
     }
     const oldest = partitionName(table, dayText(now.getTime() - daysKept * dayMs));
     // Names sort by day.
     const old = existing.filter((name) => name < oldest && name !== `${table}_default`);
     for (const name of old) {
       if (table === "outbox" && (await holdsUnpublished(db, { schema, name }))) continue;
-      await sql`drop table ${sql.id(schema, name)}`.execute(db);
+      await sql`drop table if exists ${sql.id(schema, name)}`.execute(db);
     }
   }
 }
@@ -61,11 +61,14 @@ async function holdsUnpublished<Tables>(
 }
 
 /**
- * A foreign event dated ahead of its day lies in the default partition; that day then stays there (SQLSTATE 23514).
- * It costs the cheap drop of one day, not an event.
+ * 42P07, 42P17, 23505: another replica makes the same partition at this moment, which "if not exists" does not see.
+ * 23514: a foreign event dated ahead of its day lies in the default partition; that day then stays there, which costs the
+ * cheap drop of one day, not an event.
  */
-function ignoreRowsInDefault(error: unknown): void {
-  if ((error as { code?: unknown }).code !== "23514") throw error;
+const codesExpected = new Set(["42P07", "42P17", "23505", "23514"]);
+
+function ignoreExpected(error: unknown): void {
+  if (!codesExpected.has(String((error as { code?: unknown }).code))) throw error;
 }
 
 async function partitionsOf<Tables>(db: Kysely<Tables>, { schema, table }: { schema: string; table: string }): Promise<string[]> {

@@ -5,8 +5,6 @@ import type { Socket } from "node:net";
 
 /** What ended calls get to send their last words before the connections are cut. Milliseconds. */
 const lastWordsMs = 250;
-/** "Any stream": a GOAWAY with it announces the end without refusing what is already on its way (RFC 9113, 6.8). */
-const anyStreamId = 2 ** 31 - 1;
 
 export type Drain = (options: { graceMs: number; endStreams: () => void }) => Promise<void>;
 
@@ -64,10 +62,12 @@ export function createDrain(servers: {
   };
 }
 
-/** In two steps, so that a call that the client sent before it heard us is served: announce, wait a round trip, close. */
+/**
+ * A round trip first, so that a call that is on its way is served. No GOAWAY before it: after one nghttp2 ignores new calls
+ * whatever their number, and where no call runs it does not read the answer to the ping either.
+ */
 function sayGoodbye(session: http2.ServerHttp2Session): void {
   if (session.closed || session.destroyed) return;
-  session.goaway(0, anyStreamId);
   const sent = session.ping(() => session.close());
   if (!sent) session.close();
 }

@@ -26,6 +26,8 @@ export function splitByFirstBytes(options: {
     undecided.add(socket);
     const forget = readFirstBytes(socket, { timeoutMs }, (isHttp2) => {
       undecided.delete(socket);
+      // An http server leaves its sockets half open, and http2 would never hear that the client has gone.
+      socket.allowHalfOpen = !isHttp2;
       if (isHttp2) http2Server.emit("connection", socket);
       else Reflect.apply(serveHttp1, http1, [socket]);
     });

@@ -30,7 +30,7 @@ export function connectReplica({ serviceName, address, log }: { serviceName: str
   const connected = createConnectTransport({
     baseUrl: address,
     httpVersion: "2",
-    sessionManager: sessions,
+    sessionManager: withErrorsHeard(sessions),
     acceptCompression: [],
   });
   const blamed = new WeakSet<ConnectError>();
@@ -78,6 +78,29 @@ export function connectReplica({ serviceName, address, log }: { serviceName: str
       return breaker.state === CircuitState.Closed;
     },
     close: () => sessions.abort(),
+  };
+}
+
+type Sessions = Pick<Http2SessionManager, "authority" | "request" | "notifyResponseByteRead">;
+
+/**
+ * The manager ends a connection after GOAWAY with an error, and stops to listen to it when a call or close() comes before
+ * that error is told: unheard, it would end the process. Calls hear of it from their streams.
+ */
+function withErrorsHeard(sessions: Sessions): Sessions {
+  const heard = new WeakSet<object>();
+  return {
+    authority: sessions.authority,
+    notifyResponseByteRead: (stream) => sessions.notifyResponseByteRead(stream),
+    request: async (...call) => {
+      const stream = await sessions.request(...call);
+      const { session } = stream;
+      if (session && !heard.has(session)) {
+        heard.add(session);
+        session.on("error", () => {});
+      }
+      return stream;
+    },
   };
 }
 
