@@ -4,7 +4,7 @@ import { requestContext } from "#runtime/request-context.ts";
 import { deadlineExceeded } from "./deadline.ts";
 
 /** How long a unary call between services may take where the caller does not say. Milliseconds. */
-export const callTimeoutMs = 2_000;
+export const callTimeoutMs = 5_000;
 
 /**
  * The transport, with request id, trace and deadline of the current context. A call whose caller has no time left

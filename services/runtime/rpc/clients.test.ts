@@ -9,6 +9,7 @@ import { reasonOf, refuse } from "#runtime/errors.ts";
 import { currentRequest, runInContext, type RequestContext } from "#runtime/request-context.ts";
 import { addressesFromEnvironment } from "./addresses.ts";
 import { balancedTransport } from "./balanced-transport.ts";
+import { callTimeoutMs } from "./caller-context.ts";
 import { createClients, type Clients } from "./clients.ts";
 import { connectReplica } from "./replica.ts";
 import { catalogRoutes, serveTest, silentLog, testOptions, type Catalog, type TestServer } from "./testing.fixture.ts";
@@ -79,8 +80,8 @@ describe.each([
     expect(contexts[0]?.traceparent).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-(?!00f067aa0ba902b7)[0-9a-f]{16}-01$/);
     await client.getProduct(product);
     expect(millisecondsLeft[0]).toBeLessThanOrEqual(700);
-    expect(millisecondsLeft[1]).toBeLessThanOrEqual(2_000);
-    expect(millisecondsLeft[1]).toBeGreaterThan(1_000);
+    expect(millisecondsLeft[1]).toBeLessThanOrEqual(callTimeoutMs);
+    expect(millisecondsLeft[1]).toBeGreaterThan(callTimeoutMs / 2);
   });
 
   test("is not called where the caller has no time left", async () => {
@@ -123,7 +124,8 @@ describe.each([
     const aborted = Promise.withResolvers<void>();
     const client = await connect({
       getProduct: async (_request, { signal }) => {
-        await once(signal, "abort");
+        // On a busy machine the deadline may be over before the handler begins.
+        if (!signal.aborted) await once(signal, "abort");
         aborted.resolve();
         return {};
       },
