@@ -177,16 +177,31 @@ function greeting(mesh: Mesh, startedMs: number): string {
   ].join("\n");
 }
 
+/** A second Ctrl-C after this time ends at once. Before, it is the same one: npm passes on what the terminal has sent already. */
+const sameSignalMs = 1_000;
+
+function untilSignal(): Promise<undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  let firstMs: number | undefined;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      firstMs ??= performance.now();
+      if (performance.now() - firstMs > sameSignalMs) process.exit(130);
+      resolve(undefined);
+    });
+  }
+  return promise;
+}
+
 async function main(): Promise<void> {
   const startedMs = performance.now();
   const env = process.env;
   const level = textSetting(env, "ORDERMESH_LOG_LEVEL", process.stdout.isTTY ? "warn" : "info");
   const log = createLogger({ level });
-  const stopped = Promise.withResolvers<undefined>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopped.resolve(undefined));
+  const stopped = untilSignal();
   const mesh = await startMesh({ env, only: readOnly(), log, onProgress: (message) => console.log(`… ${message}`) });
   console.log(greeting(mesh, startedMs));
-  const ended = await Promise.race([stopped.promise, mesh.serverEnded]);
+  const ended = await Promise.race([stopped, mesh.serverEnded]);
   console.log("… stopping");
   await mesh.close();
   if (ended) throw new StartupError(`${ended} has ended by itself: see its log in that folder, and start again.`);

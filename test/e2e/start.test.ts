@@ -65,6 +65,8 @@ test("Ctrl-C ends it with exit code 0 and leaves nothing running; the next start
   const first = await start({ env });
   const orderId = await place(first.edgeUrl, "MUG-BLUE");
   expect((await processesOn(folder)).length).toBeGreaterThan(0);
+  // Twice, as npm does: the terminal sends it to the whole group, and npm passes its own on.
+  first.child.kill("SIGINT");
   expect(await first.end("SIGINT")).toBe(0);
   expect(await processesOn(folder)).toEqual([]);
   const second = await start({ env });

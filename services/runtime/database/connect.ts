@@ -42,8 +42,11 @@ export function connectDatabase<Tables>(options: {
   });
   // Without listeners the end of a connection would end the process: the pool speaks for connections that are idle, the
   // connection itself where a transaction is between two statements.
-  const onLost = (error: Error): void =>
-    options.log.warn({ schema: options.schema, error: error.message }, "database_connection_lost");
+  let isClosing = false;
+  const onLost = (error: Error): void => {
+    // A server that stops at the same time as we do is no news.
+    if (!isClosing) options.log.warn({ schema: options.schema, error: error.message }, "database_connection_lost");
+  };
   pool.on("error", onLost);
   pool.on("connect", (client) => {
     client.on("error", onLost);
@@ -62,6 +65,9 @@ export function connectDatabase<Tables>(options: {
       options.onCommit(written);
       return result;
     },
-    close: () => db.destroy(),
+    close: () => {
+      isClosing = true;
+      return db.destroy();
+    },
   };
 }
