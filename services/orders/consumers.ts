@@ -25,6 +25,7 @@ import {
 } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { hearFacts, RefusedEvent, tells, type Hearing, type ReceivedEvent, type Telling } from "#runtime/events/hearing.ts";
+import type { Logger } from "#runtime/log.ts";
 import { takeFact, type Announcement, type Fact } from "./domain/facts.ts";
 import { announceAndSave, type Announced } from "./events/announce.ts";
 import { keyOf, lockOrders, type LockedOrder } from "./store/progress.ts";
@@ -38,12 +39,12 @@ type Told = Fact extends infer One
   : never;
 
 /** All of them are facts about orders, and are taken in together. */
-export function consumers({ clock }: { clock: Clock }): Hearing[] {
+export function consumers({ clock, log }: { clock: Clock; log: Logger }): Hearing[] {
   return [
     hearFacts<OrdersTables, Told>({
       name: "orders.take_facts",
       tellings: [...inventoryTellings, ...fraudTellings, ...paymentTellings, ...shippingTellings],
-      handle: (tx, events) => takeFacts(tx, events, clock.now()),
+      handle: (tx, events) => takeFacts(tx, events, { now: clock.now(), log }),
     }),
   ];
 }
@@ -79,7 +80,11 @@ const shippingTellings: Telling<Told>[] = [
   tells(ShipmentStoppedSchema, ({ reason }) => ({ reporter: "shipping", status: "stopped", detail: reason })),
 ];
 
-async function takeFacts(tx: Transaction<OrdersTables>, events: readonly ReceivedEvent<Told>[], now: Date): Promise<void> {
+async function takeFacts(
+  tx: Transaction<OrdersTables>,
+  events: readonly ReceivedEvent<Told>[],
+  { now, log }: { now: Date; log: Logger },
+): Promise<void> {
   const orders = await lockOrders(
     tx,
     events.map((event) => ({ tenant: event.tenant, orderId: event.key })),
@@ -89,7 +94,9 @@ async function takeFacts(tx: Transaction<OrdersTables>, events: readonly Receive
   for (const event of events) {
     const order = orders.get(keyOf({ tenant: event.tenant, orderId: event.key }));
     if (!order) throw new RefusedEvent("ORDER_UNKNOWN", `no order ${event.key}`);
-    const announcements = applyTo(order, factOf(event, order), changed);
+    const fact = factOf(event, order);
+    tellOfGap(order, fact, log);
+    const announcements = applyTo(order, fact, changed);
     announced.push(...announcements.map((announcement) => ({ order, announcement, cause: event.cause })));
   }
   await announceAndSave(tx, { changed: [...changed], announced, now });
@@ -114,4 +121,10 @@ function applyTo(order: LockedOrder, fact: Fact, changed: Set<LockedOrder>): Ann
       changed.add(order);
       return outcome.announcements;
   }
+}
+
+/** Orders hears all that its reporters say about an order, so a number that is left out is late or lost. */
+function tellOfGap(order: LockedOrder, { reporter, sequence }: Fact, log: Logger): void {
+  const heard = order.progress.heard[reporter];
+  if (sequence > heard + 1) log.warn({ orderId: order.orderId, reporter, heard, sequence }, "event_sequence_gap");
 }
