@@ -43,8 +43,6 @@ export interface OrderProgress {
   timeline: TimelineEntry[];
 }
 
-export const openStates: readonly OrderState[] = ["pending", "pending_shipment", "shipped"];
-
 /** Which state may follow which. docs/orders.md shows the same table. */
 export const stateChanges: Record<OrderState, readonly OrderState[]> = {
   pending: ["pending_shipment", "cancelled"],
