@@ -1,12 +1,34 @@
 import { defineConfig } from "vitest/config";
 
+/** Processes that are killed and clusters that elect: they need the machine for themselves. */
+const heavy = ["test/faults/**/*.test.ts", "test/cluster/**/*.test.ts"];
+
 export default defineConfig({
   test: {
-    include: ["services/**/*.test.ts", "test/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Real servers and two cores: more workers only wait for each other.
-    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "mesh",
+          include: ["services/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: heavy,
+          // Real servers and two cores: more workers only wait for each other.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "faults",
+          include: heavy,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

@@ -9,6 +9,7 @@ import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_
 import { resolveBacking } from "#runtime/backing/resolve.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { startHost } from "#runtime/host.ts";
+import { allowFaults, processClock } from "#runtime/faults.ts";
 import { createLogger, type Logger } from "#runtime/log.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
@@ -17,11 +18,12 @@ import { catalog } from "./catalog/main.ts";
 import { startEdge } from "./edge/main.ts";
 import { fraud } from "./fraud/main.ts";
 import { inventory } from "./inventory/main.ts";
+import { operations } from "./operations/main.ts";
 import { orders } from "./orders/main.ts";
 import { payments } from "./payments/main.ts";
 import { shipping } from "./shipping/main.ts";
 
-const definitions = [catalog, inventory, orders, payments, fraud, shipping] as unknown as ServiceDefinition[];
+const definitions = [catalog, inventory, orders, payments, fraud, shipping, operations] as unknown as ServiceDefinition[];
 const names = [...definitions.map((definition) => definition.name), "edge"];
 
 export interface MeshOptions {
@@ -64,7 +66,16 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
     if (backing) stops.push(backing.stop);
     onProgress(`starting ${chosen.join(", ")}`);
     const { databaseUrl = "", natsUrl = "" } = backing ?? {};
-    const running = await startHost({ ...hostSettings, definitions: here, databaseUrl, natsUrl, host, log, env });
+    const running = await startHost({
+      ...hostSettings,
+      definitions: here,
+      databaseUrl,
+      natsUrl,
+      host,
+      log,
+      env,
+      clock: processClock,
+    });
     stops.push(running.close);
     const edge = chosen.includes("edge")
       ? await startEdge({
@@ -198,6 +209,7 @@ async function main(): Promise<void> {
   const env = process.env;
   const level = textSetting(env, "ORDERMESH_LOG_LEVEL", process.stdout.isTTY ? "warn" : "info");
   const log = createLogger({ level });
+  allowFaults(env);
   const stopped = untilSignal();
   const mesh = await startMesh({ env, only: readOnly(), log, onProgress: (message) => console.log(`… ${message}`) });
   console.log(greeting(mesh, startedMs));

@@ -25,7 +25,10 @@ interface Compose {
 const composeFile = "deploy/compose.yaml";
 const sources = await readSources(root, ["services"]);
 const contracts = (await loadContracts()).flatMap((file) => file.services);
-const services = [...new Set(contracts.map(({ typeName }) => typeName.split(".")[1] ?? ""))].toSorted();
+// Without contracts that every process offers for the services in it.
+const services = [...new Set(contracts.map(({ typeName }) => typeName.split(".")[1] ?? ""))]
+  .filter((name) => sources.has(`services/${name}/main.ts`))
+  .toSorted();
 const composeText = await readFile(join(root, composeFile), "utf8");
 const dockerfile = await readFile(join(root, "deploy/Dockerfile"), "utf8");
 const hasComposePlugin = (await runCommand("docker", ["compose", "version"])).code === 0;

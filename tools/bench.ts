@@ -1,45 +1,23 @@
 // How long an order takes from placed to ready on an idle machine, beside the least that these servers allow.
 //   npm run bench -- --orders 60
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { createClient, type Client } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
-import { resolveBacking } from "#runtime/backing/resolve.ts";
 import { openLimit } from "./bench/limit.ts";
+import { percentile, startBenchMesh } from "./bench/mesh.ts";
+import { runBenchmark } from "./bench/program.ts";
 
 /** From placed to ready: orders, inventory or fraud, orders, payments, orders. */
 const commitsOnTheWay = 5;
-const startMsMax = 60_000;
 
 interface Sample {
   acceptMs: number;
   readyMs: number;
   limitMs: number;
-}
-
-async function startMesh(env: Record<string, string>): Promise<{ child: ChildProcess; rpcUrl: string }> {
-  const child = spawn(process.execPath, ["services/mesh.ts"], {
-    env: { ...process.env, ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0", ORDERMESH_LOG_LEVEL: "warn", ...env },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  const untilMs = performance.now() + startMsMax;
-  while (!output.includes("is ready")) {
-    if (child.exitCode !== null || performance.now() > untilMs) throw new Error(`the mesh did not start:\n${output}`);
-    await sleep(50);
-  }
-  return { child, rpcUrl: /RPC +(http:\/\/\S+)/.exec(output)?.[1] ?? "" };
 }
 
 async function placeOne(orders: Client<typeof OrdersService>, customerId: string): Promise<Omit<Sample, "limitMs">> {
@@ -61,9 +39,6 @@ async function placeOne(orders: Client<typeof OrdersService>, customerId: string
   throw new Error("an order was never ready");
 }
 
-const percentile = (values: readonly number[], share: number): number =>
-  values.toSorted((one, other) => one - other)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
-
 function line(name: string, values: readonly number[]): string {
   const figures = [0.5, 0.9, 0.99].map((share) => percentile(values, share).toFixed(1).padStart(9));
   return `  ${name.padEnd(34)}${figures.join("")}`;
@@ -73,12 +48,9 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { orders: { type: "string", default: "60" } } });
   const count = Number(values.orders);
   if (!Number.isInteger(count) || count < 5 || count > 400) throw new Error("--orders takes 5 to 400: the mug's stock is 500.");
-  const dataFolder = await mkdtemp(join(tmpdir(), "ordermesh-bench-"));
-  await chmod(dataFolder, 0o755);
-  const backing = await resolveBacking({ dataFolder, durable: true, allowContainers: false });
-  const mesh = await startMesh({ DATABASE_URL: backing.databaseUrl, NATS_URL: backing.natsUrl });
+  const mesh = await startBenchMesh({ ORDERMESH_LOG_LEVEL: "warn" });
   try {
-    const limit = await openLimit(backing);
+    const limit = await openLimit(mesh.backing);
     const orders = createClient(OrdersService, createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" }));
     const samples: Sample[] = [];
     for (let index = -5; index < count; index += 1) {
@@ -102,17 +74,8 @@ async function main(): Promise<void> {
       ].join("\n"),
     );
   } finally {
-    mesh.child.kill("SIGINT");
-    await once(mesh.child, "exit");
-    await backing.stop();
-    await rm(dataFolder, { recursive: true, force: true });
+    await mesh.close();
   }
 }
 
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
-  console.error((error as Error).message);
-  process.exit(1);
-}
+await runBenchmark(main);

@@ -1,5 +1,6 @@
 // Inventory: what is there, what is held, and for whom.
 import { file_ordermesh_inventory_events_v1_inventory_events } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
+import { InventoryAuditService } from "#gen/ordermesh/inventory/v1/inventory_audit_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
@@ -11,7 +12,7 @@ import type { InventoryTables } from "./store/tables.ts";
 
 export const inventory: ServiceDefinition<InventoryTables> = {
   name: "inventory",
-  services: [InventoryService],
+  services: [InventoryService, InventoryAuditService],
   emits: [file_ordermesh_inventory_events_v1_inventory_events],
   migrations: new URL("./migrations/", import.meta.url),
   create: (runtime) => {
@@ -20,7 +21,7 @@ export const inventory: ServiceDefinition<InventoryTables> = {
     const holdGraceSeconds = numberSetting(env, "ORDERMESH_HOLD_GRACE_SECONDS", { fallback: 60, min: 0, max: 86_400 });
     const settleFacts = factSettler({ clock, log, holdGraceMs: holdGraceSeconds * 1_000 });
     return {
-      routes: inventoryRoutes(runtime),
+      routes: inventoryRoutes({ ...runtime, settleFacts }),
       hears: inventoryHears({ settleFacts, clock, lowStockThreshold }),
       dueWork: [holdExpiry({ settleFacts })],
     };

@@ -3,7 +3,8 @@ import type { Clock } from "#runtime/clock.ts";
 import type { Logger } from "#runtime/log.ts";
 import { dueWork, type DueWork } from "#runtime/schedule/due-work.ts";
 import { cancel } from "./domain/facts.ts";
-import { announceAndSave, expireKind, type Announced } from "./events/announce.ts";
+import { announceAndSave, type Announced } from "./events/announce.ts";
+import { expireKind } from "./store/audit.ts";
 import { keyOf, lockOrders } from "./store/progress.ts";
 import type { OrdersTables } from "./store/tables.ts";
 

@@ -1,6 +1,7 @@
 // Orders: places them and decides their way; the other services report facts.
 import { file_ordermesh_orders_events_v1_order_events } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { file_ordermesh_orders_events_v2_order_created } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
+import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
@@ -11,13 +12,19 @@ import type { OrdersTables } from "./store/tables.ts";
 
 export const orders: ServiceDefinition<OrdersTables> = {
   name: "orders",
-  services: [OrdersService],
+  services: [OrdersService, OrdersAuditService],
   emits: [file_ordermesh_orders_events_v1_order_events, file_ordermesh_orders_events_v2_order_created],
   migrations: new URL("./migrations/", import.meta.url),
   create: (runtime) => {
     const lifeSeconds = numberSetting(runtime.env, "ORDERMESH_ORDER_LIFE_SECONDS", { fallback: 900, min: 1, max: 604_800 });
+    const hourMs = 3_600_000;
+    const dispatchHours = numberSetting(runtime.env, "ORDERMESH_DISPATCH_LIMIT_HOURS", { fallback: 72, min: 1, max: 8_760 });
+    const deliveryHours = numberSetting(runtime.env, "ORDERMESH_DELIVERY_LIMIT_HOURS", { fallback: 720, min: 1, max: 8_760 });
     return {
-      routes: routes(runtime, { orderLifeMs: lifeSeconds * 1_000 }),
+      routes: routes(runtime, {
+        orderLifeMs: lifeSeconds * 1_000,
+        limits: { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs },
+      }),
       hears: consumers(runtime),
       dueWork: [expiry(runtime)],
     };

@@ -39,7 +39,7 @@ export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
       handle: (tx: Transacted, events) => cancelPayments(tx, events, clock.now()),
     }),
     hear({
-      name: "payments.capture",
+      name: "payments.order_capture",
       event: ShipmentDispatchedSchema,
       handle: (tx: Transacted, events) => orderCaptures(tx, events, clock.now()),
     }),

@@ -7,6 +7,7 @@ import { dueWork, type DueItem, type DueWork } from "#runtime/schedule/due-work.
 import type { ServiceRuntime } from "#runtime/service.ts";
 import {
   authorizeAttemptsMax,
+  authorizeKey,
   concludeAuthorization,
   hasLapsed,
   isQuiet,
@@ -15,24 +16,32 @@ import {
   settle,
   type AuthorizationAnswer,
 } from "./domain/authorization.ts";
-import { concludeCapture, concludeRefund, concludeVoid, needsCapture, needsVoid } from "./domain/movement.ts";
-import type { Change, Payment } from "./domain/payment.ts";
-import { ProviderUnavailable, type Amount, type PaymentProvider, type ProviderOf } from "./provider/contract.ts";
+import {
+  concludeCapture,
+  concludeRefund,
+  concludeVoid,
+  needsCapture,
+  needsVoid,
+  refuseCapture,
+  refuseRefund,
+  refuseVoid,
+} from "./domain/movement.ts";
+import type { Change, Payment, RefusedWork } from "./domain/payment.ts";
+import { ProviderRefused, ProviderUnavailable, type Amount, type PaymentProvider, type ProviderOf } from "./provider/contract.ts";
 import { dueKinds, saveChanges, type Decided } from "./store/changes.ts";
 import { keyOf, lockPayments, markAsked, readPayment, type OrderKey, type PaymentsTables } from "./store/payments.ts";
-import { finishRefunds, readRefunds } from "./store/refunds.ts";
+import { finishRefunds, readRefunds, refuseRefunds, type RefundKey } from "./store/refunds.ts";
 
 type Runtime = Pick<ServiceRuntime<PaymentsTables>, "db" | "transaction" | "clock" | "log">;
 type Prepared<Answer> = { item: DueItem; prepared: Answer };
-/** Undefined where there was nothing to ask for any more. */
-type Done = { reference: string } | undefined;
+/** The provider's word on a movement; a refusal is its last one. */
+type Answered = { kind: "done"; reference: string } | { kind: "refused"; code: string };
 
 const orderKey = ({ tenant, key }: DueItem): OrderKey => ({ tenant, orderId: key });
 const wholeAmount = ({ currencyCode, amount }: Payment): Amount => ({ currencyCode, minorUnits: amount });
-const authorizeKey = (payment: Payment): string => `${payment.paymentId}:authorize`;
 
 export function paymentDueWork(runtime: Runtime, providerOf: ProviderOf): DueWork[] {
-  const { db, clock } = runtime;
+  const { db, clock, log } = runtime;
   return [
     authorizeWork(runtime, providerOf),
     settleWork(runtime, providerOf),
@@ -42,13 +51,18 @@ export function paymentDueWork(runtime: Runtime, providerOf: ProviderOf): DueWor
         const payment = await readPayment(db, orderKey(item));
         if (!payment || !needsCapture(payment)) return undefined;
         const { paymentId, providerReference } = payment;
-        return providerOf(item.tenant).capture({
+        const request = {
           idempotencyKey: `${paymentId}:capture`,
           reference: providerReference ?? "",
           amount: wholeAmount(payment),
-        });
+        };
+        return answerOf(providerOf(item.tenant).capture(request));
       },
-      apply: concluding<Done>(clock, (payment, done) => (done ? concludeCapture(payment, done.reference) : undefined)),
+      apply: concluding<Answered | undefined>(clock, (payment, answer) => {
+        if (answer?.kind !== "refused") return answer && concludeCapture(payment, answer.reference);
+        tellRefusal(log, { payment, work: "capture", code: answer.code });
+        return refuseCapture(payment, answer.code);
+      }),
     }),
     dueWork({
       kind: dueKinds.void,
@@ -56,12 +70,33 @@ export function paymentDueWork(runtime: Runtime, providerOf: ProviderOf): DueWor
         const payment = await readPayment(db, orderKey(item));
         if (!payment || !needsVoid(payment)) return undefined;
         const { paymentId, providerReference } = payment;
-        return providerOf(item.tenant).void({ idempotencyKey: `${paymentId}:void`, reference: providerReference ?? "" });
+        const request = { idempotencyKey: `${paymentId}:void`, reference: providerReference ?? "" };
+        return answerOf(providerOf(item.tenant).void(request));
       },
-      apply: concluding<Done>(clock, (payment, done) => (done ? concludeVoid(payment, done.reference) : undefined)),
+      apply: concluding<Answered | undefined>(clock, (payment, answer) => {
+        if (answer?.kind !== "refused") return answer && concludeVoid(payment, answer.reference);
+        tellRefusal(log, { payment, work: "void", code: answer.code });
+        return refuseVoid(payment, answer.code);
+      }),
     }),
     refundWork(runtime, providerOf),
   ];
+}
+
+/** A refusal would be the same at every repeat, so it is an answer; anything else is thrown and asked again. */
+async function answerOf(call: Promise<{ reference: string }>): Promise<Answered> {
+  try {
+    const { reference } = await call;
+    return { kind: "done", reference };
+  } catch (error) {
+    if (error instanceof ProviderRefused) return { kind: "refused", code: error.code };
+    throw error;
+  }
+}
+
+function tellRefusal(log: Logger, refusal: { payment: Payment; work: RefusedWork; code: string }): void {
+  const { payment, work, code } = refusal;
+  log.error({ paymentId: payment.paymentId, orderId: payment.orderId, work, code }, "provider_refused");
 }
 
 /** Locks the payments of the items, decides about each with the provider's answer, and saves what was decided. */
@@ -171,35 +206,48 @@ function settleWork({ db, clock, log }: Runtime, providerOf: ProviderOf): DueWor
   });
 }
 
-function refundWork({ db, clock }: Runtime, providerOf: ProviderOf): DueWork {
-  const refundKey = ({ tenant, key }: DueItem) => ({ tenant, refundId: key });
+function refundWork({ db, clock, log }: Runtime, providerOf: ProviderOf): DueWork {
+  const refundKey = ({ tenant, key }: DueItem): RefundKey => ({ tenant, refundId: key });
   return dueWork({
     kind: dueKinds.refund,
     prepare: async (item) => {
       const [refund] = await readRefunds(db, [refundKey(item)]);
       const payment = refund && (await readPayment(db, refund));
       if (!payment) throw new Error(`refund ${item.key} is not booked`);
-      return providerOf(item.tenant).refund({
+      // Its promise was taken back, and the money may be promised to another refund since.
+      if (refund.state === "REFUSED") return undefined;
+      const request = {
         idempotencyKey: `${payment.paymentId}:refund:${item.key}`,
         reference: payment.providerReference ?? "",
         amount: { currencyCode: payment.currencyCode, minorUnits: refund.amount },
-      });
+      };
+      return answerOf(providerOf(item.tenant).refund(request));
     },
-    apply: async (tx: Transaction<PaymentsTables>, items: readonly Prepared<{ reference: string }>[]) => {
-      const now = clock.now();
-      const keys = items.map(({ item }) => refundKey(item));
-      const payments = await lockPayments(tx, await readRefunds(tx, keys));
+    apply: async (tx: Transaction<PaymentsTables>, items: readonly Prepared<Answered | undefined>[]) => {
+      const answered = items.flatMap(({ item, prepared }) => (prepared ? [{ ...refundKey(item), item, answer: prepared }] : []));
+      const payments = await lockPayments(tx, await readRefunds(tx, answered));
+      const finished = await finishRefunds(
+        tx,
+        answered.filter(({ answer }) => answer.kind === "done"),
+      );
+      const refused = await refuseRefunds(
+        tx,
+        answered.flatMap(({ answer, ...key }) => (answer.kind === "refused" ? [{ ...key, code: answer.code }] : [])),
+      );
       const decided: Decided[] = [];
-      for (const refund of await finishRefunds(tx, keys)) {
-        const done = items.find(({ item }) => item.tenant === refund.tenant && item.key === refund.refundId);
+      for (const refund of [...finished, ...refused]) {
+        const { item, answer } =
+          answered.find(({ tenant, refundId }) => tenant === refund.tenant && refundId === refund.refundId) ?? {};
         const payment = payments.get(keyOf(refund));
-        if (!done || !payment) continue;
-        const change = concludeRefund(payment, refund, done.prepared.reference);
+        if (!item || !answer || !payment) continue;
+        if (answer.kind === "refused") tellRefusal(log, { payment, work: "refund", code: answer.code });
+        const change =
+          answer.kind === "done" ? concludeRefund(payment, refund, answer.reference) : refuseRefund(payment, refund, answer.code);
         // The next refund of the same payment starts from here.
         payments.set(keyOf(refund), change.payment);
-        decided.push({ change, cause: done.item.cause });
+        decided.push({ change, cause: item.cause });
       }
-      await saveChanges(tx, decided, now);
+      await saveChanges(tx, decided, clock.now());
     },
   });
 }

@@ -1,5 +1,6 @@
 // Payments: the money of an order is held, taken, given back, and every movement is in the ledger.
 import { file_ordermesh_payments_events_v1_payments_events } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
+import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import type { ServiceDefinition, ServiceRuntime } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
@@ -8,7 +9,7 @@ import { paymentDueWork } from "./due.ts";
 import type { ProviderOf } from "./provider/contract.ts";
 import { sandboxProvider } from "./provider/sandbox.ts";
 import { withTimeout } from "./provider/timeout.ts";
-import { paymentRoutes } from "./rpc.ts";
+import { paymentRoutes } from "./rpc/routes.ts";
 import type { PaymentsTables } from "./store/payments.ts";
 
 type PaymentsRuntime = ServiceRuntime<PaymentsTables>;
@@ -17,16 +18,17 @@ type PaymentsRuntime = ServiceRuntime<PaymentsTables>;
 export function paymentsWith(providerFor: (runtime: PaymentsRuntime) => ProviderOf): ServiceDefinition<PaymentsTables> {
   return {
     name: "payments",
-    services: [PaymentsService],
+    services: [PaymentsService, PaymentsAuditService],
     emits: [file_ordermesh_payments_events_v1_payments_events],
     migrations: new URL("./migrations/", import.meta.url),
     create: (runtime) => {
       // Well below the half minute for which a claim keeps others from the same item.
       const timeoutMs = numberSetting(runtime.env, "ORDERMESH_PROVIDER_TIMEOUT_MS", { fallback: 10_000, min: 100, max: 10_000 });
+      const providerOf = withTimeout(providerFor(runtime), timeoutMs);
       return {
-        routes: paymentRoutes(runtime),
+        routes: paymentRoutes(runtime, providerOf),
         hears: paymentHearings(runtime),
-        dueWork: paymentDueWork(runtime, withTimeout(providerFor(runtime), timeoutMs)),
+        dueWork: paymentDueWork(runtime, providerOf),
       };
     },
   };

@@ -1,18 +1,21 @@
 // Runs services in this process: databases, streams, consumers, one RPC port. Knows no service.
-import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from "@nats-io/jetstream";
-import type { NatsConnection } from "@nats-io/transport-node";
-import type { Transport } from "@connectrpc/connect";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import type { DescService } from "@bufbuild/protobuf";
 import { sql, type Kysely } from "kysely";
+import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
 import { systemClock, type Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { pendingMigrations } from "./database/migrate.ts";
-import { connectNats } from "./events/connect.ts";
-import { createEventHub, type EventHub } from "./events/hub.ts";
+import { deliveryRoutes, type DeliveringService } from "./delivery/delivery-service.ts";
+import { connectNats, jetStreamTimeoutMs } from "./events/connect.ts";
+import type { Bus } from "./events/bus.ts";
+import { createEventHub } from "./events/hub.ts";
 import { ensureStreams, eventStream } from "./events/streams.ts";
 import type { Logger } from "./log.ts";
+import { createMetrics } from "./metrics.ts";
 import { addReflection } from "./rpc/reflection.ts";
 import { addressesFromEnvironment } from "./rpc/addresses.ts";
 import { createClients } from "./rpc/clients.ts";
@@ -56,7 +59,8 @@ const closeGraceMs = 5_000;
 
 export async function startHost(options: HostOptions): Promise<Host> {
   const { definitions, log, env, tenant } = options;
-  const services = definitions.flatMap((definition) => definition.services);
+  const ownServices = definitions.flatMap((definition) => definition.services);
+  const services = definitions.length > 0 ? [...ownServices, DeliveryService] : ownServices;
   assertPolicies(services);
   const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString("hex")}`;
   // A process of nothing but the edge has no events and no data.
@@ -66,24 +70,26 @@ export async function startHost(options: HostOptions): Promise<Host> {
     bus && connectDatabase<never>({ url: options.databaseUrl, schema: "public", connectionsMax: 1, log, onCommit: () => {} });
   const rules = routerOptions({ log, tenant, validator: compileValidator(services) });
 
+  const metrics = createMetrics();
   const running: RunningService[] = [];
+  const clock = options.clock ?? systemClock;
+  const delivery = deliveryRoutes({ services: () => running.map(delivering), clock, log });
+  const routes = (router: ConnectRouter): void => {
+    for (const service of running) service.parts.routes(router);
+    if (definitions.length > 0) delivery(router);
+  };
   const clients = createClients({
     local: {
-      services,
-      routes: (router) => {
-        for (const service of running) service.parts.routes(router);
-      },
+      services: ownServices,
+      names: definitions.map(({ name }) => name),
+      routes,
       options: rules,
     },
     addresses: (serviceName) => addressesFromEnvironment(env, serviceName),
     log,
   });
   const started = await Promise.allSettled(
-    bus
-      ? definitions.map((definition) =>
-          startService(definition, { ...options, ...bus, clock: options.clock ?? systemClock, holder, clients }),
-        )
-      : [],
+    bus ? definitions.map((definition) => startService(definition, { ...options, bus, clock, holder, clients, metrics })) : [],
   );
   running.push(...started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));
   const failed = started.find((result) => result.status === "rejected");
@@ -91,6 +97,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const health = createHealth({
     services: services.map((service) => service.typeName),
     checks: readinessChecks({ running, bus, probe, relayLagMsMax: options.relayLagMsMax }),
+    metrics,
     log,
   });
   const stopAll = async (): Promise<void> => {
@@ -104,7 +111,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     if (failed?.status === "rejected") throw failed.reason;
     const rpc = await serveRpc({
       routes: (router) => {
-        for (const service of running) service.parts.routes(router);
+        routes(router);
         health.routes(router);
         addReflection(router, services);
       },
@@ -114,6 +121,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       log,
       fallback: health.fallback,
     });
+    for (const service of running) service.begin();
     await health.refresh();
     return {
       rpcPort: rpc.port,
@@ -131,19 +139,28 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
 }
 
-interface Bus {
-  connection: NatsConnection;
-  js: JetStreamClient;
-  manager: JetStreamManager;
-  hub: EventHub;
-}
+const delivering = ({ name, database, wakeRelay }: RunningService): DeliveringService => ({
+  name,
+  db: database.db,
+  transaction: database.transaction,
+  wakeRelay,
+});
 
 async function connectBus(options: HostOptions, name: string): Promise<Bus> {
   const connection = await connectNats({ url: options.natsUrl, name, log: options.log });
   try {
-    const manager = await jetstreamManager(connection);
-    await ensureStreams(manager, { partitions: options.partitions, replicas: options.streamReplicas });
-    return { connection, js: jetstream(connection), manager, hub: createEventHub(connection) };
+    // Whether JetStream is there shows when the streams are made, which waits for a cluster that has no leader yet.
+    const manager = await jetstreamManager(connection, { timeout: jetStreamTimeoutMs, checkAPI: false });
+    const streams = { partitions: options.partitions, replicas: options.streamReplicas };
+    const restoreStreams = (signal?: AbortSignal) => ensureStreams(manager, streams, signal);
+    await restoreStreams();
+    return {
+      connection,
+      js: jetstream(connection, { timeout: jetStreamTimeoutMs }),
+      manager,
+      hub: createEventHub(connection),
+      restoreStreams,
+    };
   } catch (error) {
     await connection.close();
     throw error;

@@ -3,8 +3,11 @@ import type { DescFile, DescService } from "@bufbuild/protobuf";
 import type { Client, ConnectRouter } from "@connectrpc/connect";
 import type { Kysely, Transaction } from "kysely";
 import type { Clock } from "./clock.ts";
+import type { Bus } from "./events/bus.ts";
 import type { Hearing } from "./events/hearing.ts";
+import type { Lease } from "./lease/lease-store.ts";
 import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 import type { DueWork } from "./schedule/due-work.ts";
 import type { Environment } from "./settings.ts";
 
@@ -19,11 +22,24 @@ export interface ServiceRuntime<Tables> {
   transaction<Result>(work: (tx: Transaction<Tables>) => Promise<Result>): Promise<Result>;
   /** A typed client of another service: in process where it is co-located, over HTTP/2 elsewhere. */
   client<Desc extends DescService>(service: Desc): Client<Desc>;
+  /** A typed client of a contract that every service offers for itself, such as DeliveryService; calls the named one. */
+  clientOf<Desc extends DescService>(contract: Desc, serviceName: string): Client<Desc>;
   /** Calls back for every event that is published under a subject, also by other processes; at most once, best effort. */
   onEvent(subject: string, listener: (subject: string) => void): () => void;
+  /** Subjects under which the event stream holds messages, of those that match a filter; each once, in no order. */
+  storedSubjects(filter: string): Promise<string[]>;
   clock: Clock;
+  metrics: Metrics;
   log: Logger;
   env: Environment;
+}
+
+/** Work that goes on all the time, in one instance of the service at once. */
+export interface BackgroundTask {
+  /** Unique among the service's leases. */
+  name: string;
+  /** Works until the signal aborts. One that throws is started again. Writes are fenced with holdLease. */
+  run(bus: Bus, lease: Lease, signal: AbortSignal): Promise<void>;
 }
 
 /** What a service's main.ts returns. */
@@ -31,6 +47,7 @@ export interface ServiceParts {
   routes: (router: ConnectRouter) => void;
   hears?: Hearing[];
   dueWork?: DueWork[];
+  tasks?: BackgroundTask[];
 }
 
 export interface ServiceDefinition<Tables = never> {

@@ -1,5 +1,4 @@
 // Brings one service up: schema, wiring, consumers, relay and due work under leases.
-import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import type { Kysely } from "kysely";
 import type { Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
@@ -7,11 +6,12 @@ import { migrateUp } from "./database/migrate.ts";
 import { maintainPartitions } from "./database/partitions.ts";
 import { consumerTasks } from "./events/consume.ts";
 import { eventContract } from "./events/contract.ts";
-import type { EventHub } from "./events/hub.ts";
+import type { Bus } from "./events/bus.ts";
 import { createRelay, type Relay } from "./events/relay.ts";
-import { ensureConsumers } from "./events/streams.ts";
-import { startLeaseKeeper, type LeasedTask } from "./lease/lease-keeper.ts";
+import { ensureConsumer, ensureConsumers, storedSubjects } from "./events/streams.ts";
+import { startLeaseKeeper, type LeasedTask, type LeaseKeeper } from "./lease/lease-keeper.ts";
 import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Clients } from "./rpc/clients.ts";
 import { dueTask } from "./schedule/due-runner.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "./service.ts";
@@ -27,9 +27,8 @@ export interface StartOptions {
   log: Logger;
   env: Environment;
   holder: string;
-  js: JetStreamClient;
-  manager: JetStreamManager;
-  hub: EventHub;
+  bus: Bus;
+  metrics: Metrics;
   clients: Clients;
 }
 
@@ -39,6 +38,9 @@ export interface RunningService {
   database: ServiceDatabase<never>;
   parts: ServiceParts;
   relay: Relay;
+  wakeRelay(): void;
+  /** Begins to work; once every service of the process is there to be called. */
+  begin(): void;
   stop(): Promise<void>;
 }
 
@@ -46,7 +48,8 @@ const partitionCareEveryMs = 3_600_000;
 
 export async function startService(definition: ServiceDefinition, options: StartOptions): Promise<RunningService> {
   const { name, migrations } = definition;
-  const { clock, js, manager, partitions, holder } = options;
+  const { clock, bus, partitions, holder, metrics } = options;
+  const { js, manager, hub } = bus;
   const log = options.log.child({ service: name });
   assertEvents(definition);
   const relayWakeUp = createWakeUp();
@@ -69,23 +72,30 @@ export async function startService(definition: ServiceDefinition, options: Start
       db,
       transaction: database.transaction,
       client: options.clients.client,
-      onEvent: options.hub.on,
+      clientOf: options.clients.clientOf,
+      onEvent: hub.on,
+      storedSubjects: (filter) => storedSubjects(manager, filter),
       clock,
+      metrics,
       log,
       env: options.env,
     };
     const parts = definition.create(runtime);
     const hears = parts.hears ?? [];
-    if (hears.length > 0) await ensureConsumers(manager, { service: name, hears, partitions });
-    const relay = createRelay({ db, js, wakeUp: relayWakeUp, log });
+    const hearing = { service: name, hears, partitions };
+    if (hears.length > 0) await ensureConsumers(manager, hearing);
+    const relay = createRelay({ service: name, db, bus, wakeUp: relayWakeUp, metrics, log });
     const tasks: LeasedTask[] = [{ name: "relay", run: relay.run }];
-    if (parts.dueWork) tasks.push(dueTask({ db, database, works: parts.dueWork, wakeUp: dueWakeUp, clock, log }));
+    if (parts.dueWork) tasks.push(dueTask({ db, database, works: parts.dueWork, wakeUp: dueWakeUp, log }));
     if (hears.length > 0) {
+      const { retryDelaysMs } = options;
+      const consuming = consumerTasks({ ...hearing, db, database, js, retryDelaysMs, log });
       tasks.push(
-        ...consumerTasks({ service: name, hears, partitions, db, database, js, retryDelaysMs: options.retryDelaysMs, log }),
+        ...consuming.map((task, partition) => restoring(task, (signal) => ensureConsumer(manager, hearing, partition, signal))),
       );
     }
-    const leases = startLeaseKeeper({ db, holder, tasks, log });
+    for (const { name, run } of parts.tasks ?? []) tasks.push({ name, run: (lease, signal) => run(bus, lease, signal) });
+    let leases: LeaseKeeper | undefined;
     const care = setInterval(() => void takeCareOfPartitions(db, { schema: name, clock, log }), partitionCareEveryMs);
     return {
       name,
@@ -93,9 +103,13 @@ export async function startService(definition: ServiceDefinition, options: Start
       database,
       parts,
       relay,
+      wakeRelay: relayWakeUp.wake,
+      begin: () => {
+        leases = startLeaseKeeper({ db, holder, tasks, log });
+      },
       stop: async () => {
         clearInterval(care);
-        await leases.stop();
+        await leases?.stop();
         await database.close();
       },
     };
@@ -103,6 +117,19 @@ export async function startService(definition: ServiceDefinition, options: Start
     await database.close();
     throw error;
   }
+}
+
+/** A task that has ended may have lost its consumer: before it begins again, that is made anew where it is gone. */
+function restoring(task: LeasedTask, restore: (signal: AbortSignal) => Promise<void>): LeasedTask {
+  let hasRun = false;
+  return {
+    name: task.name,
+    run: async (lease, signal) => {
+      if (hasRun) await restore(signal);
+      hasRun = true;
+      await task.run(lease, signal);
+    },
+  };
 }
 
 /** Every event that may be sent must say how it travels; found at start, not at the first order. */

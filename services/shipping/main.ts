@@ -1,5 +1,6 @@
 // Shipping: makes the parcel of an order that is ready, moves it, or keeps it from leaving.
 import { file_ordermesh_shipping_events_v1_shipping_events } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
+import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
@@ -7,7 +8,8 @@ import { numberSetting, textSetting, type Environment } from "#runtime/settings.
 import { sandboxCarrier } from "./carrier.ts";
 import { shippingHears } from "./consumers.ts";
 import { shippingDueWork } from "./due.ts";
-import { shippingMethods } from "./rpc.ts";
+import { auditMethods } from "./rpc/audit.ts";
+import { shippingMethods } from "./rpc/methods.ts";
 import type { Tables } from "./store/shipments.ts";
 
 const carrierMs = { fallback: 5_000, min: 0, max: 30 * 24 * 60 * 60 * 1_000 };
@@ -20,7 +22,7 @@ function countrySetting(env: Environment): string {
 
 export const shipping: ServiceDefinition<Tables> = {
   name: "shipping",
-  services: [ShippingService],
+  services: [ShippingService, ShippingAuditService],
   emits: [file_ordermesh_shipping_events_v1_shipping_events],
   migrations: new URL("migrations/", import.meta.url),
   create: (runtime) => {
@@ -32,6 +34,7 @@ export const shipping: ServiceDefinition<Tables> = {
     return {
       routes: (router) => {
         router.service(ShippingService, shippingMethods(runtime, { shopCountryCode }));
+        router.service(ShippingAuditService, auditMethods(runtime));
       },
       hears: shippingHears(runtime, carrier),
       dueWork: shippingDueWork(runtime, carrier),

@@ -46,8 +46,11 @@ describe.each(methods.map((method) => [nameOf(method), method] as const))("%s", 
     expect(successStatus === 0 || (successStatus >= 200 && successStatus <= 299)).toBe(true);
   });
 
-  test("has a REST route of its own under /v1/", () => {
-    expect(hasOption(method, http)).toBe(true);
+  test("has a REST route of its own under /v1/, where anybody but services may call it", () => {
+    const { access } = getOption(method, methodOption);
+    const isForServices = access?.roles.join() === "service";
+    expect(hasOption(method, http)).toBe(!isForServices);
+    if (isForServices) return;
     expect(routesOf(getOption(method, http))[0]).toMatch(/^(GET|POST|PUT|PATCH|DELETE) \/v1\//);
   });
 });

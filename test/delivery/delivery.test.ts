@@ -174,7 +174,7 @@ test("an event that was delivered as often as the server will is a dead letter, 
     if (label === "poison") throw new Error("cannot be done");
   };
   // More retries than the server has deliveries, as after restarts, when an instance begins to count anew.
-  const probe = await world.start(behave, { retryDelaysMs: Array.from({ length: 20 }, () => 20) });
+  const probe = await world.start(behave, { retryDelaysMs: Array.from({ length: 40 }, () => 20) });
   await probe.send({ key: "a", label: "poison" }, { key: "a", label: "later" });
   await eventually(async () => expect((await deadLetters()).length).toBe(2));
   expect((await deadLetters())[0]?.reason).toContain("HANDLER_FAILED");
@@ -190,7 +190,7 @@ test("an event that is published twice has one effect", async () => {
   await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["twice", "after"]));
 });
 
-test("a transaction that began early and committed late is not skipped", async () => {
+test("fault 4: a transaction that began early and committed late is not skipped", async () => {
   const probe = await world.start();
   const late = Promise.withResolvers<void>();
   const written = Promise.withResolvers<void>();

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { setClockOffset } from "#runtime/faults.ts";
+import { planDue } from "#runtime/schedule/due-work.ts";
 import { eventually, until } from "../support/until.ts";
-import { probeWorld, type Probe, type ProbeWorld } from "./probe.ts";
+import { probeWorld, tenant, type Probe, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 
@@ -56,4 +58,34 @@ test("two instances do the work once, and what was planned outlives them both", 
   const three = await world.start();
   await until(async () => (await keysOf(three)).includes("tomorrow"));
   expect((await keysOf(three)).toSorted()).toEqual([...keys, "tomorrow"].toSorted());
+});
+
+test("a process whose clock is an hour ahead plans no work an hour late", async () => {
+  const hourMs = 3_600_000;
+  const probe = await world.start();
+  setClockOffset(hourMs);
+  try {
+    // What that process takes for now.
+    await probe.plan({ key: "now", inMs: hourMs });
+    await eventually(async () => expect(await keysOf(probe)).toEqual(["now"]));
+  } finally {
+    setClockOffset(0);
+  }
+});
+
+test("a time that another service has named is kept, whatever the process's own clock says", async () => {
+  const probe = await world.start();
+  setClockOffset(3_600_000);
+  try {
+    const plannedMs = performance.now();
+    const dueTime = new Date(Date.now() + 1_500);
+    const cause = { id: "req_test", traceparent: "" };
+    await probe.runtime.transaction((tx) =>
+      planDue(tx, [{ kind: "probe.remind", tenant, key: "told", dueTime, isTold: true, cause }]),
+    );
+    await eventually(async () => expect(await keysOf(probe)).toEqual(["told"]));
+    expect(performance.now() - plannedMs).toBeGreaterThan(1_300);
+  } finally {
+    setClockOffset(0);
+  }
 });

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { failingNats } from "../support/nats.ts";
-import { eventually } from "../support/until.ts";
+import { eventually, until } from "../support/until.ts";
 import { probeWorld, type Probe } from "./probe.ts";
 
 const labelsOf = async (probe: Probe, key: string): Promise<string[]> =>
   (await probe.effects()).filter((effect) => effect.key === key).map((effect) => effect.label);
 
-test("while NATS is away transactions commit, and their events flow once it is back", async () => {
+test("fault 21: while NATS is away transactions commit, and their events flow once it is back", async () => {
   const nats = await failingNats();
   const world = await probeWorld(nats);
   const probe = await world.start();
@@ -19,4 +19,25 @@ test("while NATS is away transactions commit, and their events flow once it is b
   await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["before", "during"]), { timeoutMs: 20_000 });
   await eventually(async () => expect((await probe.host.health.refresh()).ready).toBe(true));
   await world.close();
+});
+
+test("an instance stops while NATS is away, and what it could not publish stays for its successor", async () => {
+  const nats = await failingNats();
+  const world = await probeWorld(nats);
+  try {
+    const probe = await world.start();
+    await nats.pause();
+    await probe.send({ key: "a", label: "kept" });
+    const sentMs = performance.now();
+    // A publish without an answer is given up after two seconds: by then the relay looks what is wrong.
+    await until(() => performance.now() - sentMs > 4_000);
+    const stoppedMs = performance.now();
+    await probe.host.close();
+    expect(performance.now() - stoppedMs).toBeLessThan(10_000);
+    await nats.resume();
+    const successor = await world.start();
+    await eventually(async () => expect((await successor.effects()).map(({ label }) => label)).toEqual(["kept"]));
+  } finally {
+    await world.close();
+  }
 });

@@ -8,6 +8,7 @@ import {
   file_ordermesh_catalog_events_v1_catalog_events,
   ProductCreatedSchema,
 } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
+import { natsConnectionOptions } from "#runtime/backing/nats-url.ts";
 import { hear, RefusedEvent } from "#runtime/events/hearing.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing } from "#runtime/events/outgoing.ts";
@@ -26,7 +27,7 @@ export interface ProbeTables {
 export const eventType = "ordermesh.catalog.events.v1.ProductCreated";
 export const tenant = "demo";
 
-type Behaviour = (label: string) => void;
+type Behaviour = (label: string) => void | Promise<void>;
 
 export interface Probe {
   runtime: ServiceRuntime<ProbeTables>;
@@ -57,9 +58,9 @@ const product = (key: string, label: string) => create(ProductCreatedSchema, { p
 export const productBytes = (key: string, label: string): Uint8Array => toBinary(ProductCreatedSchema, product(key, label));
 
 /** Stops the given NATS with itself. */
-export async function probeWorld(given?: TestNats): Promise<ProbeWorld> {
+export async function probeWorld(given?: TestNats, { streamReplicas = 1 } = {}): Promise<ProbeWorld> {
   const [database, nats] = await Promise.all([createTestDatabase(), given ?? testNats()]);
-  const connection = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+  const connection = await connect({ ...natsConnectionOptions(nats.url), maxReconnectAttempts: -1, reconnectTimeWait: 50 });
   const hosts: Host[] = [];
   const readStream = async (stream: string): Promise<JsMsg[]> => {
     const { state } = await (await jetstreamManager(connection)).streams.info(stream);
@@ -73,7 +74,7 @@ export async function probeWorld(given?: TestNats): Promise<ProbeWorld> {
     databaseUrl: database.url,
     connection,
     start: async (behave = () => {}, { retryDelaysMs = [50, 100, 200] } = {}) => {
-      const probe = await startProbe({ databaseUrl: database.url, natsUrl: nats.url, behave, retryDelaysMs });
+      const probe = await startProbe({ databaseUrl: database.url, natsUrl: nats.url, streamReplicas, behave, retryDelaysMs });
       hosts.push(probe.host);
       return probe;
     },
@@ -96,6 +97,7 @@ export async function probeWorld(given?: TestNats): Promise<ProbeWorld> {
 async function startProbe(options: {
   databaseUrl: string;
   natsUrl: string;
+  streamReplicas: number;
   behave: Behaviour;
   retryDelaysMs: number[];
 }): Promise<Probe> {
@@ -117,7 +119,7 @@ async function startProbe(options: {
     host: "127.0.0.1",
     rpcPort: 0,
     partitions: 3,
-    streamReplicas: 1,
+    streamReplicas: options.streamReplicas,
     relayLagMsMax: 10_000,
     retryDelaysMs: options.retryDelaysMs,
     connectionsMax: 8,
@@ -170,7 +172,7 @@ function remind(behave: Behaviour): DueWork {
     kind: remindKind,
     prepare: ({ key }) => Promise.resolve(`prepared ${key}`),
     apply: async (tx, items) => {
-      for (const { item } of items) behave(item.key);
+      for (const { item } of items) await behave(item.key);
       const rows = items.map(({ item, prepared }) => ({ event_id: item.id, key: item.key, label: prepared }));
       await tx.insertInto("effect").values(rows).execute();
     },
@@ -183,7 +185,7 @@ function writeDown(behave: Behaviour) {
     event: ProductCreatedSchema,
     handle: async (tx, events) => {
       for (const event of events) {
-        behave(event.message.title);
+        await behave(event.message.title);
         if (event.message.title.startsWith("refuse")) throw new RefusedEvent("REFUSED_FOR_TEST", "the label says so");
       }
       const rows = events.map((event) => ({ event_id: event.id, key: event.key, label: event.message.title }));

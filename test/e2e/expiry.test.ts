@@ -5,7 +5,7 @@ import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.
 import { OrderState, stockOf, testMesh } from "../support/mesh.ts";
 import { eventually } from "../support/until.ts";
 
-test("an order whose payment takes too long expires; the late money goes back and the stock is free", async () => {
+test("fault 23: an order whose payment takes too long expires; the late money goes back and the stock is free", async () => {
   const mesh = await testMesh({ ORDERMESH_ORDER_LIFE_SECONDS: "2", ORDERMESH_SANDBOX_DELAY_MS: "4000" });
   try {
     await mesh.product("LATE", { stock: 5 });

@@ -48,7 +48,7 @@ function spawnMesh({ env, args = [] }: { env: Record<string, string>; args?: str
 /** Starts the mesh and waits until it says that it is ready. */
 export async function startMeshProcess(options: { env: Record<string, string>; args?: string[] }): Promise<MeshProcess> {
   const { child, output, ended } = spawnMesh(options);
-  await until(() => output().includes("is ready") || child.exitCode !== null, { timeoutMs: 60_000 });
+  await until(() => output().includes("is ready") || child.exitCode !== null || child.signalCode !== null, { timeoutMs: 60_000 });
   if (!output().includes("is ready")) throw new Error(`the mesh did not start:\n${output()}`);
   const address = (name: string): string => new RegExp(`${name} +(http://\\S+)`).exec(output())?.[1] ?? "";
   return {

@@ -10,6 +10,7 @@ import { eventContract, eventKey } from "#runtime/events/contract.ts";
 import type { Hearing, ReceivedEvent } from "#runtime/events/hearing.ts";
 import { outgoing } from "#runtime/events/outgoing.ts";
 import { createLogger } from "#runtime/log.ts";
+import { createMetrics } from "#runtime/metrics.ts";
 import { childTraceparent } from "#runtime/request-context.ts";
 import { serverInterceptors } from "#runtime/rpc/interceptors.ts";
 import { applyDue, prepareDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
@@ -67,8 +68,11 @@ export async function serviceFixture<Tables>(
     db: connected.db,
     transaction: connected.transaction,
     client: (service) => createClient(service, others),
+    clientOf: (contract) => createClient(contract, others),
     onEvent: () => () => {},
+    storedSubjects: () => Promise.resolve([]),
     clock: options.clock ?? systemClock,
+    metrics: createMetrics(),
     log,
     env: options.env ?? {},
   };

@@ -24,10 +24,12 @@ const entrance: RoomRule = {
 const ground: RoomRule = { rooms: [], typesOf: ["domain"], runtime: true, gen: true, upcasts: false, packages: true };
 
 const roomRules: Readonly<Record<string, RoomRule>> = {
-  main: { ...entrance, rooms: [...entrance.rooms, "rpc", "consumers", "due", "migrations", "seed"], upcasts: false },
+  main: { ...entrance, rooms: [...entrance.rooms, "rpc", "consumers", "due", "tasks", "migrations", "seed"], upcasts: false },
   rpc: entrance,
   consumers: entrance,
   due: entrance,
+  // What goes on all the time, under a lease.
+  tasks: entrance,
   // What the service sends, written together with what it saves.
   events: { ...ground, rooms: ["store"] },
   seed: { ...entrance, upcasts: false },
@@ -40,7 +42,7 @@ const roomRules: Readonly<Record<string, RoomRule>> = {
 
 /** An invariant may be asserted anywhere, also where nothing else may come in. */
 const nodeModulesOfDomain = ["node:assert", "node:assert/strict"];
-const genOfRuntime = /^(ordermesh\/(options|type)|google|grpc|buf)\//;
+const genOfRuntime = /^(ordermesh\/(options|type|delivery)|google|grpc|buf)\//;
 const genOfEdge = /^(ordermesh\/options|google)\//;
 
 interface Step {
@@ -91,7 +93,7 @@ function runtimeViolation({ target, imported }: Step): string | undefined {
   if (!imported.specifier.startsWith("#gen/")) return "write #gen/, not a relative path";
   return genOfRuntime.test(to.path)
     ? undefined
-    : "of gen/ the runtime knows ordermesh/options, ordermesh/type, google, grpc and buf";
+    : "of gen/ the runtime knows ordermesh/options, ordermesh/type, ordermesh/delivery, google, grpc and buf";
 }
 
 function edgeViolation({ target, imported }: Step): string | undefined {

@@ -3,7 +3,7 @@ import { placeOf, serviceNames } from "./places.ts";
 import { isTest, type Sources, type Violation } from "./sources.ts";
 
 /** A file or a folder of that name, whichever the room needs. */
-const fileOrFolderRooms = ["rpc", "consumers", "events", "domain", "store", "due", "seed", "provider", "carrier"];
+const fileOrFolderRooms = ["rpc", "consumers", "events", "domain", "store", "due", "tasks", "seed", "provider", "carrier"];
 const roomList = `main.ts, ${fileOrFolderRooms.map((room) => `${room}.ts or ${room}/`).join(", ")}, migrations/, README.md, *.test.ts and *.fixture.ts`;
 
 const linesMax = 349;

@@ -103,7 +103,7 @@ async function planHoldExpiry(
   const planned = facts.flatMap(({ tenant, orderId, change, cause }) => {
     if (change.kind !== "created" || after.reservations.get(keyOf(tenant, orderId))?.state !== "HELD") return [];
     const dueTime = new Date(change.expireTime.getTime() + holdGraceMs);
-    return [{ kind: holdExpiryKind, tenant, key: orderId, dueTime, cause }];
+    return [{ kind: holdExpiryKind, tenant, key: orderId, dueTime, isTold: true, cause }];
   });
   await planDue(tx, planned);
 }

@@ -22,6 +22,7 @@ const changes = {
   cancelled: { kind: "cancelled" },
   dispatched: { kind: "dispatched" },
   hold_expired: { kind: "hold_expired" },
+  withdrawn: { kind: "withdrawn" },
 } satisfies Record<OrderChange["kind"], OrderChange>;
 
 const table = [
@@ -65,6 +66,14 @@ const table = [
   ["hold_expired", "cancelled", "nothing"],
   ["hold_expired", "expired", "nothing"],
   ["hold_expired", "refused", "nothing"],
+  ["withdrawn", "unknown", "refuse RESERVATION_NOT_FOUND"],
+  ["withdrawn", "tombstone", "nothing"],
+  ["withdrawn", "held", "release ORDER_CANCELLED"],
+  ["withdrawn", "firm", "release ORDER_CANCELLED"],
+  ["withdrawn", "shipped", "refuse RESERVATION_SHIPPED"],
+  ["withdrawn", "cancelled", "nothing"],
+  ["withdrawn", "expired", "note_cancellation"],
+  ["withdrawn", "refused", "nothing"],
 ] as const;
 
 function told(reservation: Reservation | undefined, change: OrderChange): string {
@@ -89,7 +98,7 @@ test.each(table)("%s, where the reservation is %s: %s", (change, state, want) =>
 });
 
 test("the table has every fact in every state", () => {
-  expect(new Set(table.map(([change, state]) => `${change} ${state}`)).size).toBe(5 * 8);
+  expect(new Set(table.map(([change, state]) => `${change} ${state}`)).size).toBe(6 * 8);
 });
 
 test.each([

@@ -23,7 +23,9 @@ export type OrderChange =
   | { kind: "ready" }
   | { kind: "cancelled" }
   | { kind: "dispatched" }
-  | { kind: "hold_expired" };
+  | { kind: "hold_expired" }
+  /** Somebody who knows that the order will never be shipped gives its hold back. */
+  | { kind: "withdrawn" };
 
 /** Due work that gives back a hold whose order said nothing. */
 export const holdExpiryKind = "inventory.hold.expire";
@@ -52,6 +54,8 @@ export function decide(reservation: Reservation | undefined, change: OrderChange
       return decideDispatched(reservation);
     case "hold_expired":
       return reservation?.state === "HELD" ? { kind: "release", reason: "HOLD_EXPIRED" } : nothing;
+    case "withdrawn":
+      return decideWithdrawn(reservation);
   }
 }
 
@@ -99,6 +103,21 @@ function decideCancelled(reservation: Reservation | undefined): Decision {
     case "SHIPPED":
     case "REFUSED":
       return nothing;
+  }
+}
+
+/** As a cancellation that nobody heard, but said by somebody who must know where he is wrong. */
+function decideWithdrawn(reservation: Reservation | undefined): Decision {
+  switch (reservation?.state) {
+    case undefined:
+      return { kind: "refuse", code: "RESERVATION_NOT_FOUND", message: "nothing was ever held for it" };
+    case "SHIPPED":
+      return { kind: "refuse", code: "RESERVATION_SHIPPED", message: "what was held has left the warehouse" };
+    case "HELD":
+    case "FIRM":
+    case "RELEASED":
+    case "REFUSED":
+      return decideCancelled(reservation);
   }
 }
 

@@ -19,6 +19,10 @@ export function skuNotFound(sku: string): ConnectError {
   return refuse(Code.NotFound, "SKU_NOT_FOUND", `there are no stock records of SKU ${sku}`, { sku });
 }
 
+export function reservationNotFound(orderId: string): ConnectError {
+  return refuse(Code.NotFound, "RESERVATION_NOT_FOUND", `nothing was ever held for order ${orderId}`, { orderId });
+}
+
 export function stockMessage(stock: AdjustAnswer & { sku: string }): MessageInitShape<typeof StockSchema> {
   return {
     sku: stock.sku,

@@ -1,9 +1,8 @@
 // What inventory offers to callers.
 import type { ConnectRouter } from "@connectrpc/connect";
-import { Code } from "@connectrpc/connect";
 import type { Kysely } from "kysely";
+import { InventoryAuditService } from "#gen/ordermesh/inventory/v1/inventory_audit_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
-import { refuse } from "#runtime/errors.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { shortagesOf, sumPerSku } from "../domain/stock.ts";
@@ -12,13 +11,18 @@ import { readReservation } from "../store/reservations.ts";
 import { readAvailable, readStock } from "../store/stock.ts";
 import type { InventoryTables } from "../store/tables.ts";
 import { stockAdjuster, type AdjustDeps } from "./adjust-stock.ts";
-import { movementMessage, reservationMessage, skuNotFound, stockMessage } from "./messages.ts";
+import { auditMethods } from "./audit.ts";
+import { movementMessage, reservationMessage, reservationNotFound, skuNotFound, stockMessage } from "./messages.ts";
+import type { ReleaseDeps } from "./release-reservation.ts";
 
-export function inventoryRoutes(deps: AdjustDeps & { db: Kysely<InventoryTables> }): (router: ConnectRouter) => void {
+export function inventoryRoutes(
+  deps: AdjustDeps & ReleaseDeps & { db: Kysely<InventoryTables> },
+): (router: ConnectRouter) => void {
   const { db } = deps;
   const adjustStock = stockAdjuster(deps);
 
-  return (router) =>
+  return (router) => {
+    router.service(InventoryAuditService, auditMethods(deps));
     router.service(InventoryService, {
       async checkAvailability({ items }) {
         const wanted = sumPerSku(items.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) })));
@@ -54,10 +58,9 @@ export function inventoryRoutes(deps: AdjustDeps & { db: Kysely<InventoryTables>
 
       async getReservation({ orderId }) {
         const reservation = await readReservation(db, { tenant: currentRequest().tenant, orderId });
-        if (!reservation) {
-          throw refuse(Code.NotFound, "RESERVATION_NOT_FOUND", `nothing was ever held for order ${orderId}`, { orderId });
-        }
+        if (!reservation) throw reservationNotFound(orderId);
         return { reservation: reservationMessage(reservation) };
       },
     });
+  };
 }

@@ -132,7 +132,7 @@ function interleavings(histories: Told[][]): Told[][] {
   });
 }
 
-test("the good way ends delivered however its facts arrive, and tells each step once and in order", () => {
+test("fault 23: the good way ends delivered however its facts arrive, and tells each step once and in order", () => {
   const ways = interleavings([[reserved], [cleared], [authorized, captured], [created, dispatched, delivered]]);
   expect(ways.length).toBe(420);
   for (const way of ways) {

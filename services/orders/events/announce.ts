@@ -2,14 +2,12 @@
 import type { Transaction } from "kysely";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import type { Cause } from "#runtime/events/outgoing.ts";
-import { cancelDue } from "#runtime/schedule/due-work.ts";
+import { cancelDue, planDue } from "#runtime/schedule/due-work.ts";
 import type { Announcement } from "../domain/facts.ts";
+import { expireKind, isExpiryPlanned } from "../store/audit.ts";
 import { announce } from "./build.ts";
 import { keyOf, readLines, saveOrders, type LockedOrder } from "../store/progress.ts";
 import type { OrdersTables } from "../store/tables.ts";
-
-/** Kind of the due work that ends an order whose time is over. */
-export const expireKind = "orders.expire";
 
 export interface Announced {
   order: LockedOrder;
@@ -34,4 +32,15 @@ export async function announceAndSave(
     expireKind,
     settled.map(({ order }) => ({ tenant: order.tenant, key: order.orderId })),
   );
+}
+
+/**
+ * Plans the end of an order that waits for its time, where nothing is planned. The order must be locked: whoever is
+ * ending it either has, or will find it as it is now. Answers whether something was planned.
+ */
+export async function resumeExpiry(tx: Transaction<OrdersTables>, order: LockedOrder, cause: Cause): Promise<boolean> {
+  const { tenant, orderId, expireTime } = order;
+  if (await isExpiryPlanned(tx, order)) return false;
+  await planDue(tx, [{ kind: expireKind, tenant, key: orderId, dueTime: expireTime, cause }]);
+  return true;
 }

@@ -1,4 +1,5 @@
 // Commits concurrent placements in groups: orders, their first event and their deadline, in one transaction.
+import { crashPoint } from "#runtime/faults.ts";
 import { GroupCommitFull, createGroupCommit, type GroupCommit } from "#runtime/group-commit.ts";
 import { isDatabaseUnavailable, unavailable } from "#runtime/errors.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
@@ -7,7 +8,7 @@ import { planDue } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { insertOrders, type NewOrder } from "../store/insert.ts";
 import type { OrdersTables } from "../store/tables.ts";
-import { expireKind } from "./announce.ts";
+import { expireKind } from "../store/audit.ts";
 import { orderCreated, type Screening } from "./build.ts";
 
 export interface Placement {
@@ -44,7 +45,7 @@ async function commitGroup(
   runtime: Pick<ServiceRuntime<OrdersTables>, "transaction">,
   group: readonly Placement[],
 ): Promise<Placed[]> {
-  return runtime.transaction(async (tx) => {
+  const placed = await runtime.transaction(async (tx) => {
     const inserted = await insertOrders(
       tx,
       group.map(({ order }) => order),
@@ -64,6 +65,9 @@ async function commitGroup(
         cause,
       })),
     );
-    return group.map(({ order }) => ({ kind: inserted.has(order.orderId) ? "inserted" : "claimed" }));
+    crashPoint("orders.place", "before_commit");
+    return group.map(({ order }): Placed => ({ kind: inserted.has(order.orderId) ? "inserted" : "claimed" }));
   });
+  crashPoint("orders.place", "after_commit");
+  return placed;
 }

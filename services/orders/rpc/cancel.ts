@@ -4,6 +4,7 @@ import type { CancelOrderRequest } from "#gen/ordermesh/orders/v1/orders_service
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { reasonOf, refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
+import { crashPoint } from "#runtime/faults.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { cancel, type CancelOutcome } from "../domain/facts.ts";
@@ -17,8 +18,8 @@ const reason = "CANCELLED_BY_REQUEST";
 export function cancelOrder(runtime: ServiceRuntime<OrdersTables>): (request: CancelOrderRequest) => Promise<void> {
   const shipping = runtime.client(ShippingService);
 
-  const decide = (request: CancelOrderRequest, shipmentStopped: boolean): Promise<CancelOutcome> =>
-    runtime.transaction(async (tx) => {
+  const decide = async (request: CancelOrderRequest, shipmentStopped: boolean): Promise<CancelOutcome> => {
+    const outcome = await runtime.transaction(async (tx) => {
       const key = { tenant: currentRequest().tenant, orderId: request.orderId };
       const order = (await lockOrders(tx, [key])).get(keyOf(key));
       if (!order) throw orderNotFound(request.orderId);
@@ -28,8 +29,12 @@ export function cancelOrder(runtime: ServiceRuntime<OrdersTables>): (request: Ca
       order.progress = outcome.progress;
       const announced = outcome.announcements.map((announcement) => ({ order, announcement, cause: requestCause() }));
       await announceAndSave(tx, { changed: [order], announced, now });
+      crashPoint("orders.cancel", "before_commit");
       return outcome;
     });
+    crashPoint("orders.cancel", "after_commit");
+    return outcome;
+  };
 
   return async (request) => {
     const first = await decide(request, false);

@@ -1,21 +1,26 @@
 // The RPCs of orders.
 import type { ConnectRouter } from "@connectrpc/connect";
+import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
+import type { WaitLimits } from "../domain/waiting.ts";
 import type { OrdersTables } from "../store/tables.ts";
+import { auditOrders, readOrderStates } from "./audit.ts";
 import { cancelOrder } from "./cancel.ts";
 import { orderMessage } from "./order-message.ts";
 import { placeOrder } from "./place.ts";
-import { getOrder, getOrderPage } from "./read.ts";
+import { getOrder, getOrderPage, orderNotFound } from "./read.ts";
+import { resumeOrder } from "./resume.ts";
 import { watchOrder } from "./watch.ts";
 
 export function routes(
   runtime: ServiceRuntime<OrdersTables>,
-  settings: { orderLifeMs: number },
+  { orderLifeMs, limits }: { orderLifeMs: number; limits: WaitLimits },
 ): (router: ConnectRouter) => void {
-  const place = placeOrder({ runtime, ...settings });
+  const place = placeOrder({ runtime, orderLifeMs });
   const cancel = cancelOrder(runtime);
   const watch = watchOrder(runtime);
+  const resume = resumeOrder(runtime);
   return (router) => {
     router.service(OrdersService, {
       placeOrder: async (request) => ({ order: orderMessage(await place(request)) }),
@@ -27,6 +32,16 @@ export function routes(
         return { order: orderMessage(row) };
       },
       watchOrder: (request, context) => watch(request, context.signal),
+    });
+    router.service(OrdersAuditService, {
+      auditOrders: (request) => auditOrders(runtime, request, limits),
+      readOrderStates: async ({ orderIds }) => ({ orders: await readOrderStates(runtime, orderIds, limits) }),
+      resumeOrder: async (request) => {
+        await resume(request);
+        const [order] = await readOrderStates(runtime, [request.orderId], limits);
+        if (!order) throw orderNotFound(request.orderId);
+        return { order };
+      },
     });
   };
 }

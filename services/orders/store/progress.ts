@@ -34,15 +34,16 @@ interface ProgressRow extends Omit<OrderProgress, "heard" | "timeline" | "cancel
 
 /** Locks orders, in the order of their keys so that two batches cannot wait for each other. Unknown ones are left out. */
 export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly OrderKey[]): Promise<Map<string, LockedOrder>> {
+  const tenants = keys.map((key) => key.tenant);
+  const orderIds = keys.map((key) => key.orderId);
+  // A statement of its own: one that has waited for a lock sees the newest of what it locks, but all else as it was before
+  // the wait. What another transaction has just written beside the order would be read stale, and written back.
+  await sql`
+    select 1 from orders
+    where (tenant_id, order_id) in (select * from unnest(${tenants}::text[], ${orderIds}::text[]))
+    order by tenant_id, order_id
+    for update`.execute(tx);
   const locked = await sql<ProgressRow>`
-    with wanted as (
-      select distinct tenant_id, order_id
-      from unnest(${keys.map((key) => key.tenant)}::text[], ${keys.map((key) => key.orderId)}::text[]) as wanted (tenant_id, order_id)
-    ), locked as (
-      select orders.* from orders join wanted using (tenant_id, order_id)
-      order by orders.tenant_id, orders.order_id
-      for update of orders
-    )
     select locked.tenant_id as tenant, locked.order_id as "orderId", currency_code as "currencyCode", total,
       payment_token as "paymentToken", shipping_method as "shippingMethod", shipping_address as "shippingAddress",
       expire_time as "expireTime", events_sent as "eventsSent", version, locked.state as state, payment_asked as "paymentAsked",
@@ -54,7 +55,8 @@ export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly O
         select json_agg(json_build_object('sequence', sequence, 'state', step.state, 'reason', reason, 'time', time) order by sequence)
         from order_timeline step where step.tenant_id = locked.tenant_id and step.order_id = locked.order_id
       ) as timeline
-    from locked join order_services using (tenant_id, order_id)`.execute(tx);
+    from orders locked join order_services using (tenant_id, order_id)
+    where (locked.tenant_id, locked.order_id) in (select * from unnest(${tenants}::text[], ${orderIds}::text[]))`.execute(tx);
   return new Map(locked.rows.map((row) => [keyOf(row), toLockedOrder(row)]));
 }
 

@@ -18,6 +18,15 @@ export type AuthorizationAnswer =
   /** The provider was asked, and what it did is not known. */
   | { kind: "unknown" };
 
+const authorizeSuffix = ":authorize";
+
+/** The key under which the provider is asked to authorise, always the same one. */
+export const authorizeKey = ({ paymentId }: Pick<Payment, "paymentId">): string => `${paymentId}${authorizeSuffix}`;
+
+/** The payment that such a key is of; undefined where it is no key of ours. */
+export const paymentIdOfKey = (key: string): string | undefined =>
+  key.endsWith(authorizeSuffix) ? key.slice(0, -authorizeSuffix.length) : undefined;
+
 const isLate = (payment: Payment, now: Date): boolean => now.getTime() > payment.deadline.getTime();
 
 /**

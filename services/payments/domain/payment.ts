@@ -2,6 +2,9 @@
 
 export type PaymentState = "PENDING" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
 
+/** What the provider can refuse for good after it had agreed to the hold. */
+export type RefusedWork = "capture" | "void" | "refund";
+
 /** Why held money is on its way back although the provider had agreed. */
 export type VoidReason = "CANCELLED" | "DEADLINE";
 
@@ -29,6 +32,12 @@ export interface Payment {
   cancelRequested: boolean;
   captureRequested: boolean;
   voidReason: VoidReason | null;
+  /** What the provider has refused for good; it is not asked for that again until somebody asks us. */
+  refusedWork: RefusedWork | null;
+  /** The provider's code of that refusal. */
+  refusedCode: string | null;
+  /** Why somebody wanted the money given back without the order's own end; the first one's words. */
+  undoReason: string | null;
   /** Events sent for the order so far. */
   sequence: number;
   /** Counts the writes; a write names the one that it has read. */
@@ -110,6 +119,9 @@ export function openPayment(due: DueOrder, { isCancelled, now }: { isCancelled: 
     providerReference: null,
     captureRequested: false,
     voidReason: null,
+    refusedWork: null,
+    refusedCode: null,
+    undoReason: null,
     sequence: 0,
     version: 1,
     createTime: now,

@@ -11,6 +11,30 @@ export type AuthorizationResult = { kind: "authorized"; reference: string } | { 
 /** What happened under a key. */
 export type OperationResult = AuthorizationResult | { kind: "done"; reference: string };
 
+/** What the provider's books say of one hold, in whole minor units. */
+export interface Statement {
+  currencyCode: string;
+  authorized: number;
+  voided: number;
+  captured: number;
+  refunded: number;
+}
+
+/** A hold as the provider lists it. */
+export interface Charge {
+  reference: string;
+  /** The key under which it was asked for; a provider that forgets keys is given them as a note on the charge. */
+  idempotencyKey: string;
+  currencyCode: string;
+  authorized: number;
+}
+
+export interface ChargePage {
+  charges: Charge[];
+  /** Reference after which the next page begins; undefined on the last. */
+  nextAfter: string | undefined;
+}
+
 export interface PaymentProvider {
   /** Holds the amount. The reference names the hold, and everything that later happens to it. */
   authorize(request: { idempotencyKey: string; amount: Amount; token: string }): Promise<AuthorizationResult>;
@@ -22,6 +46,10 @@ export interface PaymentProvider {
   refund(request: { idempotencyKey: string; reference: string; amount: Amount }): Promise<{ reference: string }>;
   /** What happened under a key; undefined where the provider has never seen it. */
   lookup(idempotencyKey: string): Promise<OperationResult | undefined>;
+  /** What the books say of holds, by their references; those that the provider does not know are left out. */
+  statement(references: readonly string[]): Promise<Map<string, Statement>>;
+  /** Goes through the holds that were made since a time, newest first. Not every provider can. */
+  listCharges?(page: { since: Date; after: string | undefined; rowsMax: number }): Promise<ChargePage>;
 }
 
 /** Tenants have accounts of their own with their provider. */
@@ -35,7 +63,7 @@ export class ProviderUnavailable extends Error {
   }
 }
 
-/** The provider has answered that it will not, and has done nothing. */
+/** The provider has answered that it will not, and has done nothing. It is the last word on its key: a repeat gets the same. */
 export class ProviderRefused extends Error {
   readonly code: string;
 

@@ -67,6 +67,43 @@ test("an answer that takes longer than the timeout leaves the outcome unknown, a
   expect(await slow.lookup("slow:authorize")).toMatchObject({ kind: "authorized" });
 });
 
+describe("its books are shown", () => {
+  test("a statement has the sums of each hold, and leaves out what it does not know", async () => {
+    const taken = await charge("shown-taken");
+    await provider.capture({ idempotencyKey: "shown-taken:capture", reference: taken, amount });
+    await provider.refund({ idempotencyKey: "shown-taken:refund", reference: taken, amount: { ...amount, minorUnits: 300 } });
+    const voided = await charge("shown-voided");
+    await provider.void({ idempotencyKey: "shown-voided:void", reference: voided });
+    const statements = await provider.statement([taken, voided, "sbx_unknown"]);
+    expect(Object.fromEntries(statements)).toEqual({
+      [taken]: { currencyCode: "EUR", authorized: 1_000, voided: 0, captured: 1_000, refunded: 300 },
+      [voided]: { currencyCode: "EUR", authorized: 1_000, voided: 1_000, captured: 0, refunded: 0 },
+    });
+  });
+
+  test("charges are listed page by page, newest first, with their keys, and only since the given time", async () => {
+    const made: string[] = [];
+    for (const name of ["listed-1", "listed-2", "listed-3"]) made.push(await charge(name));
+    const listed: { reference: string; idempotencyKey: string }[] = [];
+    let after: string | undefined;
+    do {
+      const page = await provider.listCharges?.({ since: new Date(0), after, rowsMax: 2 });
+      expect(page?.charges.length).toBeLessThanOrEqual(2);
+      listed.push(...(page?.charges ?? []));
+      after = page?.nextAfter;
+    } while (after !== undefined);
+    expect(listed).toHaveLength(await countCharges());
+    expect(new Set(listed.map(({ reference }) => reference)).size).toBe(listed.length);
+    expect(listed.slice(0, 3).map(({ reference }) => reference)).toEqual(made.toReversed());
+    expect(listed[0]?.idempotencyKey).toBe("listed-3:authorize");
+    const later = new Date(Date.now() + 60_000);
+    expect(await provider.listCharges?.({ since: later, after: undefined, rowsMax: 2 })).toEqual({
+      charges: [],
+      nextAfter: undefined,
+    });
+  });
+});
+
 describe("held money goes one way, once", () => {
   test("it is taken once, by whatever key", async () => {
     const reference = await charge("taken");

@@ -3,6 +3,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { sql, type Kysely, type Transaction } from "kysely";
+import { listCharges, readStatement } from "./sandbox-books.ts";
 import {
   ProviderRefused,
   ProviderUnavailable,
@@ -102,6 +103,8 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
       const stored = await readOperation(db, { tenant, key });
       return stored && resultOf(stored);
     },
+    statement: (references) => readStatement(db, { tenant, references }),
+    listCharges: (page) => listCharges(db, { tenant, ...page }),
   });
 
   async function doneOnce(

@@ -13,12 +13,15 @@ export function withTimeout(providerOf: ProviderOf, timeoutMs: number): Provider
   };
   return (tenant) => {
     const provider = providerOf(tenant);
+    const listCharges = provider.listCharges?.bind(provider);
     return {
       authorize: (request) => bounded(provider.authorize(request)),
       capture: (request) => bounded(provider.capture(request)),
       void: (request) => bounded(provider.void(request)),
       refund: (request) => bounded(provider.refund(request)),
       lookup: (key) => bounded(provider.lookup(key)),
+      statement: (references) => bounded(provider.statement(references)),
+      ...(listCharges ? { listCharges: (page) => bounded(listCharges(page)) } : {}),
     } satisfies PaymentProvider;
   };
 }

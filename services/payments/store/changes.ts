@@ -50,6 +50,31 @@ export async function saveChanges(tx: Transaction<PaymentsTables>, decided: read
   );
 }
 
+/**
+ * Plans what a payment needs and what is not planned; what is planned keeps its time. The payment must be locked: whoever
+ * does its work has either booked it, or will find it as it is now.
+ */
+export async function planForgotten(
+  tx: Transaction<PaymentsTables>,
+  { payment, needed }: { payment: Payment; needed: Work | undefined },
+  { cause, now }: { cause: Cause; now: Date },
+): Promise<void> {
+  const { tenant, orderId } = payment;
+  const refunds = await sql<{ key: string }>`
+    select refund_id as key from refund
+    where tenant_id = ${tenant} and order_id = ${orderId} and state = 'DUE' and not exists (
+      select from due_work
+      where kind = ${dueKinds.refund} and due_work.tenant_id = refund.tenant_id and due_work.key = refund.refund_id
+    )`.execute(tx);
+  const items = refunds.rows.map(({ key }): NewDueItem => ({ kind: dueKinds.refund, tenant, key, dueTime: now, cause }));
+  if (needed) {
+    const planned = await sql`
+      select from due_work where kind = ${dueKinds[needed]} and tenant_id = ${tenant} and key = ${orderId}`.execute(tx);
+    if (planned.rows.length === 0) items.push(dueItem(payment, needed, { cause, now }));
+  }
+  await planDue(tx, items);
+}
+
 async function insertMovements(tx: Transaction<PaymentsTables>, decided: readonly Decided[], now: Date): Promise<void> {
   const rows = decided.flatMap(({ change }) =>
     change.movements.map((movement) => ({

@@ -10,7 +10,7 @@ export interface OrderKey {
   orderId: string;
 }
 
-const paymentColumns = sql`
+export const paymentColumns = sql`
   payment.tenant_id as tenant, payment.order_id as "orderId", payment.payment_id as "paymentId", payment.state,
   payment.currency_code as "currencyCode", payment.amount_minor_units as amount,
   payment.authorized_minor_units as authorized, payment.voided_minor_units as voided,
@@ -18,7 +18,9 @@ const paymentColumns = sql`
   payment.refunded_minor_units as refunded, payment.decline_code as "declineCode",
   payment.payment_token as "paymentToken", payment.deadline, payment.ask_time as "askTime",
   payment.provider_reference as "providerReference", payment.cancel_requested as "cancelRequested",
-  payment.capture_requested as "captureRequested", payment.void_reason as "voidReason", payment.sequence, payment.version,
+  payment.capture_requested as "captureRequested", payment.void_reason as "voidReason",
+  payment.refused_work as "refusedWork", payment.refused_code as "refusedCode", payment.undo_reason as "undoReason",
+  payment.sequence, payment.version,
   payment.due_event_id as "dueEventId", payment.create_time as "createTime", payment.update_time as "updateTime"`;
 
 /** The row as the database names it; for many rows at once in one parameter. */
@@ -41,6 +43,9 @@ const paymentRow = (payment: Payment) => ({
   cancel_requested: payment.cancelRequested,
   capture_requested: payment.captureRequested,
   void_reason: payment.voidReason,
+  refused_work: payment.refusedWork,
+  refused_code: payment.refusedCode,
+  undo_reason: payment.undoReason,
   sequence: payment.sequence,
   version: payment.version,
   due_event_id: payment.dueEventId,
@@ -118,6 +123,9 @@ export async function updatePayments(tx: Transaction<PaymentsTables>, payments: 
       cancel_requested = changed.cancel_requested,
       capture_requested = changed.capture_requested,
       void_reason = changed.void_reason,
+      refused_work = changed.refused_work,
+      refused_code = changed.refused_code,
+      undo_reason = changed.undo_reason,
       sequence = changed.sequence,
       version = payment.version + 1,
       update_time = changed.update_time

@@ -10,11 +10,13 @@ export interface RefundKey {
 
 export interface Refund extends OrderKey, RefundKey {
   amount: number;
+  state: "DUE" | "DONE" | "REFUSED";
   createTime: Date;
 }
 
 const refundColumns = sql`
-  tenant_id as tenant, refund_id as "refundId", order_id as "orderId", amount_minor_units as amount, create_time as "createTime"`;
+  tenant_id as tenant, refund_id as "refundId", order_id as "orderId", amount_minor_units as amount, state,
+  create_time as "createTime"`;
 
 export async function readRefunds(db: Kysely<PaymentsTables>, keys: readonly RefundKey[]): Promise<Refund[]> {
   const found = await sql<Refund>`
@@ -35,6 +37,24 @@ export async function finishRefunds(tx: Transaction<PaymentsTables>, keys: reado
     )
     returning ${refundColumns}`.execute(tx);
   return finished.rows.toSorted((one, other) => (one.refundId < other.refundId ? -1 : 1));
+}
+
+/** Marks refunds as refused for good. Answers those that were due until now; their payments must be locked. */
+export async function refuseRefunds(
+  tx: Transaction<PaymentsTables>,
+  refused: readonly (RefundKey & { code: string })[],
+): Promise<Refund[]> {
+  if (refused.length === 0) return [];
+  const marked = await sql<Refund>`
+    update refund set state = 'REFUSED', refusal_code = refused.code
+    from unnest(
+      ${refused.map(({ tenant }) => tenant)}::text[],
+      ${refused.map(({ refundId }) => refundId)}::text[],
+      ${refused.map(({ code }) => code)}::text[]
+    ) as refused (tenant, refund, code)
+    where refund.state = 'DUE' and refund.tenant_id = refused.tenant and refund.refund_id = refused.refund
+    returning ${refundColumns}`.execute(tx);
+  return marked.rows.toSorted((one, other) => (one.refundId < other.refundId ? -1 : 1));
 }
 
 export interface RequestKey {

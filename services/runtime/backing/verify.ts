@@ -1,6 +1,7 @@
 // Tells at the start, in one sentence, what would otherwise surface later as a hundred failed requests.
-import { jetstreamManager } from "@nats-io/jetstream";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { setTimeout as delay } from "node:timers/promises";
+import { JetStreamApiError, jetstreamManager } from "@nats-io/jetstream";
+import { connect, errors, type NatsConnection } from "@nats-io/transport-node";
 import { Client } from "pg";
 import { errorReason } from "./error-details.ts";
 import { natsVersionMin } from "./nats-binary.ts";
@@ -11,6 +12,11 @@ import { compareVersions } from "./version.ts";
 
 const verifyTimeoutMs = 5_000;
 const postgresVersionMin = 15;
+/** A cluster that has just begun has no leader for some seconds; elections may take more than one round. */
+const electionTimeoutMs = 30_000;
+const electionPollMs = 500;
+/** JetStream's code for a cluster without a leader. */
+const noLeader = 10008;
 
 /** Resolves to the server's version; StartupError unless a PostgreSQL 15 or newer answers, each step within `timeoutMs`. */
 export async function verifyDatabase(url: string, { timeoutMs = verifyTimeoutMs } = {}): Promise<string> {
@@ -42,7 +48,10 @@ async function askDatabase(url: string, timeoutMs: number): Promise<{ product: s
   }
 }
 
-/** Resolves to the server's version; StartupError unless a NATS 2.12 or newer with JetStream answers, each step within `timeoutMs`. */
+/**
+ * Resolves to the server's version; StartupError unless a NATS 2.12 or newer with JetStream answers, each step within
+ * `timeoutMs`. A cluster is given 30 s to find its leader.
+ */
 export async function verifyNats(url: string, { timeoutMs = verifyTimeoutMs } = {}): Promise<string> {
   const where = `The NATS server at ${redactUrl(url)}`;
   const connection = await connectOnce(url, timeoutMs).catch((error: unknown) => {
@@ -68,5 +77,19 @@ async function connectOnce(url: string, timeoutMs: number): Promise<NatsConnecti
 async function jetstreamProblem(connection: NatsConnection, timeoutMs: number): Promise<string | undefined> {
   if (!connection.info?.jetstream) return "not enabled";
   // A server that has it may still deny it to this account; the manager asks for the account's limits.
-  return jetstreamManager(connection, { timeout: timeoutMs }).then(() => undefined, errorReason);
+  const endMs = performance.now() + electionTimeoutMs;
+  for (;;) {
+    const problem = await jetstreamManager(connection, { timeout: Math.min(timeoutMs, 1_500) }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (problem === undefined) return undefined;
+    if (!isLeaderless(problem, connection) || performance.now() > endMs) return errorReason(problem);
+    await delay(electionPollMs);
+  }
+}
+
+function isLeaderless(problem: unknown, { info }: NatsConnection): boolean {
+  if (!info?.cluster) return false;
+  return problem instanceof errors.TimeoutError || (problem instanceof JetStreamApiError && problem.code === noLeader);
 }

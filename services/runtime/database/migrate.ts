@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { sql, type Kysely } from "kysely";
 import { Migrator, NO_MIGRATIONS, type Migration } from "kysely/migration";
 import * as runtimeTables from "./runtime-tables.ts";
+import * as deliveryTables from "./delivery-tables.ts";
 
 async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
   const files = (await readdir(folder)).filter((name) => /^\d{4}_.+\.ts$/.test(name));
@@ -12,7 +13,11 @@ async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
     ),
   );
   // Before any of the service's own, which start at 0001.
-  return Object.fromEntries([["0000_runtime_tables", runtimeTables satisfies Migration], ...loaded]);
+  const own: [string, Migration][] = [
+    ["0000_runtime_tables", runtimeTables],
+    ["0000_runtime_tables_2_delivery", deliveryTables],
+  ];
+  return Object.fromEntries([...own, ...loaded]);
 }
 
 async function migrator<Tables>(db: Kysely<Tables>, options: { schema: string; folder: URL }): Promise<Migrator> {
@@ -20,6 +25,8 @@ async function migrator<Tables>(db: Kysely<Tables>, options: { schema: string; f
   return new Migrator({
     db,
     provider: { getMigrations: () => Promise.resolve(migrations) },
+    // The runtime's next migration comes after a service's first ones where that service is older.
+    allowUnorderedMigrations: true,
     migrationTableSchema: options.schema,
     migrationTableName: "migration",
     migrationLockTableName: "migration_lock",

@@ -36,3 +36,11 @@ test("a repeat that never comes is not waited for without end", () => {
   expect(sequences(barrier.expire(100))).toEqual([5]);
   expect(sequences(barrier.arrive(arrival(6, 2), 101))).toEqual([6]);
 });
+
+test("a repeat of what has arrived before, whose acknowledgement was lost, lets nothing through", () => {
+  const barrier = createBarrier({ deliveredSoFar: 0, unacknowledged: 0, waitMs: 100, nowMs: 0 });
+  expect(sequences(barrier.arrive(arrival(1, 1), 0))).toEqual([1]);
+  expect(barrier.arrive(arrival(3, 3), 1)).toEqual([]);
+  expect(barrier.arrive(arrival(1, 4, true), 2)).toEqual([]);
+  expect(sequences(barrier.arrive(arrival(2, 5, true), 3))).toEqual([1, 2, 3]);
+});

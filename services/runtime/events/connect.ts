@@ -4,6 +4,13 @@ import { natsConnectionOptions } from "../backing/nats-url.ts";
 import type { Logger } from "../log.ts";
 
 const reconnectWaitMs = 250;
+/** A server that is silent, not gone, is left after two to three of these. */
+const pingEveryMs = 1_000;
+/**
+ * For questions to JetStream. While leaders change an answer may never come, and who waits for it long does nothing else
+ * meanwhile.
+ */
+export const jetStreamTimeoutMs = 1_500;
 
 /** Connects, or throws where nothing answers within five seconds. */
 export async function connectNats(options: { url: string; name: string; log: Logger }): Promise<NatsConnection> {
@@ -13,7 +20,7 @@ export async function connectNats(options: { url: string; name: string; log: Log
     maxReconnectAttempts: -1,
     reconnectTimeWait: reconnectWaitMs,
     timeout: 5_000,
-    pingInterval: 5_000,
+    pingInterval: pingEveryMs,
     maxPingOut: 2,
   });
   void logStatus(connection, options.log);

@@ -1,5 +1,5 @@
 // Pulls one partition's events and feeds them to its worker, across reconnects and restarts of the server.
-import type { ConsumerMessages, JetStreamClient, JsMsg } from "@nats-io/jetstream";
+import { JetStreamApiError, type Consumer, type ConsumerMessages, type JetStreamClient, type JsMsg } from "@nats-io/jetstream";
 import type { Kysely } from "kysely";
 import type { Lease } from "../lease/lease-store.ts";
 import type { LeasedTask } from "../lease/lease-keeper.ts";
@@ -14,8 +14,10 @@ import { ackWaitMs, durableName, eventStream } from "./streams.ts";
 const pullMessages = 200;
 /** Short, because a pull that outlives a step-down of the leader waits in vain. */
 const pullExpiresMs = 5_000;
-const heartbeatMs = 1_000;
-const barrierWaitMs = ackWaitMs + 1_000;
+/** Two missed in a row, and events are asked for again: their leader may have changed without a word. */
+const heartbeatMs = 500;
+/** A leader that was just elected looks for what is due only after a second or so. */
+const barrierWaitMs = ackWaitMs + 2_000;
 const barrierCheckMs = 250;
 
 interface Arrived extends Arrival {
@@ -81,8 +83,27 @@ async function startPulling(
     expires: pullExpiresMs,
     idle_heartbeat: heartbeatMs,
     abort_on_missing_resource: true,
+    // Asks again at once. The client would otherwise first look whether the consumer is there, and while its leader
+    // changes wait for that answer, and then as long as a pull lasts.
+    bind: true,
   });
+  void endWhereGone(consumer, messages);
   return { messages, barrier };
+}
+
+/** Ends the pull where its consumer does not exist any more: nobody would ever answer it. */
+async function endWhereGone(consumer: Consumer, messages: ConsumerMessages): Promise<void> {
+  let isAsking = false;
+  for await (const { type } of messages.status()) {
+    if (isAsking || (type !== "heartbeats_missed" && type !== "no_responders")) continue;
+    isAsking = true;
+    void consumer
+      .info()
+      .catch((error: unknown) => {
+        if (error instanceof JetStreamApiError && error.status === 404) messages.stop(error);
+      })
+      .finally(() => (isAsking = false));
+  }
 }
 
 async function pull(

@@ -63,7 +63,9 @@ export interface ParsedSubject {
   redriven: boolean;
 }
 
-const storedPattern = /^(redrive\.[a-z]+\.)?p\.\d+\.(ordermesh\.[a-z]+\.events\.v[0-9]+\.[A-Za-z0-9]+)\.([^.]+)\.([^.]+)$/;
+// A stranger's tenant and key may be other than ours, as far as PostgreSQL and its indexes can hold them.
+const storedPattern =
+  /^(redrive\.[a-z]+\.)?p\.\d+\.(ordermesh\.[a-z]+\.events\.v[0-9]+\.[A-Za-z0-9]+)\.([\x21-\x2d\x2f-\x7e]{1,128})\.([\x21-\x2d\x2f-\x7e]{1,128})$/;
 
 /** Takes a stored subject apart; undefined where it is none of ours. */
 export function parseStoredSubject(subject: string): ParsedSubject | undefined {

@@ -3,7 +3,9 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { JsMsg } from "@nats-io/jetstream";
 import { childTraceparent } from "../request-context.ts";
 import { parseStoredSubject } from "./contract.ts";
-import { readHeaders } from "./envelope.ts";
+import { readHeaders, takeHeaders } from "./envelope.ts";
+import { discardHeader } from "./redrive.ts";
+import { payloadBytesMax } from "./outgoing.ts";
 import type { Hearing, ReceivedEvent } from "./hearing.ts";
 
 export interface Delivery {
@@ -15,12 +17,21 @@ export interface Delivery {
   /** Tenant and key together: what is handled in order. */
   orderKey: string;
   redriven: boolean;
+  /** True where a person has given the event up: it counts as handled, and its handler is not asked. */
+  discarded: boolean;
 }
 
 /** A message that can never be handled, whatever is tried. */
 export interface Malformed {
   message: JsMsg;
-  code: "SUBJECT_UNKNOWN" | "ID_MISSING" | "ID_INVALID" | "TYPE_MISMATCH" | "VERSION_UNKNOWN" | "PAYLOAD_MALFORMED";
+  code:
+    | "SUBJECT_UNKNOWN"
+    | "ID_MISSING"
+    | "ID_INVALID"
+    | "TYPE_MISMATCH"
+    | "VERSION_UNKNOWN"
+    | "PAYLOAD_TOO_LARGE"
+    | "PAYLOAD_MALFORMED";
   reason: string;
 }
 
@@ -50,7 +61,9 @@ export function createDecoder(hears: readonly Hearing[]): Decoder {
 function decode(message: JsMsg, versions: ReadonlyMap<string, KnownVersion>): Delivery | Malformed {
   const subject = parseStoredSubject(message.subject);
   if (!subject) return { message, code: "SUBJECT_UNKNOWN", reason: `subject ${message.subject} is not that of an event` };
-  const envelope = readHeaders(message.headers);
+  const { headers, problem } = takeHeaders(() => message.headers);
+  if (problem !== "") return { message, code: "ID_MISSING", reason: `its headers cannot be read: ${problem}` };
+  const envelope = readHeaders(headers);
   if (envelope.id === "") return { message, code: "ID_MISSING", reason: "header ce-id is missing" };
   if (!idPattern.test(envelope.id))
     return { message, code: "ID_INVALID", reason: "header ce-id is not 1 to 128 printable characters" };
@@ -63,6 +76,14 @@ function decode(message: JsMsg, versions: ReadonlyMap<string, KnownVersion>): De
   }
   const version = versions.get(subject.typeName);
   if (!version) return { message, code: "VERSION_UNKNOWN", reason: `${subject.typeName} is not a version that is known here` };
+  const { byteLength } = message.data;
+  if (byteLength > payloadBytesMax) {
+    return {
+      message,
+      code: "PAYLOAD_TOO_LARGE",
+      reason: `${byteLength} bytes are more than an event may have (${payloadBytesMax})`,
+    };
+  }
   try {
     return {
       message,
@@ -70,6 +91,7 @@ function decode(message: JsMsg, versions: ReadonlyMap<string, KnownVersion>): De
       hearing: version.hearing,
       orderKey: `${subject.tenant}.${subject.key}`,
       redriven: subject.redriven,
+      discarded: subject.redriven && headers?.has(discardHeader) === true,
       event: {
         id: envelope.id,
         tenant: subject.tenant,

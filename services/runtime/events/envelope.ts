@@ -43,6 +43,22 @@ function timeOf(text: string, id: string): Date {
   return new Date(given >= timeMin && given <= timeMax ? given : timeMin);
 }
 
+export interface TakenHeaders {
+  /** Undefined where there are none, or where they cannot be read. */
+  headers: MsgHdrs | undefined;
+  /** Empty where they could be read. */
+  problem: string;
+}
+
+/** A message's headers. The server takes names of headers that our client throws at when it reads them. */
+export function takeHeaders(read: () => MsgHdrs | undefined): TakenHeaders {
+  try {
+    return { headers: read(), problem: "" };
+  } catch (error) {
+    return { headers: undefined, problem: (error as Error).message };
+  }
+}
+
 /** Reads what a sender wrote; senders are not trusted to have written all of it. */
 export function readHeaders(read: MsgHdrs | undefined): Envelope {
   const get = (name: string): string => read?.get(name) ?? "";

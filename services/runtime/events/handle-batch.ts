@@ -1,5 +1,6 @@
 // One batch, one transaction: fence, inbox, handlers. Either all of it is durable or nothing is.
 import type { Transaction } from "kysely";
+import { crashPoint } from "../faults.ts";
 import type { Lease } from "../lease/lease-store.ts";
 import { runInContext } from "../request-context.ts";
 import type { Delivery } from "./delivery.ts";
@@ -16,11 +17,12 @@ export async function handleBatch(database: BatchDatabase, lease: Lease, deliver
   const first = deliveries[0];
   if (!first) return;
   const { id, traceparent } = first.event.cause;
+  const hearings = new Set(deliveries.map(({ hearing }) => hearing.name));
   await runInContext({ requestId: id, traceparent, tenant: first.event.tenant }, () =>
     database.transaction(async (tx) => {
       const fresh = await enterInbox(tx, lease, deliveries);
       // A repeat inside the batch has one inbox row: the first delivery counts.
-      const toHandle = deliveries.filter((delivery) => fresh.delete(delivery.event.id));
+      const toHandle = deliveries.filter((delivery) => fresh.delete(delivery.event.id) && !delivery.discarded);
       for (const group of groupForHandlers(toHandle)) {
         const hearing = group[0]?.hearing;
         await hearing?.handle(
@@ -32,6 +34,8 @@ export async function handleBatch(database: BatchDatabase, lease: Lease, deliver
         tx,
         deliveries.filter((delivery) => delivery.redriven).map((delivery) => delivery.event.id),
       );
+      for (const name of hearings) crashPoint(name, "before_commit");
     }),
   );
+  for (const name of hearings) crashPoint(name, "after_commit");
 }

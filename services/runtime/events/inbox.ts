@@ -1,15 +1,7 @@
 // The inbox makes a repeat harmless: one row per event, in the transaction of its effect, behind the lease's fence.
 import { sql, type Kysely, type Transaction } from "kysely";
-import type { Lease } from "../lease/lease-store.ts";
+import { LeaseLost, type Lease } from "../lease/lease-store.ts";
 import type { Delivery } from "./delivery.ts";
-
-/** The lease has gone to another instance: nothing may be written under it any more. */
-export class LeaseLost extends Error {
-  constructor(lease: Lease) {
-    super(`lease ${lease.name} has gone to another instance`);
-    this.name = "LeaseLost";
-  }
-}
 
 /**
  * Marks events as handled and answers the ids of those that were not before. Holds the lease's row until the
@@ -22,7 +14,7 @@ export async function enterInbox<Tables>(
 ): Promise<Set<string>> {
   const entered = await sql<{ fenced: boolean; fresh: string[] | null }>`
     with fence as (
-      select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for share
+      select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for key share
     ), entered as (
       insert into inbox (event_id, event_time, stream_sequence)
       select event_id, event_time, stream_sequence
@@ -54,20 +46,34 @@ export async function readParked<Tables>(db: Kysely<Tables>, partition: number):
   return read.rows;
 }
 
-/** Remembers an event that could not be handled, before it leaves the consumer as a dead letter. */
+/**
+ * Remembers an event that could not be handled, before it leaves the consumer as a dead letter. False where it was
+ * handled after all, by whoever had the lease in between. Throws LeaseLost.
+ */
 export async function parkEvent<Tables>(
   db: Kysely<Tables>,
+  lease: Lease,
   delivery: Delivery,
   why: { partition: number; code: string; message: string; attempts: number },
-): Promise<void> {
+): Promise<boolean> {
   const { event, streamSequence } = delivery;
-  await sql`
-    insert into parked_event (event_id, tenant_id, key, partition, stream_sequence, code, message, attempts)
-    values (${event.id}, ${event.tenant}, ${event.key}, ${why.partition}, ${streamSequence}, ${why.code}, ${why.message}, ${why.attempts})
-    on conflict (event_id) do update
-      set code = excluded.code, message = excluded.message, attempts = parked_event.attempts + excluded.attempts, park_time = now()`.execute(
-    db,
-  );
+  const parked = await sql<{ fenced: boolean; parked: boolean }>`
+    with fence as (
+      select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for key share
+    ), parked as (
+      insert into parked_event (event_id, tenant_id, key, partition, stream_sequence, code, message, attempts)
+      select ${event.id}, ${event.tenant}, ${event.key}, ${why.partition}::integer, ${streamSequence}::bigint, ${why.code},
+        ${why.message}, ${why.attempts}::integer
+      from fence
+      where not exists (select from inbox where event_id = ${event.id} and event_time = ${event.time})
+      on conflict (event_id) do update
+        set code = excluded.code, message = excluded.message, attempts = parked_event.attempts + excluded.attempts, park_time = now()
+      returning 1
+    )
+    select exists (select from fence) as fenced, exists (select from parked) as parked`.execute(db);
+  const [row] = parked.rows;
+  if (!row?.fenced) throw new LeaseLost(lease);
+  return row.parked;
 }
 
 /** Forgets events that were handled after all. */

@@ -23,7 +23,7 @@ export interface OutgoingEvent {
 }
 
 /** Below nats-server's default max_payload of 1 MiB, with room for the headers. Bytes. */
-const payloadBytesMax = 1_000_000;
+export const payloadBytesMax = 1_000_000;
 
 /** The cause for events that a request leads to. */
 export function requestCause(): Cause {

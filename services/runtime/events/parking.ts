@@ -3,12 +3,21 @@ import type { ParkedEvent } from "./inbox.ts";
 
 export type ParkingVerdict = "free" | "behind" | "too_early" | "parked_already";
 
+export interface JudgedEvent {
+  eventId: string;
+  orderKey: string;
+  redriven: boolean;
+  /** Given up by a person: it may go whatever waits before it. */
+  discarded: boolean;
+}
+
 export interface Parking {
   /**
    * May this event be handled? "behind": an earlier event of its key is parked. "too_early": it was redriven before
-   * the one it waits for. "parked_already": it came again, because its end did not reach the server.
+   * the one it waits for, and that is not going with it. "parked_already": it came again, because its end did not reach
+   * the server.
    */
-  judge(event: { eventId: string; orderKey: string; streamSequence: number; redriven: boolean }): ParkingVerdict;
+  judge(event: JudgedEvent, isGoing: (eventId: string) => boolean): ParkingVerdict;
   park(event: ParkedEvent): void;
   unpark(eventId: string, orderKey: string): void;
 }
@@ -26,12 +35,14 @@ export function createParking(initial: readonly ParkedEvent[]): Parking {
   };
   for (const event of initial) park(event);
   return {
-    judge: ({ eventId, orderKey, redriven }) => {
+    judge: ({ eventId, orderKey, redriven, discarded }, isGoing) => {
       const parked = byKey.get(orderKey) ?? [];
-      const [first] = parked;
-      if (!first) return "free";
-      if (!redriven) return parked.some((other) => other.eventId === eventId) ? "parked_already" : "behind";
-      return first.eventId === eventId ? "free" : "too_early";
+      if (parked.length === 0 || discarded) return "free";
+      const isParked = parked.some((other) => other.eventId === eventId);
+      if (!redriven) return isParked ? "parked_already" : "behind";
+      // One that is not parked was handled already, or was never held back: the inbox knows.
+      if (!isParked) return "free";
+      return parked.find((other) => !isGoing(other.eventId))?.eventId === eventId ? "free" : "too_early";
     },
     park,
     unpark: (eventId, orderKey) => {

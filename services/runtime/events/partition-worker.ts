@@ -1,22 +1,24 @@
 // Works on one partition of a service's events: batches, order per key, retries, dead letters.
 import type { Kysely } from "kysely";
 import { isDatabaseConflict, isDatabaseUnavailable } from "../errors.ts";
-import type { Lease } from "../lease/lease-store.ts";
+import { crashPoint } from "../faults.ts";
+import { LeaseLost, type Lease } from "../lease/lease-store.ts";
 import type { Logger } from "../log.ts";
 import { createWakeUp } from "../wake-up.ts";
 import { endAsDeadLetter } from "./dead-letter.ts";
 import type { Delivery, Malformed } from "./delivery.ts";
 import { handleBatch, type BatchDatabase } from "./handle-batch.ts";
 import { RefusedEvent } from "./hearing.ts";
-import { LeaseLost, parkEvent, readParked } from "./inbox.ts";
+import { parkEvent, readParked } from "./inbox.ts";
 import { createParking, type Parking } from "./parking.ts";
 import { planRetry, splitBatch } from "./plan.ts";
-import { deliveriesMax } from "./streams.ts";
+import { ackWaitMs, deliveriesMax } from "./streams.ts";
+import { clearSuspect, countTryAlone, isSuspect, triesAloneMax } from "./suspects.ts";
 
 const batchMax = 100;
 const databaseRetryMs = 250;
 const conflictsMax = 5;
-const keepAliveEveryMs = 1_500;
+const keepAliveEveryMs = ackWaitMs * 0.3;
 const reasonCharactersMax = 2_000;
 
 export interface PartitionWorker {
@@ -77,7 +79,11 @@ export async function createPartitionWorker<Tables>(options: {
     const { event, orderKey, streamSequence, message } = delivery;
     const tried = attempts.get(streamSequence) ?? 0;
     // Parked before it ends: the other way round a crash would let the key's later events pass it.
-    await untilDatabaseAnswers(() => parkEvent(db, delivery, { partition, code, message: storable(reason), attempts: tried }));
+    const why = { partition, code, message: storable(reason), attempts: tried };
+    if (!(await untilDatabaseAnswers(() => parkEvent(db, lease, delivery, why)))) {
+      succeed([delivery]);
+      return;
+    }
     parking.park({ eventId: event.id, orderKey, streamSequence });
     attempts.delete(streamSequence);
     endAsDeadLetter(message, code, reason);
@@ -109,6 +115,7 @@ export async function createPartitionWorker<Tables>(options: {
   const succeed = (deliveries: readonly Delivery[]): void => {
     for (const delivery of deliveries) {
       const { streamSequence, orderKey, message, redriven, event } = delivery;
+      crashPoint(delivery.hearing.name, "before_ack");
       // After the commit: a crash before this line delivers again, and the inbox row absorbs the repeat.
       message.ack();
       attempts.delete(streamSequence);
@@ -123,10 +130,11 @@ export async function createPartitionWorker<Tables>(options: {
   /** Holds back what waits for an earlier event of its key; answers what may be handled now. */
   const admit = async (deliveries: readonly Delivery[]): Promise<Delivery[]> => {
     const admitted: Delivery[] = [];
+    const isGoing = (eventId: string): boolean => admitted.some(({ event }) => event.id === eventId);
     for (const delivery of deliveries) {
       const failed = failing.get(delivery.orderKey);
       if (failed && failed.streamSequence !== delivery.streamSequence) failed.waiting.push(delivery);
-      else if (await isFree(delivery, parking, park)) admitted.push(delivery);
+      else if (await isFree(delivery, { parking, isGoing, park })) admitted.push(delivery);
     }
     return admitted;
   };
@@ -149,6 +157,22 @@ export async function createPartitionWorker<Tables>(options: {
       return;
     }
     succeed(admitted);
+  };
+
+  const handleSuspect = async (delivery: Delivery): Promise<void> => {
+    const eventId = delivery.event.id;
+    const tries = await untilDatabaseAnswers(() => countTryAlone(db, eventId));
+    if (tries <= triesAloneMax) await handle([delivery]);
+    else await park(delivery, "PROCESS_DIED", `the process died ${triesAloneMax} times while it handled this event alone`);
+    await untilDatabaseAnswers(() => clearSuspect(db, eventId));
+  };
+
+  /** A repeat that we have asked for ourselves is no suspect: we are alive. */
+  const isMySuspect = (delivery: Delivery): boolean => isSuspect(delivery) && !attempts.has(delivery.streamSequence);
+
+  const handleInHand = async (): Promise<void> => {
+    if (!inHand.some(isMySuspect)) return handle(inHand);
+    for (const delivery of inHand) await (isMySuspect(delivery) ? handleSuspect(delivery) : handle([delivery]));
   };
 
   return {
@@ -180,7 +204,7 @@ export async function createPartitionWorker<Tables>(options: {
           }
           inHand = queue.slice(0, batchMax);
           queue = queue.slice(batchMax);
-          await handle(inHand);
+          await handleInHand();
           inHand = [];
         }
       } catch (error) {
@@ -198,18 +222,21 @@ export async function createPartitionWorker<Tables>(options: {
 
 async function isFree(
   delivery: Delivery,
-  parking: Parking,
-  park: (delivery: Delivery, code: string, reason: string) => Promise<void>,
+  to: {
+    parking: Parking;
+    isGoing: (eventId: string) => boolean;
+    park: (delivery: Delivery, code: string, reason: string) => Promise<void>;
+  },
 ): Promise<boolean> {
-  const { event, orderKey, streamSequence, redriven } = delivery;
-  switch (parking.judge({ eventId: event.id, orderKey, streamSequence, redriven })) {
+  const { event, orderKey, redriven, discarded } = delivery;
+  switch (to.parking.judge({ eventId: event.id, orderKey, redriven, discarded }, to.isGoing)) {
     case "free":
       return true;
     case "parked_already":
       endAsDeadLetter(delivery.message, "PARKED_ALREADY", "it is a dead letter already; its end did not arrive");
       return false;
     case "behind":
-      await park(delivery, "KEY_PARKED", "an earlier event of this key is a dead letter");
+      await to.park(delivery, "KEY_PARKED", "an earlier event of this key is a dead letter");
       return false;
     case "too_early":
       endAsDeadLetter(delivery.message, "REDRIVE_TOO_EARLY", "an earlier event of this key must be redriven first");

@@ -1,34 +1,37 @@
 // Publishes what the outbox holds, in the order of commits. One relay works per service, fenced by its lease.
-import type { JetStreamClient } from "@nats-io/jetstream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { sql, type Kysely } from "kysely";
+import type { Kysely } from "kysely";
+import { crashPoint } from "../faults.ts";
 import type { Lease } from "../lease/lease-store.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import type { WakeUp } from "../wake-up.ts";
-import { eventSubject } from "./contract.ts";
-import { writeHeaders } from "./envelope.ts";
-import type { OutgoingEvent } from "./outgoing.ts";
-
-interface OutboxRow extends Omit<OutgoingEvent, "cause"> {
-  outboxId: number;
-  xid: string;
-  causeId: string;
-  traceparent: string;
-  /** False while an older transaction is still open somewhere: what it writes would come before this row. */
-  settled: boolean;
-}
+import type { Bus } from "./bus.ts";
+import { createPublisher, keyNameOf, PublishFailed, type Published } from "./publish.ts";
+import {
+  addCheckpoint,
+  forgetUnsent,
+  moveCursor,
+  readOutbox,
+  readRetries,
+  readUnsentKeys,
+  setAside,
+  type OutboxRow,
+} from "./relay-store.ts";
+import { goBackToStream } from "./stream-check.ts";
 
 const batchMax = 500;
 /** Read beyond the batch, for rows that must go out before one of the batch. */
 const lookAheadMax = 250;
-const keysInFlightMax = 128;
-const publishTimeoutMs = 5_000;
 /** Without a wake-up, so that events of other processes and a lost wake-up are not left lying. */
 const idleWaitMs = 1_000;
 /** While an older transaction is open: most last for milliseconds, and one that does not must not be asked after so often. */
 const unsettledWaitMs = 3;
 const unsettledWaitMsMax = 200;
 const retryWaitMs = 500;
+const checkpointEveryMs = 5_000;
+/** How often the stream is asked whether it still has what it has acknowledged, besides after each reconnect. */
+const streamCheckEveryMs = 30_000;
 
 export interface RelayState {
   /** Age of the oldest event that is not yet published, in milliseconds; 0 where all are. */
@@ -40,74 +43,143 @@ export interface Relay {
   run(lease: Lease, signal: AbortSignal): Promise<void>;
 }
 
-export function createRelay<Tables>(options: { db: Kysely<Tables>; js: JetStreamClient; wakeUp: WakeUp; log: Logger }): Relay {
-  const { db, js, wakeUp, log } = options;
+export interface RelayOptions<Tables> {
+  service: string;
+  db: Kysely<Tables>;
+  bus: Pick<Bus, "connection" | "js" | "manager" | "restoreStreams">;
+  wakeUp: WakeUp;
+  metrics: Metrics;
+  log: Logger;
+}
+
+type Step = "worked" | "nothing" | "unsettled";
+
+export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
+  const { service, db, bus, wakeUp, log } = options;
+  const labels = { service };
+  const lag = options.metrics.gauge("ordermesh_relay_lag_seconds", "Age of the oldest unpublished event", ["service"]);
+  const aside = options.metrics.gauge("ordermesh_events_unsent_keys", "Keys of which an event cannot be published", ["service"]);
+  const published = options.metrics.counter("ordermesh_events_published_total", "Events published", ["service"]);
+  const publish = createPublisher(bus);
   let oldestWaiting: Date | undefined;
+  let keysAside = new Set<string>();
+  let checkStreamAfterMs = 0;
+  let checkpointAfterMs = 0;
+  void onReconnect(bus, () => {
+    checkStreamAfterMs = 0;
+    wakeUp.wake();
+  });
+  const lagMs = (): number => (oldestWaiting ? Math.max(0, Date.now() - oldestWaiting.getTime()) : 0);
 
-  const publish = async (row: OutboxRow): Promise<void> => {
-    const { causeId, traceparent, ...event } = row;
-    // A time-out means that the outcome is unknown: the repeat under the same Nats-Msg-Id is dropped by the server,
-    // and where it is not, by every consumer's inbox.
-    await js.publish(eventSubject(row.typeName, row.tenant, row.key), row.payload, {
-      headers: writeHeaders({ ...event, cause: { id: causeId, traceparent } }),
-      timeout: publishTimeoutMs,
+  const checkStream = async (lease: Lease): Promise<void> => {
+    if (performance.now() < checkStreamAfterMs) return;
+    const lost = await goBackToStream(db, bus, lease).catch((error: unknown) => {
+      throw new PublishFailed((error as Error).message, { cause: error });
     });
+    if (lost > 0) log.error({ events: lost }, "stream_lost_events_and_gets_them_again");
+    checkStreamAfterMs = performance.now() + streamCheckEveryMs;
   };
 
-  const publishBatch = async (rows: readonly OutboxRow[]): Promise<void> => {
-    const chains = chainsOf(rows);
-    let next = 0;
-    const worker = async (): Promise<void> => {
-      for (let chain = chains[next++]; chain; chain = chains[next++]) {
-        // One at a time per key: the second of two could otherwise arrive first.
-        for (const row of chain) await publish(row);
+  const keepAside = async (lease: Lease, events: Published["aside"]): Promise<void> => {
+    if (events.length === 0) return;
+    await db.transaction().execute((tx) => setAside(tx, lease, events));
+    for (const { row, code, message } of events) {
+      keysAside.add(keyNameOf(row));
+      log.error({ event: row.id, type: row.typeName, key: row.key, code, reason: message }, "event_unsent");
+    }
+  };
+
+  /** Tries events again that were set aside, where somebody has asked for it. */
+  const retryAside = async (lease: Lease): Promise<void> => {
+    const rows = await readRetries(db, batchMax);
+    if (rows.length > 0) {
+      const again = (await publish(rows, new Set())).aside;
+      await keepAside(lease, again);
+      const stillAside = new Set(again.map(({ row }) => row.id));
+      const sent = rows.map(({ id }) => id).filter((id) => !stillAside.has(id));
+      await db.transaction().execute((tx) => forgetUnsent(tx, lease, sent));
+    }
+    keysAside = await readUnsentKeys(db);
+  };
+
+  const send = async (lease: Lease, rows: readonly OutboxRow[], last: OutboxRow): Promise<void> => {
+    crashPoint(`${service}.relay`, "before_publish");
+    const { aside: unsent, acknowledged } = await publish(rows, keysAside);
+    crashPoint(`${service}.relay`, "after_publish");
+    await keepAside(lease, unsent);
+    const position = { xid: last.xid, id: last.outboxId };
+    const isMoved = await moveCursor(db, lease, { from: last, to: position, acknowledged });
+    // Somebody has put the cursor back meanwhile: the next step reads from there.
+    if (!isMoved) return;
+    published.inc(labels, rows.length - unsent.length);
+    if (acknowledged && performance.now() >= checkpointAfterMs) {
+      checkpointAfterMs = performance.now() + checkpointEveryMs;
+      await addCheckpoint(db, { position, acknowledged });
+    }
+  };
+
+  const step = async (lease: Lease): Promise<Step> => {
+    await checkStream(lease);
+    if (keysAside.size > 0) await retryAside(lease);
+    const rows = await readOutbox(db, batchMax + lookAheadMax);
+    oldestWaiting = rows[0]?.time;
+    lag.set(labels, lagMs() / 1_000);
+    aside.set(labels, keysAside.size);
+    const settled = rows.filter((row) => row.settled);
+    const last = settled.slice(0, batchMax).at(-1);
+    if (!last) return rows.length === 0 ? "nothing" : "unsettled";
+    await send(lease, withOvertaken(settled), last);
+    if (last === rows.at(-1)) oldestWaiting = undefined;
+    return "worked";
+  };
+
+  const work = async (lease: Lease, signal: AbortSignal): Promise<void> => {
+    checkStreamAfterMs = 0;
+    keysAside = await readUnsentKeys(db);
+    let unsettledRounds = 0;
+    while (!signal.aborted) {
+      try {
+        const done = await step(lease);
+        unsettledRounds = done === "unsettled" ? unsettledRounds + 1 : 0;
+        if (done === "nothing") await wakeUp.wait(idleWaitMs, signal);
+        if (done === "unsettled") await pause(unsettledWaitMs * 2 ** (unsettledRounds - 1), signal);
+      } catch (error) {
+        if (!(error instanceof PublishFailed)) throw error;
+        log.warn({ error: error.message }, "relay_publish_failed");
+        // The stream itself may be what is missing.
+        checkStreamAfterMs = 0;
+        await bus.restoreStreams(signal).catch((problem: unknown) => {
+          if (!signal.aborted) log.error({ error: (problem as Error).message }, "streams_not_restored");
+        });
+        await wakeUp.wait(retryWaitMs, signal);
       }
-    };
-    await Promise.all(Array.from({ length: Math.min(keysInFlightMax, chains.length) }, worker));
+    }
   };
 
+  // Who runs no relay has nothing waiting: the holder of the lease tells of the lag.
+  const forget = (): void => {
+    oldestWaiting = undefined;
+  };
   return {
-    state: () => ({ lagMs: oldestWaiting ? Date.now() - oldestWaiting.getTime() : 0 }),
+    state: () => ({ lagMs: lagMs() }),
     run: async (lease, signal) => {
-      let unsettledRounds = 0;
-      // Who runs no relay has nothing waiting: the holder of the lease tells of the lag.
-      signal.addEventListener("abort", () => (oldestWaiting = undefined), { once: true });
-      while (!signal.aborted) {
-        const rows = await readOutbox(db);
-        oldestWaiting = rows[0]?.time;
-        const settled = rows.filter((row) => row.settled);
-        const last = settled.slice(0, batchMax).at(-1);
-        if (!last) {
-          if (rows.length === 0) await wakeUp.wait(idleWaitMs, signal);
-          else
-            await sleep(Math.min(unsettledWaitMs * 2 ** unsettledRounds, unsettledWaitMsMax), undefined, { signal }).catch(
-              () => {},
-            );
-          unsettledRounds = rows.length === 0 ? 0 : unsettledRounds + 1;
-          continue;
-        }
-        unsettledRounds = 0;
-        try {
-          await publishBatch(withOvertaken(settled));
-        } catch (error) {
-          log.warn({ error: (error as Error).message, waiting: rows.length }, "relay_publish_failed");
-          await wakeUp.wait(retryWaitMs, signal);
-          continue;
-        }
-        if (!(await moveCursor(db, lease, last))) throw new Error("another relay has taken over");
-        if (last === rows.at(-1)) oldestWaiting = undefined;
+      signal.addEventListener("abort", forget, { once: true });
+      try {
+        await work(lease, signal);
+      } finally {
+        // Once more: the step that the abort has met may have read what waits after it.
+        if (signal.aborted) forget();
       }
     },
   };
 }
 
-/**
- * The rows of each key, in the order in which they were written. That is not always the order of their transactions: one
- * that began first may have waited for a row that the other had locked, and has then written after it.
- */
-function chainsOf(rows: readonly OutboxRow[]): OutboxRow[][] {
-  const byKey = Map.groupBy(rows, (row) => `${row.tenant}.${row.key}`);
-  return [...byKey.values()].map((chain) => chain.toSorted((one, other) => one.outboxId - other.outboxId));
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(Math.min(ms, unsettledWaitMsMax), undefined, { signal }).catch(() => {});
+}
+
+async function onReconnect({ connection }: Pick<Bus, "connection">, listener: () => void): Promise<void> {
+  for await (const { type } of connection.status()) if (type === "reconnect") listener();
 }
 
 /**
@@ -117,35 +189,10 @@ function chainsOf(rows: readonly OutboxRow[]): OutboxRow[][] {
 function withOvertaken(settled: readonly OutboxRow[]): OutboxRow[] {
   const batch = settled.slice(0, batchMax);
   const newest = new Map<string, number>();
-  for (const { tenant, key, outboxId } of batch) {
-    newest.set(`${tenant}.${key}`, Math.max(outboxId, newest.get(`${tenant}.${key}`) ?? 0));
+  for (const row of batch) {
+    const name = keyNameOf(row);
+    newest.set(name, Math.max(row.outboxId, newest.get(name) ?? 0));
   }
-  const overtaken = settled.slice(batchMax).filter((row) => row.outboxId < (newest.get(`${row.tenant}.${row.key}`) ?? 0));
+  const overtaken = settled.slice(batchMax).filter((row) => row.outboxId < (newest.get(keyNameOf(row)) ?? 0));
   return [...batch, ...overtaken];
-}
-
-/**
- * The next rows in commit order. A row is settled once every transaction older than its own has ended; ordering by id
- * alone would skip a row whose transaction took its id early and committed late.
- */
-async function readOutbox<Tables>(db: Kysely<Tables>): Promise<OutboxRow[]> {
-  const read = await sql<OutboxRow>`
-    select outbox.id as "outboxId", outbox.xid::text as xid, event_id as id, type_name as "typeName", tenant_id as tenant, key,
-      sequence, event_time as time, cause_id as "causeId", traceparent, payload,
-      outbox.xid < pg_snapshot_xmin(pg_current_snapshot()) as settled
-    from outbox, relay_cursor
-    where (outbox.xid, outbox.id) > (relay_cursor.xid, relay_cursor.id)
-    order by outbox.xid, outbox.id
-    limit ${batchMax + lookAheadMax}`.execute(db);
-  return read.rows;
-}
-
-/** False where the lease is no longer ours: a newer relay goes on from its own reading. */
-async function moveCursor<Tables>(db: Kysely<Tables>, lease: Lease, last: OutboxRow): Promise<boolean> {
-  const moved = await sql`
-    update relay_cursor set xid = ${last.xid}::xid8, id = ${last.outboxId}
-    where exists (
-      select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for share
-    )`.execute(db);
-  return moved.numAffectedRows === 1n;
 }

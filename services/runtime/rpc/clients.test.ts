@@ -34,7 +34,7 @@ function localClient(routes: (router: ConnectRouter) => void) {
 }
 
 function clientOf(given: { services: (typeof CatalogService)[]; routes: (router: ConnectRouter) => void; addresses: string[] }) {
-  const local = { services: given.services, routes: given.routes, options: testOptions() };
+  const local = { services: given.services, names: [], routes: given.routes, options: testOptions() };
   const clients: Clients = createClients({ local, addresses: () => given.addresses, log: silentLog });
   ended.push(() => clients.close());
   return clients.client(CatalogService);

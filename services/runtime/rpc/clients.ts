@@ -11,7 +11,12 @@ import { connectReplica, type Replica } from "./replica.ts";
 
 export interface ClientsOptions {
   /** The services of this process. Their routes are asked for at the first call, so that they may need clients themselves. */
-  local: { services: readonly DescService[]; routes: (router: ConnectRouter) => void; options: RouterOptions };
+  local: {
+    services: readonly DescService[];
+    names: readonly string[];
+    routes: (router: ConnectRouter) => void;
+    options: RouterOptions;
+  };
   /** Origins of the replicas of a service elsewhere, by its name such as "catalog"; empty where there is none. */
   addresses: (serviceName: string) => readonly string[];
   log: Logger;
@@ -20,6 +25,8 @@ export interface ClientsOptions {
 export interface Clients {
   /** Refusals of the service reach the caller as ConnectError with their reason. A service that is nowhere answers UNAVAILABLE. */
   client<Desc extends DescService>(service: Desc): Client<Desc>;
+  /** The same, for a contract that every service offers for itself. */
+  clientOf<Desc extends DescService>(contract: Desc, serviceName: string): Client<Desc>;
   /** The way to a service, for callers that know its methods by descriptor only. */
   transportFor(service: DescService): Transport;
   /** Closes the connections; calls under way fail. */
@@ -39,7 +46,9 @@ export function createClients({ local, addresses, log }: ClientsOptions): Client
   };
   const transportTo = (service: DescService): Transport => {
     if (localNames.has(service.typeName)) return localTransport;
-    const serviceName = serviceNameOf(service);
+    return remoteTransportTo(serviceNameOf(service));
+  };
+  const remoteTransportTo = (serviceName: string): Transport => {
     const transport = remoteTransports.get(serviceName) ?? connect(serviceName);
     remoteTransports.set(serviceName, transport);
     return transport;
@@ -47,6 +56,11 @@ export function createClients({ local, addresses, log }: ClientsOptions): Client
 
   return {
     client: (service) => createClient(service, withCallerContext(transportTo(service))),
+    clientOf: (contract, serviceName) =>
+      createClient(
+        contract,
+        withCallerContext(local.names.includes(serviceName) ? localTransport : remoteTransportTo(serviceName)),
+      ),
     transportFor: (service) => withCallerContext(transportTo(service)),
     close: () => {
       for (const replica of replicas) replica.close();

@@ -5,6 +5,7 @@ import { credentials, loadPackageDefinition, type ServiceClientConstructor } fro
 import { loadSync } from "@grpc/proto-loader";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Health as HealthService, HealthCheckResponse_ServingStatus as Status } from "#gen/grpc/health/v1/health_pb.ts";
+import { createMetrics } from "#runtime/metrics.ts";
 import { createHealth, type Health } from "./health.ts";
 import { serveTest, silentLog, type TestServer } from "./testing.fixture.ts";
 
@@ -21,7 +22,7 @@ beforeEach(async () => {
     },
     events: async () => setImmediate(),
   };
-  health = createHealth({ services: [catalog], checks, log: silentLog, intervalMs: 20 });
+  health = createHealth({ services: [catalog], metrics: createMetrics(), checks, log: silentLog, intervalMs: 20 });
   server = await serveTest({ routes: health.routes, fallback: health.fallback });
 });
 afterEach(async () => {
@@ -36,7 +37,7 @@ const get = async (path: string) => {
 };
 
 test("before the checks have run nothing is ready", () => {
-  const fresh = createHealth({ services: [], checks: { database: () => {} }, log: silentLog });
+  const fresh = createHealth({ services: [], metrics: createMetrics(), checks: { database: () => {} }, log: silentLog });
   expect(fresh.report()).toEqual({ ready: false, checks: { database: "not checked yet" } });
   fresh.stop();
 });
@@ -62,7 +63,13 @@ test("a check that hangs is cut after a second and not started again meanwhile",
     runs += 1;
     return new Promise<void>(() => {});
   };
-  const stuck = createHealth({ services: [], checks: { database: hanging }, log: silentLog, intervalMs: 10 });
+  const stuck = createHealth({
+    services: [],
+    metrics: createMetrics(),
+    checks: { database: hanging },
+    log: silentLog,
+    intervalMs: 10,
+  });
   expect(await stuck.refresh()).toEqual({ ready: false, checks: { database: "no answer within 1000 ms" } });
   await stuck.refresh();
   expect(runs).toBe(1);

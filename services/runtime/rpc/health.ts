@@ -7,12 +7,13 @@ import {
   type HealthCheckResponse_ServingStatus as ServingStatusValue,
 } from "#gen/grpc/health/v1/health_pb.ts";
 import { refuse } from "#runtime/errors.ts";
+import type { Metrics } from "#runtime/metrics.ts";
 import { watchReadiness, type Readiness, type ReadinessOptions } from "./readiness.ts";
 import type { HttpHandler } from "./server.ts";
 
 export interface Health {
   routes: (router: ConnectRouter) => void;
-  /** Answers /healthz and /readyz, and 404 to the rest. */
+  /** Answers /healthz, /readyz and /metrics, and 404 to the rest. */
   fallback: HttpHandler;
   report: () => Readiness;
   /** Runs the checks now. */
@@ -23,7 +24,11 @@ export interface Health {
 }
 
 /** Health of the process and of each service in it, by full name; all are serving when all checks pass. */
-export function createHealth({ services, ...options }: ReadinessOptions & { services: readonly string[] }): Health {
+export function createHealth({
+  services,
+  metrics,
+  ...options
+}: ReadinessOptions & { services: readonly string[]; metrics: Metrics }): Health {
   const readiness = watchReadiness(options);
   const known = new Set(["", ...services]);
   const status = (): ServingStatusValue => (readiness.report().ready ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
@@ -56,6 +61,7 @@ export function createHealth({ services, ...options }: ReadinessOptions & { serv
     fallback: (request, response) => {
       const path = request.url?.split("?", 1)[0];
       if (path === "/healthz") return answerJson(response, 200, { status: "ok" });
+      if (path === "/metrics") return void answerMetrics(response, metrics);
       if (path !== "/readyz") return answerJson(response, 404, { message: "not found" });
       void readiness.refresh().then((report) => answerJson(response, report.ready ? 200 : 503, report));
     },
@@ -64,6 +70,12 @@ export function createHealth({ services, ...options }: ReadinessOptions & { serv
     drain: readiness.drain,
     stop: readiness.stop,
   };
+}
+
+async function answerMetrics(response: Parameters<HttpHandler>[1], metrics: Metrics): Promise<void> {
+  const text = await metrics.text();
+  response.writeHead(200, { "content-type": metrics.contentType, "cache-control": "no-store" });
+  response.end(text);
 }
 
 function answerJson(response: Parameters<HttpHandler>[1], status: number, body: object): void {

@@ -1,8 +1,8 @@
 // Does due work when it is due: wakes at the next due time, not by asking again and again.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Kysely } from "kysely";
-import type { Clock } from "../clock.ts";
 import { isDatabaseUnavailable } from "../errors.ts";
+import { crashPoint } from "../faults.ts";
 import { createGroupCommit } from "../group-commit.ts";
 import type { BatchDatabase } from "../events/handle-batch.ts";
 import type { LeasedTask } from "../lease/lease-keeper.ts";
@@ -28,10 +28,9 @@ export function dueTask<Tables>(options: {
   database: BatchDatabase;
   works: readonly DueWork[];
   wakeUp: WakeUp;
-  clock: Clock;
   log: Logger;
 }): LeasedTask {
-  const { db, database, works, wakeUp, clock, log } = options;
+  const { db, database, works, wakeUp, log } = options;
   const byKind = new Map(works.map((work) => [work.kind, work]));
   if (byKind.size !== works.length) throw new Error("two due works have the same kind");
   const kinds = [...byKind.keys()];
@@ -43,6 +42,7 @@ export function dueTask<Tables>(options: {
       createGroupCommit<PreparedItem, void>({
         commit: async (items) => {
           await inContextOf(items[0]?.row, () => applyDue(database, work, items));
+          crashPoint(work.kind, "after_commit");
           return items.map(() => undefined);
         },
         isOfOne: (error) => !isDatabaseUnavailable(error),
@@ -56,6 +56,7 @@ export function dueTask<Tables>(options: {
   const complete = async (work: DueWork, row: ClaimedItem): Promise<void> => {
     try {
       const prepared = await inContextOf(row, () => prepareDue(work, row));
+      crashPoint(work.kind, "after_provider");
       await appliers.get(work.kind)?.add(prepared);
     } catch (error) {
       const delayMs = dueRetryDelayMs(row.attempt);
@@ -63,7 +64,7 @@ export function dueTask<Tables>(options: {
         { kind: work.kind, key: row.key, attempt: row.attempt, delayMs, error: (error as Error).message },
         "due_work_failed",
       );
-      await postponeDue(db, [row], new Date(clock.now().getTime() + delayMs));
+      await postponeDue(db, [row], delayMs);
     }
   };
 
@@ -92,10 +93,9 @@ export function dueTask<Tables>(options: {
           await wakeUp.wait(sleepMsMax, signal);
           continue;
         }
-        const { claimed, nextTime } = await claimDue(db, { kinds: open, now: clock.now(), itemsMax: claimMax });
+        const { claimed, nextInMs = sleepMsMax } = await claimDue(db, { kinds: open, itemsMax: claimMax });
         for (const row of claimed) begin(row);
-        const sleepMs = nextTime ? nextTime.getTime() - clock.now().getTime() : sleepMsMax;
-        await wakeUp.wait(Math.min(Math.max(sleepMs, 1), sleepMsMax), signal);
+        await wakeUp.wait(Math.min(Math.max(nextInMs, 1), sleepMsMax), signal);
       }
       // What takes longer is left: it is claimed again by whoever comes, under the same idempotency keys.
       const ending = [...inFlight.values()].flatMap((items) => [...items]);

@@ -1,5 +1,6 @@
 // The due rows: claimed, done, and removed in the transaction of their effect.
 import { sql, type Kysely, type Transaction } from "kysely";
+import { crashPoint, shortenedMs } from "../faults.ts";
 import type { DueItem, DueWork } from "./due-work.ts";
 
 /** A due row as it is read. */
@@ -15,26 +16,29 @@ export interface ClaimedItem {
 }
 
 /** How long a claim keeps others away; whoever dies with it is replaced then. */
-const claimSeconds = 30;
+const claimSeconds = shortenedMs("ORDERMESH_TEST_CLAIM_MS", 30_000) / 1_000;
 
 export interface Claim {
   claimed: ClaimedItem[];
-  /** When the next row falls due or its claim ends; undefined where there is none. */
-  nextTime: Date | undefined;
+  /** Milliseconds until the next row falls due or its claim ends; undefined where there is none. */
+  nextInMs: number | undefined;
 }
 
-/** Claims rows that are due at the given time, oldest first, counts the attempt, and says when to come again. */
+/**
+ * Claims rows that are due, oldest first, counts the attempt, and says when to come again. What is due is judged by the
+ * database's clock, as leases are: a process whose clock is wrong ends nothing before its time and keeps no claim too long.
+ */
 export async function claimDue<Tables>(
   db: Kysely<Tables>,
-  { kinds, now, itemsMax }: { kinds: string[]; now: Date; itemsMax: number },
+  { kinds, itemsMax }: { kinds: string[]; itemsMax: number },
 ): Promise<Claim> {
-  const read = await sql<{ claimed: (Omit<ClaimedItem, "dueTime"> & { dueTime: string })[] | null; nextTime: Date | null }>`
+  const read = await sql<{ claimed: (Omit<ClaimedItem, "dueTime"> & { dueTime: string })[] | null; nextInMs: number | null }>`
     with claimed as (
       update due_work
-      set attempt = attempt + 1, claimed_until = ${now}::timestamptz + make_interval(secs => ${claimSeconds})
+      set attempt = attempt + 1, claimed_until = now() + make_interval(secs => ${claimSeconds})
       where id in (
         select id from due_work
-        where due_time <= ${now} and (claimed_until is null or claimed_until < ${now}) and kind = any(${kinds})
+        where due_time <= now() and (claimed_until is null or claimed_until < now()) and kind = any(${kinds})
         order by due_time
         limit ${itemsMax}
         for update skip locked
@@ -44,18 +48,18 @@ export async function claimDue<Tables>(
     select
       (select json_agg(claimed) from claimed) as claimed,
       (
-        select min(greatest(due_time, coalesce(claimed_until, due_time))) from due_work
+        select (extract(epoch from min(greatest(due_time, coalesce(claimed_until, due_time))) - now()) * 1000)::float8 from due_work
         where kind = any(${kinds}) and id not in (select id from claimed)
-      ) as "nextTime"`.execute(db);
+      ) as "nextInMs"`.execute(db);
   const row = read.rows[0];
   const claimed = (row?.claimed ?? []).map((item) => ({ ...item, dueTime: new Date(item.dueTime) }));
-  return { claimed, nextTime: row?.nextTime ?? undefined };
+  return { claimed, nextInMs: row?.nextInMs ?? undefined };
 }
 
-/** Gives failed rows back, to be claimed again at the given time. */
-export async function postponeDue<Tables>(db: Kysely<Tables>, items: readonly ClaimedItem[], retryTime: Date): Promise<void> {
+/** Gives failed rows back, to be claimed again after a delay. */
+export async function postponeDue<Tables>(db: Kysely<Tables>, items: readonly ClaimedItem[], delayMs: number): Promise<void> {
   await sql`
-    update due_work set due_time = ${retryTime}, claimed_until = null
+    update due_work set due_time = now() + make_interval(secs => ${delayMs / 1_000}), claimed_until = null
     from unnest(${items.map((item) => item.id)}::text[], ${items.map((item) => item.attempt)}::integer[]) as failed (id, attempt)
     where due_work.id = failed.id and due_work.attempt = failed.attempt`.execute(db);
 }
@@ -93,5 +97,6 @@ export async function applyDue<Tables>(
       .filter(({ row }) => mine.has(row.id))
       .map(({ row, prepared: result }) => ({ item: dueItem(row), prepared: result }));
     if (items.length > 0) await work.apply(tx as unknown as Transaction<never>, items as { item: DueItem; prepared: never }[]);
+    crashPoint(work.kind, "before_commit");
   });
 }

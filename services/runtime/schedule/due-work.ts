@@ -1,6 +1,7 @@
 // Work at a time: rows with a due time, which survive restarts, can be cancelled, and fire once.
 import { sql, type Transaction } from "kysely";
 import { noteWritten } from "../database/written-work.ts";
+import { processClock } from "../faults.ts";
 import { newId } from "../ids.ts";
 import type { Cause } from "../events/outgoing.ts";
 
@@ -36,24 +37,36 @@ export interface NewDueItem {
   tenant: string;
   key: string;
   dueTime: Date;
+  /** True where another service has named the time, so that it is right whatever our own clock says. */
+  isTold?: boolean;
   cause: Cause;
 }
 
-/** Plans work. A second plan for the same kind, tenant and key moves the first. */
+/**
+ * Plans work. A second plan for the same kind, tenant and key moves the first.
+ *
+ * What is due is judged by the database's clock. A time that was counted from our own clock, where that is wrong by more
+ * than a second, is moved by as much: "now" would otherwise come only when the wrong clock's hour has come.
+ */
 export async function planDue<Tables>(tx: Transaction<Tables>, items: readonly NewDueItem[]): Promise<void> {
   if (items.length === 0) return;
   noteWritten(tx, "dueWork");
   await sql`
+    with clocks as (select clock_timestamp() - ${processClock.now()}::timestamptz as behind)
     insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
-    select * from unnest(
+    select id, kind, tenant_id, key,
+      case when is_told or behind between interval '-1 s' and interval '1 s' then due_time else due_time + behind end,
+      cause_id, traceparent
+    from clocks, unnest(
       ${items.map(() => newId("due"))}::text[],
       ${items.map((item) => item.kind)}::text[],
       ${items.map((item) => item.tenant)}::text[],
       ${items.map((item) => item.key)}::text[],
       ${items.map((item) => item.dueTime)}::timestamptz[],
+      ${items.map((item) => item.isTold === true)}::boolean[],
       ${items.map((item) => item.cause.id)}::text[],
       ${items.map((item) => item.cause.traceparent)}::text[]
-    )
+    ) as planned (id, kind, tenant_id, key, due_time, is_told, cause_id, traceparent)
     on conflict (kind, tenant_id, key) do update
       set id = excluded.id, due_time = excluded.due_time, attempt = 0, claimed_until = null,
           cause_id = excluded.cause_id, traceparent = excluded.traceparent`.execute(tx);

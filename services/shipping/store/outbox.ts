@@ -53,6 +53,10 @@ function eventOf({ shipment, cause }: Step, time: Date): OutgoingEvent {
 export const dispatchKind = "shipping.dispatch";
 export const deliverKind = "shipping.deliver";
 
+/** The kind of due work that takes a step. */
+export const stepKinds = { dispatch: dispatchKind, deliver: deliverKind } as const;
+export type StepKind = (typeof stepKinds)[keyof typeof stepKinds];
+
 /**
  * Plans the next step of parcels. A plan is never taken back: it finds a stopped parcel and does nothing. Taking it back
  * would lock the parcel before the plan, while the plan's own work locks them the other way round.
@@ -60,7 +64,7 @@ export const deliverKind = "shipping.deliver";
 export async function planStep(
   tx: Transaction<Tables>,
   steps: readonly Step[],
-  { kind, dueTime }: { kind: typeof dispatchKind | typeof deliverKind; dueTime: Date },
+  { kind, dueTime }: { kind: StepKind; dueTime: Date },
 ): Promise<void> {
   await planDue(
     tx,

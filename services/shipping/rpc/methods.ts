@@ -10,11 +10,11 @@ import { requestCause, type Cause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { quote, zoneOf } from "./domain/rates.ts";
-import { stop, stopBeforeParcel, type Shipment, type StopOutcome } from "./domain/shipment.ts";
-import { tellOf } from "./store/outbox.ts";
-import { findRates } from "./store/rates.ts";
-import { findShipment, insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "./store/shipments.ts";
+import { quote, zoneOf } from "../domain/rates.ts";
+import { stop, stopBeforeParcel, type Shipment, type StopOutcome } from "../domain/shipment.ts";
+import { tellOf } from "../store/outbox.ts";
+import { findRates } from "../store/rates.ts";
+import { findShipment, insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "../store/shipments.ts";
 
 const stateMessages = {
   CREATED: State.CREATED,

@@ -1,0 +1,169 @@
+import { expect, test } from "vitest";
+import {
+  auditHeld,
+  auditOrderMoney,
+  auditOrderParcel,
+  auditOrderStock,
+  auditStuck,
+  isYoung,
+  type OrderBooks,
+  type OrderState,
+  type PaymentBooks,
+  type ReservationState,
+  type ShipmentState,
+} from "./audit-orders.ts";
+
+const now = new Date("2026-01-02T03:04:05Z");
+const before = (ms: number): Date => new Date(now.getTime() - ms);
+
+const order = (state: OrderState, change: Partial<OrderBooks> = {}): OrderBooks => ({
+  orderId: "ord_1",
+  state,
+  total: 1_000,
+  currencyCode: "EUR",
+  units: 3,
+  createTime: before(60_000),
+  stateTime: before(60_000),
+  waitsFor: "",
+  waitsUntil: undefined,
+  ...change,
+});
+
+const orderStates = ["PENDING", "PENDING_SHIPMENT", "SHIPPED", "DELIVERED", "CANCELLED"] as const;
+const reservationStates = ["HELD", "FIRM", "SHIPPED", "RELEASED", "REFUSED", undefined] as const;
+const shipmentStates = ["CREATED", "DISPATCHED", "DELIVERED", "STOPPED", undefined] as const;
+
+const stockFits: Record<OrderState, readonly (ReservationState | undefined)[]> = {
+  PENDING: reservationStates,
+  PENDING_SHIPMENT: ["HELD", "FIRM", "SHIPPED"],
+  SHIPPED: ["SHIPPED"],
+  DELIVERED: ["SHIPPED"],
+  CANCELLED: ["RELEASED", "REFUSED", undefined],
+};
+
+test.each(orderStates.flatMap((state) => reservationStates.map((reservation) => ({ state, reservation }))))(
+  "an order that is $state with stock that is $reservation",
+  ({ state, reservation }) => {
+    const finding = auditOrderStock(order(state), reservation && { orderId: "ord_1", state: reservation, units: 3 });
+    expect(finding === undefined).toBe(stockFits[state].includes(reservation));
+  },
+);
+
+test("other units than were ordered are a disagreement, except where they were given back", () => {
+  const held = { orderId: "ord_1", units: 2 };
+  expect(auditOrderStock(order("DELIVERED"), { ...held, state: "SHIPPED" })?.figures).toEqual({
+    order_state: "DELIVERED",
+    reservation_state: "SHIPPED",
+    units_ordered: "3",
+    units_held: "2",
+  });
+  expect(auditOrderStock(order("CANCELLED"), { ...held, state: "RELEASED" })).toBeUndefined();
+});
+
+const parcelFits: Record<OrderState, readonly (ShipmentState | undefined)[]> = {
+  PENDING: shipmentStates,
+  PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERED", undefined],
+  SHIPPED: ["DISPATCHED", "DELIVERED"],
+  DELIVERED: ["DELIVERED"],
+  CANCELLED: ["STOPPED", undefined],
+};
+
+test.each(orderStates.flatMap((state) => shipmentStates.map((parcel) => ({ state, parcel }))))(
+  "an order that is $state with a parcel that is $parcel",
+  ({ state, parcel }) => {
+    const finding = auditOrderParcel(order(state), parcel && { orderId: "ord_1", state: parcel });
+    expect(finding === undefined).toBe(parcelFits[state].includes(parcel));
+  },
+);
+
+const payment = (state: PaymentBooks["state"], change: Partial<PaymentBooks> = {}): PaymentBooks => ({
+  orderId: "ord_1",
+  state,
+  currencyCode: "EUR",
+  amount: 1_000,
+  captured: 0,
+  refunded: 0,
+  undoing: false,
+  ...change,
+});
+const taken = payment("CAPTURED", { captured: 1_000 });
+
+test.each<{ state: OrderState; why: string; books: PaymentBooks | undefined; fits: boolean }>([
+  { state: "PENDING", why: "no payment", books: undefined, fits: true },
+  { state: "PENDING", why: "money held", books: payment("AUTHORIZED"), fits: true },
+  { state: "PENDING_SHIPMENT", why: "no payment", books: undefined, fits: false },
+  { state: "PENDING_SHIPMENT", why: "money held", books: payment("AUTHORIZED"), fits: true },
+  { state: "PENDING_SHIPMENT", why: "other money held", books: payment("AUTHORIZED", { amount: 999 }), fits: false },
+  { state: "PENDING_SHIPMENT", why: "money taken", books: taken, fits: true },
+  { state: "PENDING_SHIPMENT", why: "money voided", books: payment("VOIDED"), fits: false },
+  { state: "SHIPPED", why: "money taken", books: taken, fits: true },
+  { state: "SHIPPED", why: "money only held", books: payment("AUTHORIZED"), fits: false },
+  { state: "DELIVERED", why: "money taken", books: taken, fits: true },
+  {
+    state: "DELIVERED",
+    why: "money taken and given back later",
+    books: { ...taken, state: "REFUNDED", refunded: 1_000 },
+    fits: true,
+  },
+  { state: "DELIVERED", why: "money taken twice", books: { ...taken, captured: 2_000 }, fits: false },
+  { state: "DELIVERED", why: "money taken in part", books: { ...taken, captured: 999 }, fits: false },
+  { state: "DELIVERED", why: "money taken in another currency", books: { ...taken, currencyCode: "USD" }, fits: false },
+  { state: "DELIVERED", why: "no payment", books: undefined, fits: false },
+  { state: "CANCELLED", why: "no payment", books: undefined, fits: true },
+  { state: "CANCELLED", why: "money voided", books: payment("VOIDED"), fits: true },
+  { state: "CANCELLED", why: "money held", books: payment("AUTHORIZED"), fits: false },
+  { state: "CANCELLED", why: "money on its way back", books: payment("AUTHORIZED", { undoing: true }), fits: true },
+  { state: "CANCELLED", why: "money taken", books: taken, fits: false },
+  { state: "CANCELLED", why: "money taken and on its way back", books: { ...taken, undoing: true }, fits: true },
+  { state: "CANCELLED", why: "money taken and given back", books: { ...taken, state: "REFUNDED", refunded: 1_000 }, fits: true },
+  { state: "CANCELLED", why: "money given back in part", books: { ...taken, refunded: 400 }, fits: false },
+])("an order that is $state with $why: $fits", ({ state, books, fits }) => {
+  expect(auditOrderMoney(order(state), books) === undefined).toBe(fits);
+});
+
+test("what costs nothing needs no payment", () => {
+  expect(auditOrderMoney(order("DELIVERED", { total: 0 }), undefined)).toBeUndefined();
+});
+
+test.each([
+  { why: "is final", state: "DELIVERED", waitsFor: "", waitsUntil: undefined, letter: false, stuck: false },
+  { why: "has time left", state: "PENDING", waitsFor: "fraud", waitsUntil: before(-1), letter: false, stuck: false },
+  {
+    why: "is late within the grace",
+    state: "PENDING",
+    waitsFor: "fraud",
+    waitsUntil: before(1_000),
+    letter: false,
+    stuck: false,
+  },
+  { why: "is late", state: "PENDING", waitsFor: "fraud", waitsUntil: before(1_001), letter: false, stuck: true },
+  { why: "is late and has a letter", state: "PENDING", waitsFor: "fraud", waitsUntil: before(1_001), letter: true, stuck: false },
+  { why: "waits for nobody", state: "SHIPPED", waitsFor: "", waitsUntil: undefined, letter: false, stuck: true },
+] as const)("an order that $why is stuck: $stuck", ({ state, waitsFor, waitsUntil, letter, stuck }) => {
+  const finding = auditStuck(order(state, { waitsFor, waitsUntil }), { now, graceMs: 1_000, hasOpenLetter: letter });
+  expect(finding !== undefined).toBe(stuck);
+});
+
+test("an order is young until the grace is over", () => {
+  expect(isYoung(order("SHIPPED", { stateTime: before(999) }), { now, graceMs: 1_000 })).toBe(true);
+  expect(isYoung(order("SHIPPED", { stateTime: before(1_000) }), { now, graceMs: 1_000 })).toBe(false);
+});
+
+test.each([
+  { why: "goes on", state: "PENDING", stateAge: 9_000, heldAge: 9_000, found: false },
+  { why: "is cancelled", state: "CANCELLED", stateAge: 9_000, heldAge: 9_000, found: true },
+  { why: "was cancelled just now", state: "CANCELLED", stateAge: 100, heldAge: 9_000, found: false },
+  { why: "was cancelled, with a hold of just now", state: "CANCELLED", stateAge: 9_000, heldAge: 100, found: false },
+  { why: "does not exist", state: undefined, stateAge: 0, heldAge: 9_000, found: true },
+  { why: "does not exist, with a hold of just now", state: undefined, stateAge: 0, heldAge: 100, found: false },
+] as const)("what is held for an order that $why is stranded: $found", ({ state, stateAge, heldAge, found }) => {
+  const held = {
+    orderId: "ord_1",
+    check: "stock.stranded",
+    state: "HELD",
+    figure: "3 units",
+    updateTime: before(heldAge),
+  } as const;
+  const books = state && { state, stateTime: before(stateAge) };
+  expect(auditHeld(held, books, { now, graceMs: 1_000 }) !== undefined).toBe(found);
+});

@@ -1,0 +1,214 @@
+// What the other services' books must say of an order, by its state. Pure: several moments are compared here, so what
+// comes out is a suspicion until it is seen again.
+import type { Finding } from "./audit.ts";
+
+export type OrderState = "PENDING" | "PENDING_SHIPMENT" | "SHIPPED" | "DELIVERED" | "CANCELLED";
+export type ReservationState = "HELD" | "FIRM" | "SHIPPED" | "RELEASED" | "REFUSED";
+export type PaymentState = "PENDING" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
+export type ShipmentState = "CREATED" | "DISPATCHED" | "DELIVERED" | "STOPPED";
+
+export interface OrderBooks {
+  orderId: string;
+  state: OrderState;
+  total: number;
+  currencyCode: string;
+  units: number;
+  createTime: Date;
+  stateTime: Date;
+  /** Empty where it is final. */
+  waitsFor: string;
+  waitsUntil: Date | undefined;
+}
+
+export interface ReservationBooks {
+  orderId: string;
+  state: ReservationState;
+  units: number;
+}
+
+export interface PaymentBooks {
+  orderId: string;
+  state: PaymentState;
+  currencyCode: string;
+  amount: number;
+  captured: number;
+  refunded: number;
+  undoing: boolean;
+}
+
+export interface ShipmentBooks {
+  orderId: string;
+  state: ShipmentState;
+}
+
+export const isFinal = (state: OrderState): boolean => state === "DELIVERED" || state === "CANCELLED";
+
+/** Events about the state may still be under way for so long after it was entered. */
+export const isYoung = ({ stateTime }: OrderBooks, { now, graceMs }: { now: Date; graceMs: number }): boolean =>
+  now.getTime() - stateTime.getTime() < graceMs;
+
+/**
+ * Where the stock of an order may be; undefined stands for no reservation. A pending order's may be anywhere, and where the
+ * parcel has left, stock and money know it before the order does.
+ */
+const stockAllowed: Record<OrderState, readonly (ReservationState | undefined)[] | "any"> = {
+  PENDING: "any",
+  PENDING_SHIPMENT: ["HELD", "FIRM", "SHIPPED"],
+  SHIPPED: ["SHIPPED"],
+  DELIVERED: ["SHIPPED"],
+  CANCELLED: ["RELEASED", "REFUSED", undefined],
+};
+
+export function auditOrderStock(order: OrderBooks, reservation: ReservationBooks | undefined): Finding | undefined {
+  const allowed = stockAllowed[order.state];
+  if (allowed === "any") return undefined;
+  const isPlaced = allowed.includes(reservation?.state);
+  // What was given back has no units left to compare.
+  const isWhole = order.state === "CANCELLED" || reservation?.units === order.units;
+  if (isPlaced && isWhole) return undefined;
+  return {
+    check: "orders.stock",
+    key: order.orderId,
+    message: isPlaced
+      ? "other units are held than were ordered"
+      : `an order that is ${order.state} has a reservation that is ${reservation?.state ?? "NONE"}`,
+    figures: {
+      order_state: order.state,
+      reservation_state: reservation?.state ?? "NONE",
+      units_ordered: String(order.units),
+      units_held: String(reservation?.units ?? 0),
+    },
+  };
+}
+
+type MoneyRule = (order: OrderBooks, payment: PaymentBooks) => string | undefined;
+
+const takenInFull: MoneyRule = ({ total }, { captured }) => {
+  if (captured === total) return undefined;
+  return captured < total ? "goods have left without their money" : "more was taken than the order costs";
+};
+
+const moneyRules: Record<OrderState, MoneyRule> = {
+  PENDING: () => undefined,
+  PENDING_SHIPMENT: (order, payment) => {
+    if (payment.state === "AUTHORIZED")
+      return payment.amount === order.total ? undefined : "other money is held than the order costs";
+    return payment.state === "CAPTURED" ? takenInFull(order, payment) : "the order is ready and its money is not held";
+  },
+  SHIPPED: takenInFull,
+  DELIVERED: takenInFull,
+  CANCELLED: (_, { state, captured, refunded, undoing }) => {
+    if (undoing) return undefined;
+    if (state === "AUTHORIZED") return "a cancelled order still holds money";
+    return captured > refunded ? "a cancelled order was charged and not refunded" : undefined;
+  },
+};
+
+/** What costs nothing needs no payment. */
+function needsMoney({ state, total }: OrderBooks): boolean {
+  switch (state) {
+    case "PENDING":
+    case "CANCELLED":
+      return false;
+    case "PENDING_SHIPMENT":
+    case "SHIPPED":
+    case "DELIVERED":
+      return total > 0;
+  }
+}
+
+export function auditOrderMoney(order: OrderBooks, payment: PaymentBooks | undefined): Finding | undefined {
+  const message = payment ? moneyProblem(order, payment) : needsMoney(order) ? "there is no payment" : undefined;
+  if (message === undefined) return undefined;
+  return {
+    check: "orders.money",
+    key: order.orderId,
+    message,
+    figures: {
+      order_state: order.state,
+      payment_state: payment?.state ?? "NONE",
+      currency: order.currencyCode,
+      total: String(order.total),
+      amount: String(payment?.amount ?? 0),
+      captured: String(payment?.captured ?? 0),
+      refunded: String(payment?.refunded ?? 0),
+    },
+  };
+}
+
+function moneyProblem(order: OrderBooks, payment: PaymentBooks): string | undefined {
+  if (order.state !== "PENDING" && payment.currencyCode !== order.currencyCode) return "the payment is in another currency";
+  return moneyRules[order.state](order, payment);
+}
+
+const parcelAllowed: Record<OrderState, readonly (ShipmentState | undefined)[] | "any"> = {
+  PENDING: "any",
+  // Its parcel may not be made yet, or have left just now.
+  PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERED", undefined],
+  SHIPPED: ["DISPATCHED", "DELIVERED"],
+  DELIVERED: ["DELIVERED"],
+  CANCELLED: ["STOPPED", undefined],
+};
+
+export function auditOrderParcel(order: OrderBooks, shipment: ShipmentBooks | undefined): Finding | undefined {
+  const allowed = parcelAllowed[order.state];
+  if (allowed === "any" || allowed.includes(shipment?.state)) return undefined;
+  const parcel = shipment?.state ?? "NONE";
+  return {
+    check: "orders.parcel",
+    key: order.orderId,
+    message: `an order that is ${order.state} has a parcel that is ${parcel}`,
+    figures: { order_state: order.state, parcel_state: parcel },
+  };
+}
+
+/** An order whose time is over, unless an open dead letter of its key says why. */
+export function auditStuck(
+  order: OrderBooks,
+  { now, graceMs, hasOpenLetter }: { now: Date; graceMs: number; hasOpenLetter: boolean },
+): Finding | undefined {
+  if (isFinal(order.state) || hasOpenLetter) return undefined;
+  const { waitsFor, waitsUntil } = order;
+  if (waitsFor !== "" && waitsUntil && now.getTime() - waitsUntil.getTime() <= graceMs) return undefined;
+  return {
+    check: "orders.stuck",
+    key: order.orderId,
+    message: waitsFor === "" ? "it is not final and waits for nobody" : `it waits for ${waitsFor}, whose time is over`,
+    figures: { order_state: order.state, waits_for: waitsFor, waits_until: waitsUntil?.toISOString() ?? "" },
+  };
+}
+
+export function eventLost(order: OrderBooks): Finding {
+  return {
+    check: "events.lost",
+    key: order.orderId,
+    message: "it was accepted, and its OrderCreated is neither in the stream nor waits to be sent",
+    figures: { order_state: order.state, create_time: order.createTime.toISOString() },
+  };
+}
+
+/** What is held for an order, by whoever holds it. */
+export interface Held {
+  orderId: string;
+  check: "stock.stranded" | "money.stranded";
+  state: string;
+  figure: string;
+  updateTime: Date;
+}
+
+/** Something held whose order will never need it; the sweeper brings it to its end. */
+export function auditHeld(
+  held: Held,
+  order: Pick<OrderBooks, "state" | "stateTime"> | undefined,
+  { now, graceMs }: { now: Date; graceMs: number },
+): Finding | undefined {
+  const since = Math.max(held.updateTime.getTime(), order?.stateTime.getTime() ?? 0);
+  if (now.getTime() - since < graceMs || (order && order.state !== "CANCELLED")) return undefined;
+  const what = held.check === "stock.stranded" ? "stock" : "money";
+  return {
+    check: held.check,
+    key: held.orderId,
+    message: order ? `${what} is held for an order that is cancelled` : `${what} is held for an order that does not exist`,
+    figures: { order_state: order?.state ?? "NONE", held_state: held.state, held: held.figure },
+  };
+}

@@ -1,0 +1,22 @@
+// Requests that have a service publish again what it has written.
+import { Code, type ServiceImpl } from "@connectrpc/connect";
+import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
+import type { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
+import { refuse } from "#runtime/errors.ts";
+import { sendingServices } from "../events/event-types.ts";
+import type { OperationsRoutesOptions } from "./routes-options.ts";
+
+export function republishRoutes({
+  runtime,
+}: OperationsRoutesOptions): Pick<ServiceImpl<typeof OperationsService>, "republishEvents"> {
+  return {
+    republishEvents: async ({ service, sinceTime, actor, reason }) => {
+      if (!sendingServices.includes(service)) {
+        throw refuse(Code.InvalidArgument, "SERVICE_UNKNOWN", `no service that sends events is named ${service}`, { service });
+      }
+      const { events } = await runtime.clientOf(DeliveryService, service).republishEvents({ service, sinceTime });
+      runtime.log.warn({ service, actor, reason, events: Number(events) }, "events_asked_again");
+      return { events };
+    },
+  };
+}

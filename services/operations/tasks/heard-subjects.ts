@@ -1,0 +1,25 @@
+// Which messages of the stream some consumer of a service is given.
+import type { JetStreamManager } from "@nats-io/jetstream";
+import { eventStream } from "#runtime/events/streams.ts";
+
+const durablePattern = /^[a-z]+_p\d+$/;
+
+/** Asks the server for the filters of all consumers of services, and answers a test for subjects. */
+export async function readHeardSubjects(manager: JetStreamManager): Promise<(subject: string) => boolean> {
+  const filters: string[][] = [];
+  for await (const { name, config } of manager.consumers.list(eventStream)) {
+    if (durablePattern.test(name)) filters.push(...(config.filter_subjects ?? []).map((filter) => filter.split(".")));
+  }
+  return (subject) => {
+    const tokens = subject.split(".");
+    return filters.some((filter) => matches(filter, tokens));
+  };
+}
+
+/** "*" stands for one token, ">" at the end for one or more. */
+function matches(filter: readonly string[], tokens: readonly string[]): boolean {
+  const isOpen = filter.at(-1) === ">";
+  const fixed = isOpen ? filter.slice(0, -1) : filter;
+  if (isOpen ? tokens.length <= fixed.length : tokens.length !== fixed.length) return false;
+  return fixed.every((token, index) => token === "*" || token === tokens[index]);
+}

@@ -1,0 +1,55 @@
+// What must be true of an order in its own books, and what to say where it is not.
+import { stateChanges, type OrderState } from "./order.ts";
+
+/** An order and all that its own books say about it, read at one moment. */
+export interface AuditedOrder {
+  orderId: string;
+  state: OrderState;
+  subtotal: number;
+  shippingCost: number;
+  total: number;
+  lines: number;
+  /** Sum of units times price over all lines. */
+  linesTotal: number;
+  timeline: readonly { sequence: number; state: OrderState }[];
+  /** Whether work is planned that ends it when its time is over. */
+  isExpiryPlanned: boolean;
+}
+
+export interface Finding {
+  check: "orders.total" | "orders.timeline" | "orders.next_step";
+  key: string;
+  message: string;
+  figures: Record<string, string | number>;
+}
+
+export function auditOrder(order: AuditedOrder): Finding[] {
+  return [auditTotal(order), auditTimeline(order), auditNextStep(order)].flatMap((finding) => finding ?? []);
+}
+
+function auditTotal({ orderId: key, lines, linesTotal, subtotal, shippingCost, total }: AuditedOrder): Finding | undefined {
+  if (lines > 0 && linesTotal === subtotal && subtotal + shippingCost === total) return undefined;
+  const figures = { lines, lines_total: linesTotal, subtotal, shipping_cost: shippingCost, total };
+  return { check: "orders.total", key, message: "the lines and the shipping cost are not the total", figures };
+}
+
+function auditTimeline({ orderId: key, state, timeline }: AuditedOrder): Finding | undefined {
+  const isCounted = timeline.every(({ sequence }, index) => sequence === index + 1);
+  const isAllowed = timeline.every((entry, index) => {
+    const before = timeline[index - 1];
+    return before ? stateChanges[before.state].includes(entry.state) : entry.state === "pending";
+  });
+  if (isCounted && isAllowed && timeline.at(-1)?.state === state) return undefined;
+  const shown = timeline.map((entry) => `${entry.sequence} ${entry.state}`).join(", ");
+  return {
+    check: "orders.timeline",
+    key,
+    message: "the timeline does not lead to the state",
+    figures: { state, timeline: shown },
+  };
+}
+
+function auditNextStep({ orderId: key, state, isExpiryPlanned }: AuditedOrder): Finding | undefined {
+  if (state !== "pending" || isExpiryPlanned) return undefined;
+  return { check: "orders.next_step", key, message: "nothing is planned that ends it when its time is over", figures: { state } };
+}

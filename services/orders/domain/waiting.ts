@@ -1,0 +1,43 @@
+// Whom an order waits for, and until when at the latest.
+import type { FraudStatus, InventoryStatus, OrderState } from "./order.ts";
+
+export type Awaited = "inventory" | "fraud" | "review" | "payments" | "shipping";
+
+export interface WaitLimits {
+  /** From ready to dispatched. */
+  dispatchLimitMs: number;
+  /** From dispatched to delivered. */
+  deliveryLimitMs: number;
+}
+
+export interface Standing {
+  state: OrderState;
+  inventory: InventoryStatus;
+  fraud: FraudStatus;
+  /** When it entered its state. */
+  stateTime: Date;
+  expireTime: Date;
+}
+
+/** Undefined where the order is final and waits for nobody. */
+export function waitOf(order: Standing, limits: WaitLimits): { waitsFor: Awaited; waitsUntil: Date } | undefined {
+  const { state, stateTime, expireTime } = order;
+  switch (state) {
+    case "pending":
+      return { waitsFor: awaitedWhilePending(order), waitsUntil: expireTime };
+    case "pending_shipment":
+      return { waitsFor: "shipping", waitsUntil: new Date(stateTime.getTime() + limits.dispatchLimitMs) };
+    case "shipped":
+      return { waitsFor: "shipping", waitsUntil: new Date(stateTime.getTime() + limits.deliveryLimitMs) };
+    case "delivered":
+    case "cancelled":
+      return undefined;
+  }
+}
+
+/** Inventory and fraud are asked at once; payments once both are content. */
+function awaitedWhilePending({ inventory, fraud }: Standing): Awaited {
+  if (inventory !== "reserved") return "inventory";
+  if (fraud === "review") return "review";
+  return fraud === "cleared" ? "payments" : "fraud";
+}

@@ -1,0 +1,24 @@
+// ResumeOrder: an order that waits for its time and has lost the work that ends it gets that work again.
+import type { ResumeOrderRequest } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
+import { requestCause } from "#runtime/events/outgoing.ts";
+import { currentRequest } from "#runtime/request-context.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import { resumeExpiry } from "../events/announce.ts";
+import { keyOf, lockOrders } from "../store/progress.ts";
+import type { OrdersTables } from "../store/tables.ts";
+import { orderNotFound } from "./read.ts";
+
+export function resumeOrder({
+  transaction,
+  log,
+}: Pick<ServiceRuntime<OrdersTables>, "transaction" | "log">): (request: ResumeOrderRequest) => Promise<void> {
+  return ({ orderId, reason }) =>
+    transaction(async (tx) => {
+      const key = { tenant: currentRequest().tenant, orderId };
+      const order = (await lockOrders(tx, [key])).get(keyOf(key));
+      if (!order) throw orderNotFound(orderId);
+      if (order.progress.state !== "pending") return;
+      const isResumed = await resumeExpiry(tx, order, requestCause());
+      if (isResumed) log.info({ orderId, reason }, "order_resumed");
+    });
+}

@@ -1,0 +1,75 @@
+// Orders as an audit reads them: one statement, and so one moment of all tables.
+import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
+import type { AuditedOrder } from "../domain/audit.ts";
+import type { Standing } from "../domain/waiting.ts";
+import type { OrdersTables } from "./tables.ts";
+
+export interface AuditRow extends AuditedOrder, Standing {
+  currencyCode: string;
+  createTime: Date;
+  eventsSent: number;
+  /** Units of all lines together. */
+  units: number;
+}
+
+/** Kind of the due work that ends an order whose time is over. */
+export const expireKind = "orders.expire";
+
+async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>): Promise<AuditRow[]> {
+  const read = await sql<AuditRow>`
+    select orders.order_id as "orderId", orders.state, orders.currency_code as "currencyCode", orders.subtotal,
+      orders.shipping_cost as "shippingCost", orders.total, orders.events_sent as "eventsSent",
+      orders.create_time as "createTime", orders.expire_time as "expireTime",
+      coalesce(services.inventory_status, 'pending') as inventory, coalesce(services.fraud_status, 'pending') as fraud,
+      items.*, coalesce(way."timeline", '[]') as timeline, coalesce(way."stateTime", orders.create_time) as "stateTime",
+      exists (
+        select from due_work
+        where kind = ${expireKind} and due_work.tenant_id = orders.tenant_id and due_work.key = orders.order_id
+      ) as "isExpiryPlanned"
+    from (${chosen}) as orders
+    left join order_services services on services.tenant_id = orders.tenant_id and services.order_id = orders.order_id
+    cross join lateral (
+      select count(*)::integer as lines, coalesce(sum(quantity), 0)::bigint as units,
+        coalesce(sum(quantity * unit_price), 0)::bigint as "linesTotal"
+      from order_item where order_item.tenant_id = orders.tenant_id and order_item.order_id = orders.order_id
+    ) as items
+    cross join lateral (
+      select json_agg(json_build_object('sequence', sequence, 'state', step.state) order by sequence) as timeline,
+        (array_agg(time order by sequence desc))[1] as "stateTime"
+      from order_timeline step where step.tenant_id = orders.tenant_id and step.order_id = orders.order_id
+    ) as way
+    order by orders.order_id`.execute(db);
+  return read.rows;
+}
+
+/** A page of orders, oldest first. */
+export function readAuditPage(
+  db: Kysely<OrdersTables>,
+  page: { tenant: string; after: string | undefined; rowsMax: number; openOnly: boolean },
+): Promise<AuditRow[]> {
+  const open = page.openOnly ? sql`and state in ('pending', 'pending_shipment', 'shipped')` : sql``;
+  return readAudited(
+    db,
+    sql`
+      select * from orders
+      where tenant_id = ${page.tenant} and order_id > ${page.after ?? ""} ${open}
+      order by order_id limit ${page.rowsMax}`,
+  );
+}
+
+/** The given orders; those that do not exist are left out. */
+export function readAuditedOrders(
+  db: Kysely<OrdersTables>,
+  { tenant, orderIds }: { tenant: string; orderIds: readonly string[] },
+): Promise<AuditRow[]> {
+  return readAudited(db, sql`select * from orders where tenant_id = ${tenant} and order_id = any(${orderIds}::text[])`);
+}
+
+export async function isExpiryPlanned(
+  tx: Transaction<OrdersTables>,
+  { tenant, orderId }: { tenant: string; orderId: string },
+): Promise<boolean> {
+  const planned = await sql`
+    select from due_work where kind = ${expireKind} and tenant_id = ${tenant} and key = ${orderId}`.execute(tx);
+  return planned.rows.length > 0;
+}

@@ -1,0 +1,40 @@
+// The RPCs of payments.
+import type { ConnectRouter } from "@connectrpc/connect";
+import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
+import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import { currentRequest } from "#runtime/request-context.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import type { ProviderOf } from "../provider/contract.ts";
+import { readPayments } from "../store/audit.ts";
+import { readPayment, type PaymentsTables } from "../store/payments.ts";
+import { auditPayments } from "./audit.ts";
+import { listHeldPayments } from "./held.ts";
+import { paymentEntry, paymentNotFound, showPayment } from "./payment-message.ts";
+import { refundPayment } from "./refund.ts";
+import { undoPayment } from "./undo.ts";
+
+export function paymentRoutes(runtime: ServiceRuntime<PaymentsTables>, providerOf: ProviderOf): (router: ConnectRouter) => void {
+  const { db } = runtime;
+  const refund = refundPayment(runtime);
+  const audit = auditPayments(runtime, providerOf);
+  const undo = undoPayment(runtime);
+  return (router) => {
+    router.service(PaymentsService, {
+      getPayment: async ({ orderId }) => {
+        const payment = await readPayment(db, { tenant: currentRequest().tenant, orderId });
+        if (!payment) throw paymentNotFound(orderId);
+        return { payment: await showPayment(db, payment) };
+      },
+      refundPayment: async (request) => ({ payment: await refund(request) }),
+    });
+    router.service(PaymentsAuditService, {
+      auditPayments: audit,
+      auditOrderPayments: async ({ orderIds }) => {
+        const payments = await readPayments(db, { tenant: currentRequest().tenant, orderIds });
+        return { payments: payments.map(paymentEntry) };
+      },
+      listHeldPayments: (request) => listHeldPayments(runtime, request),
+      undoPayment: async (request) => ({ payment: paymentEntry(await undo(request)) }),
+    });
+  };
+}

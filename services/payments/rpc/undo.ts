@@ -1,0 +1,34 @@
+// UndoPayment: the money goes back, whether or not the order's own end says so.
+import type { UndoPaymentRequest } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
+import { requestCause } from "#runtime/events/outgoing.ts";
+import { currentRequest } from "#runtime/request-context.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import { neededWork, undo } from "../domain/movement.ts";
+import type { Payment } from "../domain/payment.ts";
+import { planForgotten, saveChanges } from "../store/changes.ts";
+import { keyOf, lockPayments, type PaymentsTables } from "../store/payments.ts";
+import { paymentNotFound } from "./payment-message.ts";
+
+export function undoPayment({
+  transaction,
+  clock,
+  log,
+}: Pick<ServiceRuntime<PaymentsTables>, "transaction" | "clock" | "log">): (request: UndoPaymentRequest) => Promise<Payment> {
+  return ({ orderId, reason }) =>
+    transaction(async (tx) => {
+      const key = { tenant: currentRequest().tenant, orderId };
+      const payment = (await lockPayments(tx, [key])).get(keyOf(key));
+      if (!payment) throw paymentNotFound(orderId);
+      const now = clock.now();
+      const cause = requestCause();
+      const change = undo(payment, reason);
+      if (change) {
+        await saveChanges(tx, [{ change, cause }], now);
+        log.info({ orderId, paymentId: payment.paymentId, state: payment.state }, "payment_undone");
+      }
+      const after = change ? { ...change.payment, updateTime: now } : payment;
+      // A payment whose next step was lost would otherwise wait for it with its money on the way.
+      await planForgotten(tx, { payment: after, needed: neededWork(after) }, { cause, now });
+      return after;
+    });
+}

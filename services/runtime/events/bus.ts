@@ -1,0 +1,13 @@
+// The connection to NATS and what is made of it, for those who work on streams themselves.
+import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/transport-node";
+import type { EventHub } from "./hub.ts";
+
+export interface Bus {
+  connection: NatsConnection;
+  js: JetStreamClient;
+  manager: JetStreamManager;
+  hub: EventHub;
+  /** Makes the declared streams where they are gone, as when somebody has deleted one. Waits for NATS until the signal aborts. */
+  restoreStreams(signal?: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,181 @@
+// The relay's SQL: what waits in the outbox, how far it was published, and what cannot be.
+import { sql, type Kysely, type Transaction } from "kysely";
+import { holdLease, type Lease } from "../lease/lease-store.ts";
+import type { OutgoingEvent } from "./outgoing.ts";
+
+/** A place in the order of commits. */
+export interface Position {
+  xid: string;
+  id: number;
+}
+
+export interface OutboxRow extends Omit<OutgoingEvent, "cause"> {
+  outboxId: number;
+  xid: string;
+  causeId: string;
+  traceparent: string;
+  /** Where the cursor was when the row was read. */
+  fromXid: string;
+  fromId: number;
+  /** False while an older transaction is still open somewhere: what it writes would come before this row. */
+  settled: boolean;
+}
+
+/** The last message that the stream has acknowledged to us; sequence 0 where there is none that it must have. */
+export interface Acknowledged {
+  streamSequence: number;
+  eventId: string;
+}
+
+export interface Cursor extends Position, Acknowledged {}
+
+const eventColumns = sql`
+  event_id as id, type_name as "typeName", tenant_id as tenant, key, sequence, event_time as time, cause_id as "causeId",
+  traceparent, payload`;
+
+export async function readCursor<Tables>(db: Kysely<Tables>): Promise<Cursor> {
+  const read = await sql<Cursor>`
+    select xid::text as xid, id, stream_sequence as "streamSequence", stream_event_id as "eventId" from relay_cursor`.execute(db);
+  const [cursor] = read.rows;
+  if (!cursor) throw new Error("the relay has no cursor");
+  return cursor;
+}
+
+/**
+ * The next rows in commit order. A row is settled once every transaction older than its own has ended; ordering by id
+ * alone would skip a row whose transaction took its id early and committed late.
+ */
+export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): Promise<OutboxRow[]> {
+  const read = await sql<OutboxRow>`
+    select outbox.id as "outboxId", outbox.xid::text as xid, ${eventColumns}, relay_cursor.xid::text as "fromXid",
+      relay_cursor.id as "fromId", outbox.xid < pg_snapshot_xmin(pg_current_snapshot()) as settled
+    from outbox, relay_cursor
+    where (outbox.xid, outbox.id) > (relay_cursor.xid, relay_cursor.id)
+    order by outbox.xid, outbox.id
+    limit ${rowsMax}`.execute(db);
+  return read.rows;
+}
+
+/**
+ * False where the cursor is no longer where the rows were read from: somebody wants events to be published again.
+ * Throws LeaseLost.
+ */
+export async function moveCursor<Tables>(
+  db: Kysely<Tables>,
+  lease: Lease,
+  move: { from: Pick<OutboxRow, "fromXid" | "fromId">; to: Position; acknowledged: Acknowledged | undefined },
+): Promise<boolean> {
+  const { from, to, acknowledged } = move;
+  const moved = await sql`
+    update relay_cursor
+    set xid = ${to.xid}::xid8, id = ${to.id},
+        stream_sequence = coalesce(${acknowledged?.streamSequence ?? null}::bigint, stream_sequence),
+        stream_event_id = coalesce(${acknowledged?.eventId ?? null}::text, stream_event_id)
+    where (xid, id) = (${from.fromXid}::xid8, ${from.fromId}::bigint)
+      and exists (
+        select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for key share
+      )`.execute(db);
+  if (moved.numAffectedRows === 1n) return true;
+  await db.transaction().execute((tx) => holdLease(tx, lease));
+  return false;
+}
+
+const checkpointsKept = "4 days";
+
+/** Writes down a place to go back to. */
+export async function addCheckpoint<Tables>(
+  db: Kysely<Tables>,
+  { position, acknowledged }: { position: Position; acknowledged: Acknowledged },
+): Promise<void> {
+  await sql`
+    insert into relay_checkpoint (stream_sequence, stream_event_id, xid, id)
+    values (${acknowledged.streamSequence}, ${acknowledged.eventId}, ${position.xid}::xid8, ${position.id})
+    on conflict (stream_sequence) do update
+      set stream_event_id = excluded.stream_event_id, xid = excluded.xid, id = excluded.id, publish_time = now()`.execute(db);
+  await sql`delete from relay_checkpoint where publish_time < now() - ${checkpointsKept}::interval`.execute(db);
+}
+
+/** Checkpoints below a place in the stream, newest first. */
+export async function readCheckpoints<Tables>(
+  db: Kysely<Tables>,
+  below: { streamSequence: number; rowsMax: number },
+): Promise<Cursor[]> {
+  const read = await sql<Cursor>`
+    select xid::text as xid, id, stream_sequence as "streamSequence", stream_event_id as "eventId"
+    from relay_checkpoint where stream_sequence < ${below.streamSequence}
+    order by stream_sequence desc limit ${below.rowsMax}`.execute(db);
+  return read.rows;
+}
+
+/** Goes back: what was published since is published again. Checkpoints of what is gone go too. */
+export async function goBack<Tables>(tx: Transaction<Tables>, lease: Lease, to: Cursor): Promise<void> {
+  await holdLease(tx, lease);
+  await sql`
+    update relay_cursor
+    set xid = ${to.xid}::xid8, id = ${to.id}, stream_sequence = ${to.streamSequence}, stream_event_id = ${to.eventId}`.execute(
+    tx,
+  );
+  await sql`delete from relay_checkpoint where stream_sequence > ${to.streamSequence}`.execute(tx);
+}
+
+/** Keys of which an event is set aside, also where it is to be tried again: what comes after it must wait. As tenant.key. */
+export async function readUnsentKeys<Tables>(db: Kysely<Tables>): Promise<Set<string>> {
+  const read = await sql<{ name: string }>`
+    select distinct tenant_id || '.' || key as name from unsent_event`.execute(db);
+  return new Set(read.rows.map(({ name }) => name));
+}
+
+/** Sets events aside that cannot be published, so that the others go on. */
+export async function setAside<Tables>(
+  tx: Transaction<Tables>,
+  lease: Lease,
+  events: readonly { row: OutboxRow; code: string; message: string }[],
+): Promise<void> {
+  if (events.length === 0) return;
+  await holdLease(tx, lease);
+  const column = <Value>(pick: (row: OutboxRow) => Value): Value[] => events.map(({ row }) => pick(row));
+  await sql`
+    insert into unsent_event (event_id, outbox_id, type_name, tenant_id, key, sequence, event_time, cause_id, traceparent, payload,
+      code, message)
+    select * from unnest(
+      ${column((row) => row.id)}::text[],
+      ${column((row) => row.outboxId)}::bigint[],
+      ${column((row) => row.typeName)}::text[],
+      ${column((row) => row.tenant)}::text[],
+      ${column((row) => row.key)}::text[],
+      ${column((row) => row.sequence)}::bigint[],
+      ${column((row) => row.time)}::timestamptz[],
+      ${column((row) => row.causeId)}::text[],
+      ${column((row) => row.traceparent)}::text[],
+      ${column((row) => row.payload)}::bytea[],
+      ${events.map(({ code }) => code)}::text[],
+      ${events.map(({ message }) => message)}::text[]
+    )
+    on conflict (event_id) do update set code = excluded.code, message = excluded.message, retry = false`.execute(tx);
+}
+
+/** Events set aside that somebody wants to be tried again, oldest first. */
+export async function readRetries<Tables>(db: Kysely<Tables>, rowsMax: number): Promise<OutboxRow[]> {
+  const read = await sql<OutboxRow>`
+    select outbox_id as "outboxId", '0' as xid, ${eventColumns}, '0' as "fromXid", 0 as "fromId", true as settled
+    from unsent_event where retry order by outbox_id limit ${rowsMax}`.execute(db);
+  return read.rows;
+}
+
+/** Forgets events set aside that were published after all. */
+export async function forgetUnsent<Tables>(tx: Transaction<Tables>, lease: Lease, eventIds: readonly string[]): Promise<void> {
+  if (eventIds.length === 0) return;
+  await holdLease(tx, lease);
+  const gone = await sql<{ tenant: string; key: string }>`
+    delete from unsent_event where event_id = any(${[...eventIds]}) returning tenant_id as tenant, key`.execute(tx);
+  // What was set aside behind them in the meantime waits for nothing any more.
+  await sql`
+    update unsent_event set retry = true
+    where (tenant_id, key) in (
+        select * from unnest(${gone.rows.map(({ tenant }) => tenant)}::text[], ${gone.rows.map(({ key }) => key)}::text[])
+      )
+      and not exists (
+        select from unsent_event other
+        where other.tenant_id = unsent_event.tenant_id and other.key = unsent_event.key and other.code <> 'KEY_UNSENT'
+      )`.execute(tx);
+}

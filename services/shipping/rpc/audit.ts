@@ -1,0 +1,81 @@
+// Shipping's own audit: where parcels stand, what they wait for, and bringing on one that waits for nothing.
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code, type ServiceImpl } from "@connectrpc/connect";
+import type { Transaction } from "kysely";
+import { DiscrepancySchema, type Discrepancy } from "#gen/ordermesh/audit/v1/audit_pb.ts";
+import { ShipmentState } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import type { ShipmentEntrySchema, ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
+import { refuse } from "#runtime/errors.ts";
+import { requestCause } from "#runtime/events/outgoing.ts";
+import { cutPage, readPageToken } from "#runtime/page-token.ts";
+import { currentRequest } from "#runtime/request-context.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import { auditShipment, nextStep, type Finding, type Progress } from "../domain/audit.ts";
+import { insertResumption, readProgressOf, readUnderWay } from "../store/audit.ts";
+import { planStep, stepKinds } from "../store/outbox.ts";
+import { keyOf, lockShipments, type Tables } from "../store/shipments.ts";
+
+const pageSizeDefault = 1_000;
+
+export function auditMethods(runtime: ServiceRuntime<Tables>): ServiceImpl<typeof ShippingAuditService> {
+  const { db, clock, log } = runtime;
+  return {
+    auditShipments: async ({ pageSize, pageToken }) => {
+      const { tenant } = currentRequest();
+      const rowsMax = pageSize || pageSizeDefault;
+      const after = readPageToken(pageToken) ?? "";
+      const found = await readUnderWay(db, { tenant, after, rowsMax: rowsMax + 1 });
+      const { rows, nextPageToken } = cutPage(found, rowsMax, ({ orderId }) => orderId);
+      const findings = rows.flatMap((progress) => auditShipment(progress) ?? []);
+      return { rowsChecked: BigInt(rows.length), discrepancies: findings.map(discrepancy), nextPageToken };
+    },
+
+    auditOrderShipments: async ({ orderIds }) => {
+      const found = await readProgressOf(db, { tenant: currentRequest().tenant, orderIds });
+      return { shipments: found.map(shipmentEntry) };
+    },
+
+    resumeShipment: async ({ orderId, reason }) => {
+      const { tenant } = currentRequest();
+      const { progress, isPlanned } = await runtime.transaction((tx) =>
+        resume(tx, { tenant, orderId, reason, now: clock.now() }),
+      );
+      if (isPlanned) log.warn({ orderId, state: progress.state }, "shipment_resumed_by_hand");
+      return { shipment: shipmentEntry(progress) };
+    },
+  };
+}
+
+/**
+ * Whoever takes a step of the parcel holds the parcel's lock while it plans the next one, so under that lock a plan that
+ * cannot be seen is not on its way either. A plan that is seen is left alone: its work may wait for this very lock.
+ */
+async function resume(
+  tx: Transaction<Tables>,
+  wish: { tenant: string; orderId: string; reason: string; now: Date },
+): Promise<{ progress: Progress; isPlanned: boolean }> {
+  const { tenant, orderId, reason, now } = wish;
+  const shipment = (await lockShipments(tx, [{ tenant, orderId }])).get(keyOf({ tenant, orderId }));
+  const [before] = await readProgressOf(tx, { tenant, orderIds: [orderId] });
+  if (!shipment || !before) {
+    throw refuse(Code.NotFound, "SHIPMENT_NOT_FOUND", `order ${orderId} has no shipment`, { orderId });
+  }
+  const step = nextStep(before.state);
+  if (!step || before.nextStepTime) return { progress: before, isPlanned: false };
+  const kind = stepKinds[step];
+  await planStep(tx, [{ shipment, cause: requestCause() }], { kind, dueTime: now });
+  await insertResumption(tx, { tenant, orderId, kind, reason, requestId: currentRequest().requestId }, now);
+  return { progress: { ...before, nextStepTime: now }, isPlanned: true };
+}
+
+function shipmentEntry({ orderId, state, updateTime, nextStepTime }: Progress): MessageInitShape<typeof ShipmentEntrySchema> {
+  return {
+    orderId,
+    state: ShipmentState[state],
+    updateTime: timestampFromDate(updateTime),
+    ...(nextStepTime && { nextStepTime: timestampFromDate(nextStepTime) }),
+  };
+}
+
+const discrepancy = (finding: Finding): Discrepancy => create(DiscrepancySchema, finding);

@@ -1,0 +1,51 @@
+// Parcels and their plans as an audit reads them: in one statement, so a step that is being taken agrees with itself.
+import { sql, type Kysely, type RawBuilder, type Transaction } from "kysely";
+import type { Progress } from "../domain/audit.ts";
+import { stepKinds, type StepKind } from "./outbox.ts";
+import type { OrderKey, Tables } from "./shipments.ts";
+
+async function readProgress(db: Kysely<Tables>, chosen: RawBuilder<unknown>): Promise<Progress[]> {
+  // A stopped parcel may still have a plan, which will find it and do nothing: that is no next step.
+  const { rows } = await sql<Progress>`
+    select order_id as "orderId", shipment_id as "shipmentId", state,
+      coalesce(deliver_time, stop_time, dispatch_time, create_time) as "updateTime",
+      due_work.due_time as "nextStepTime"
+    from (${chosen}) as shipment
+    left join due_work on due_work.tenant_id = shipment.tenant_id and due_work.key = shipment.order_id
+      and due_work.kind = case state when 'CREATED' then ${stepKinds.dispatch} when 'DISPATCHED' then ${stepKinds.deliver} end
+    order by order_id`.execute(db);
+  return rows;
+}
+
+/** Parcels that are made and have not arrived, in the order of their orders' ids. */
+export function readUnderWay(
+  db: Kysely<Tables>,
+  { tenant, after, rowsMax }: { tenant: string; after: string; rowsMax: number },
+): Promise<Progress[]> {
+  return readProgress(
+    db,
+    sql`
+      select * from shipment
+      where tenant_id = ${tenant} and order_id > ${after} and state in ('CREATED', 'DISPATCHED')
+      order by order_id limit ${rowsMax}`,
+  );
+}
+
+/** Where the parcels of orders stand; orders without one are missing. */
+export function readProgressOf(
+  db: Kysely<Tables>,
+  { tenant, orderIds }: { tenant: string; orderIds: readonly string[] },
+): Promise<Progress[]> {
+  return readProgress(db, sql`select * from shipment where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[])`);
+}
+
+export async function insertResumption(
+  tx: Transaction<Tables>,
+  resumption: OrderKey & { kind: StepKind; reason: string; requestId: string },
+  now: Date,
+): Promise<void> {
+  const { tenant, orderId, kind, reason, requestId } = resumption;
+  await sql`
+    insert into resumption (tenant_id, order_id, step, reason, request_id, create_time)
+    values (${tenant}, ${orderId}, ${kind}, ${reason}, ${requestId}, ${now})`.execute(tx);
+}

@@ -1,0 +1,160 @@
+// What the services have written, read from all their schemas at once: the services themselves are not asked.
+import type pg from "pg";
+import { waitsForProvider } from "../quiet.ts";
+
+export interface OrderRow {
+  orderId: string;
+  requestId: string | null;
+  state: string;
+  cancelReason: string;
+  total: number;
+  eventsSent: number;
+}
+
+export interface ItemRow {
+  orderId: string;
+  sku: string;
+  quantity: number;
+}
+
+export interface StockRow {
+  sku: string;
+  onHand: number;
+  reserved: number;
+  moved: number;
+}
+
+export interface ReservationRow {
+  orderId: string;
+  state: string;
+}
+
+export interface PaymentRow {
+  orderId: string;
+  paymentId: string;
+  state: string;
+  captured: number;
+  refunded: number;
+  ledgerAuthorized: number;
+  ledgerCaptured: number;
+  ledgerVoided: number;
+  ledgerRefunded: number;
+  /** Undefined-like where the provider holds nothing for it. */
+  providerReference: string | null;
+}
+
+export interface ChargeRow {
+  reference: string;
+  /** The key under which it was asked for: the payment's id and ":authorize". */
+  askedUnder: string | null;
+  authorized: number;
+  captured: number;
+  voided: number;
+  refunded: number;
+}
+
+export interface ShipmentRow {
+  orderId: string;
+  state: string;
+  isParcel: boolean;
+}
+
+export interface AssessmentRow {
+  orderId: string;
+  state: string;
+  decider: string | null;
+}
+
+export interface ParkedRow {
+  service: string;
+  eventId: string;
+  key: string;
+  code: string;
+  message: string;
+}
+
+export interface DueRow {
+  service: string;
+  kind: string;
+  key: string;
+  attempt: number;
+  dueTime: Date;
+}
+
+export interface Books {
+  orders: OrderRow[];
+  items: ItemRow[];
+  stock: StockRow[];
+  reservations: ReservationRow[];
+  payments: PaymentRow[];
+  charges: ChargeRow[];
+  shipments: ShipmentRow[];
+  assessments: AssessmentRow[];
+  parked: ParkedRow[];
+  /** Work that is still planned and waits for nobody outside. */
+  due: DueRow[];
+}
+
+export async function readBooks(db: pg.Client, services: readonly string[]): Promise<Books> {
+  const read = async <Row>(statement: string): Promise<Row[]> => (await db.query(statement)).rows as Row[];
+  return {
+    orders: await read(`
+      select order_id as "orderId", request_id as "requestId", state, cancel_reason as "cancelReason",
+        total::float8 as total, events_sent as "eventsSent"
+      from orders.orders`),
+    items: await read(
+      `select order_id as "orderId", sku, sum(quantity)::float8 as quantity from orders.order_item group by 1, 2`,
+    ),
+    stock: await read(`
+      select sku, on_hand::float8 as "onHand", reserved::float8 as reserved,
+        (select coalesce(sum(quantity), 0)::float8 from inventory.stock_movement where stock_movement.sku = stock.sku) as moved
+      from inventory.stock`),
+    reservations: await read(`select order_id as "orderId", state from inventory.reservation`),
+    payments: await read(`
+      select order_id as "orderId", payment_id as "paymentId", state, provider_reference as "providerReference",
+        captured_minor_units::float8 as captured, refunded_minor_units::float8 as refunded,
+        ${["AUTHORIZATION", "CAPTURE", "VOID", "REFUND"].map(ledgerSum).join(", ")}
+      from payments.payment`),
+    charges: await read(`
+      select reference, authorized_minor_units::float8 as authorized, captured_minor_units::float8 as captured,
+        voided_minor_units::float8 as voided, refunded_minor_units::float8 as refunded,
+        (
+          select idempotency_key from payments.sandbox_operation
+          where sandbox_operation.reference = sandbox_charge.reference and kind = 'authorize'
+        ) as "askedUnder"
+      from payments.sandbox_charge`),
+    shipments: await read(`
+      select order_id as "orderId", state, ready_event_id is not null as "isParcel" from shipping.shipment`),
+    assessments: await read(`select order_id as "orderId", state, decider from fraud.assessment`),
+    parked: await read(
+      unionOf(
+        services,
+        (name) => `select '${name}' as service, event_id as "eventId", key, code, message from ${name}.parked_event`,
+      ),
+    ),
+    due: await read(
+      unionOf(
+        services,
+        (name) => `
+          select '${name}' as service, kind, key, attempt, greatest(due_time, claimed_until) as "dueTime"
+          from ${name}.due_work where not (${waitsForProvider})`,
+      ),
+    ),
+  };
+}
+
+const unionOf = (services: readonly string[], statement: (service: string) => string): string =>
+  services.map(statement).join(" union all ");
+
+const ledgerNames: Readonly<Record<string, string>> = {
+  AUTHORIZATION: "ledgerAuthorized",
+  CAPTURE: "ledgerCaptured",
+  VOID: "ledgerVoided",
+  REFUND: "ledgerRefunded",
+};
+
+const ledgerSum = (type: string): string => `
+  (
+    select coalesce(sum(amount_minor_units), 0)::float8 from payments.ledger_entry
+    where ledger_entry.order_id = payment.order_id and type = '${type}'
+  ) as "${ledgerNames[type]}"`;

@@ -1,0 +1,152 @@
+// One run: servers, mesh, load and faults; then rest, and the judges.
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect, type NatsConnection } from "@nats-io/transport-node";
+import pg from "pg";
+import { askAuditor } from "./auditor.ts";
+import { createSender, type Outcome } from "./command.ts";
+import { publishAgain } from "./duplicates.ts";
+import { createInjector } from "./inject.ts";
+import { judge } from "./ledger/judge.ts";
+import { createProducts, startLoad, type Asked, type Load } from "./load.ts";
+import { meshTargets, startBenchMesh, type BenchMesh } from "./mesh.ts";
+import { seededRandom } from "./random.ts";
+import { counted, type InjectedFault, type RunReport } from "./report.ts";
+import { comeToRest } from "./rest.ts";
+import { faultText, planFaults, type PlannedFault } from "./schedule.ts";
+import { startServers, type BenchServer } from "./servers.ts";
+import { serviceNames } from "./steps.ts";
+import { products } from "./traffic.ts";
+
+export interface RunSettings {
+  seed: number;
+  minutes: number;
+  perSecond: number;
+  logLevel: string;
+  /** Keeps the folder with data and logs also where all went well. */
+  keep: boolean;
+  signal: AbortSignal;
+  say(line: string): void;
+}
+
+/** The faults are drawn from the seed, the load from its neighbour: a change of one leaves the other as it is. */
+const loadSeedStep = 0x9e3779b9;
+
+export function scheduleOf({ seed, minutes }: Pick<RunSettings, "seed" | "minutes">): PlannedFault[] {
+  return planFaults({ seed, durationMs: minutes * 60_000, targets: meshTargets() });
+}
+
+export async function runBench(settings: RunSettings, isGood: (report: RunReport) => boolean): Promise<RunReport> {
+  const folder = await mkdtemp(join(tmpdir(), "ordermesh-faults-"));
+  const logFolder = join(folder, "logs");
+  await mkdir(logFolder);
+  const stops: (() => Promise<unknown>)[] = [() => Promise.resolve()];
+  let isToKeep = settings.keep;
+  try {
+    const servers = await startServers(folder);
+    stops.push(servers.nats.stop, servers.postgres.stop);
+    const mesh = await startBenchMesh({ ...servers, logFolder, logLevel: settings.logLevel });
+    stops.push(mesh.close);
+    const connection = await connect({ servers: servers.nats.url, maxReconnectAttempts: -1, name: "faults" });
+    stops.push(() => connection.close());
+    const report = await work(settings, { servers, mesh, connection });
+    isToKeep ||= !isGood(report);
+    return report;
+  } catch (error) {
+    isToKeep = true;
+    throw error;
+  } finally {
+    for (const stop of stops.toReversed()) await stop().catch((error: unknown) => settings.say(`not stopped: ${String(error)}`));
+    if (isToKeep) settings.say(`data and logs are in ${folder}`);
+    else await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Bench {
+  servers: { postgres: BenchServer; nats: BenchServer };
+  mesh: BenchMesh;
+  connection: NatsConnection;
+}
+
+async function work(settings: RunSettings, { servers, mesh, connection }: Bench): Promise<RunReport> {
+  const { seed, minutes, perSecond, say } = settings;
+  const notStarted = await mesh.untilReady(settings.signal);
+  settings.signal.throwIfAborted();
+  if (notStarted.length > 0) throw new Error(`${notStarted.join(", ")} did not become ready`);
+  const giveUp = new AbortController();
+  const signal = AbortSignal.any([settings.signal, giveUp.signal]);
+  const sender = createSender(mesh.edgeUrl, signal);
+  await createProducts(sender);
+
+  const startedMs = performance.now();
+  const faults: InjectedFault[] = [];
+  const injector = createInjector({
+    mesh,
+    servers,
+    duplicate: (messages) => publishAgain(connection, seededRandom(seed + faults.length), messages),
+    onFault: ({ atMs, fault }, note) => {
+      faults.push({ atMs, kind: fault.kind, text: faultText(fault), note });
+      say(
+        `${((performance.now() - startedMs) / 1_000).toFixed(1).padStart(6)} s  over: ${faultText(fault)}${note && ` (${note})`}`,
+      );
+    },
+  });
+  const random = seededRandom(seed + loadSeedStep);
+  const load = startLoad({ sender, name: `seed${seed}`, random, perSecond, durationMs: minutes * 60_000, signal });
+  await Promise.all([injector.run(scheduleOf(settings), settings.signal), load.sending]);
+  // Somebody has asked to end: there is nothing to judge, and all that was started is to be stopped.
+  settings.signal.throwIfAborted();
+  await injector.heal();
+  const healedMs = performance.now();
+  say("the faults are over; waiting for quiet");
+  const notReady = await mesh.untilReady(settings.signal);
+
+  const db = new pg.Client({ connectionString: servers.postgres.url });
+  await db.connect();
+  try {
+    const manager = await jetstreamManager(connection);
+    const waiting = { db, manager, services: serviceNames, openCommands: load.open, signal: settings.signal };
+    const rest = await comeToRest(waiting, mesh.process("payments").setClock);
+    const recoveryMs = rest.quietAtMs - healedMs;
+    giveUp.abort();
+    await load.answered();
+    // The edge is asked once more, so not under the signal that has ended the commands.
+    const audit = await askAuditor(mesh.edgeUrl, settings.signal);
+    const judgement = await judge({ db, connection, services: serviceNames, products, asked: load.asked });
+    const deaths = mesh.all().map((process) => process.deaths());
+    return {
+      seed,
+      minutes,
+      perSecond,
+      faults,
+      recoveryMs,
+      notReady,
+      judgement,
+      audit,
+      deathsAtPoints: deaths.flatMap(({ atPoints }) => atPoints),
+      deathsByThemselves: deaths.reduce((sum, { byItself }) => sum + byItself, 0),
+      commands: { ...commandCounts(load), attemptsWithoutAnswer: sender.attemptsWithoutAnswer() },
+      waitedForTime: rest.waitedForTime,
+      underWay: rest.underWay,
+    };
+  } finally {
+    await db.end();
+  }
+}
+
+function commandCounts({ asked }: Load): Omit<RunReport["commands"], "attemptsWithoutAnswer"> {
+  const isAccepted = ({ placed }: Asked): boolean => placed.some(({ kind }) => kind === "accepted");
+  const outcomes: Outcome[] = asked.flatMap(({ placed, cancelled, decided, refunded }) =>
+    [...placed, cancelled, decided?.outcome, refunded].filter((outcome) => outcome !== undefined),
+  );
+  return {
+    asked: asked.length,
+    accepted: asked.filter(isAccepted).length,
+    refused: counted(
+      outcomes.flatMap((outcome) => (outcome.kind === "refused" ? [outcome.reason || String(outcome.status)] : [])),
+    ),
+    unknown: outcomes.filter(({ kind }) => kind === "unknown").length,
+  };
+}
