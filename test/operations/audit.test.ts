@@ -51,6 +51,12 @@ beforeAll(async () => {
   ]);
   [orders.delivered = "", orders.declined = "", orders.cancelled = ""] = placed.map(({ orderId }) => orderId);
   await mesh.reached(orders.cancelled, OrderState.PENDING_SHIPMENT);
+  // Cancelled before its parcel has a label it would leave a row that no parcel can be planted in.
+  await eventually(async () =>
+    expect(await bench.query(`select 1 from shipping.shipment where ${order("cancelled")} and state = 'CREATED'`)).toHaveLength(
+      1,
+    ),
+  );
   await mesh.orders.cancelOrder({ orderId: orders.cancelled, reason: "changed my mind" });
   await mesh.reached(orders.delivered, OrderState.DELIVERED);
   await mesh.reached(orders.declined, OrderState.CANCELLED);
