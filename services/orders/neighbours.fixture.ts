@@ -45,15 +45,12 @@ export function neighbours(): Neighbours {
         }),
       });
       router.service(InventoryService, {
-        checkAvailability: ({ items }) => {
-          const wanted = Map.groupBy(items, (item) => item.sku);
-          const shortages = [...wanted].flatMap(([sku, lines]) => {
-            const requested = lines.reduce((sum, line) => sum + line.quantity, 0n);
-            const available = stock.get(sku) ?? 0n;
-            return requested > available ? [{ sku, requested, available }] : [];
-          });
-          return { available: shortages.length === 0, shortages };
-        },
+        batchGetAvailability: ({ skus }) => ({
+          availabilities: skus.flatMap((sku) => {
+            const available = stock.get(sku);
+            return available === undefined ? [] : [{ sku, available }];
+          }),
+        }),
       });
       router.service(ShippingService, {
         quoteRates: ({ currencyCode }) => ({

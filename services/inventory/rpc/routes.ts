@@ -38,6 +38,11 @@ export function inventoryRoutes(
         };
       },
 
+      async batchGetAvailability({ skus }) {
+        const available = await readAvailable(db, { tenant: currentRequest().tenant, skus });
+        return { availabilities: [...available].map(([sku, units]) => ({ sku, available: BigInt(units) })) };
+      },
+
       async getStock({ sku }) {
         const stock = await readStock(db, { tenant: currentRequest().tenant, sku });
         if (!stock) throw skuNotFound(sku);

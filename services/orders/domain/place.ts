@@ -42,3 +42,19 @@ export function priceOrder(order: {
 export function unitsOf(wanted: readonly WantedItem[]): number {
   return wanted.reduce((sum, item) => sum + item.quantity, 0);
 }
+
+/** A SKU of which less is available than is wanted. */
+export interface Shortage {
+  sku: string;
+  requested: number;
+  available: number;
+}
+
+/** What there is not enough of, in the order of first mention. A SKU that is not among the available ones has nothing. */
+export function shortagesOf(wanted: readonly WantedItem[], available: ReadonlyMap<string, number>): Shortage[] {
+  const sums = new Map<string, number>();
+  for (const { sku, quantity } of wanted) sums.set(sku, (sums.get(sku) ?? 0) + quantity);
+  return [...sums]
+    .map(([sku, requested]) => ({ sku, requested, available: available.get(sku) ?? 0 }))
+    .filter(({ requested, available: left }) => requested > left);
+}

@@ -1,12 +1,12 @@
 // Commits concurrent placements in groups: orders, their first event and their deadline, in one transaction.
 import { crashPoint } from "#runtime/faults.ts";
-import { GroupCommitFull, createGroupCommit, type GroupCommit } from "#runtime/group-commit.ts";
+import { createGroup, GroupFull, type Group } from "#runtime/group.ts";
 import { isDatabaseUnavailable, unavailable } from "#runtime/errors.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import type { Cause } from "#runtime/events/outgoing.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { insertOrders, type NewOrder } from "../store/insert.ts";
+import { insertOrders, insertParts, type NewOrder } from "../store/insert.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { expireKind } from "../store/audit.ts";
 import { orderCreated, type Screening } from "./build.ts";
@@ -25,18 +25,18 @@ const groupMax = 200;
 const commitsInFlightMax = 2;
 const waitingMax = 2_000;
 
-export function createPlacements(runtime: Pick<ServiceRuntime<OrdersTables>, "transaction">): GroupCommit<Placement, Placed> {
-  const commits = createGroupCommit<Placement, Placed>({
+export function createPlacements(runtime: Pick<ServiceRuntime<OrdersTables>, "transaction">): Group<Placement, Placed> {
+  const commits = createGroup<Placement, Placed>({
     isOfOne: (error) => !isDatabaseUnavailable(error),
     itemsMax: groupMax,
-    commitsInFlightMax,
+    inFlightMax: commitsInFlightMax,
     waitingMax,
-    commit: (group) => commitGroup(runtime, group),
+    run: (group) => commitGroup(runtime, group),
   });
   return {
     add: (placement) =>
       commits.add(placement).catch((error: unknown) => {
-        throw error instanceof GroupCommitFull ? unavailable("order placement") : error;
+        throw error instanceof GroupFull ? unavailable("order placement") : error;
       }),
   };
 }
@@ -51,20 +51,28 @@ async function commitGroup(
       group.map(({ order }) => order),
     );
     const fresh = group.filter(({ order }) => inserted.has(order.orderId));
-    await appendEvents(
-      tx,
-      fresh.map(({ order, screening, cause }) => orderCreated(order, screening, cause)),
-    );
-    await planDue(
-      tx,
-      fresh.map(({ order, cause }) => ({
-        kind: expireKind,
-        tenant: order.tenant,
-        key: order.orderId,
-        dueTime: order.expireTime,
-        cause,
-      })),
-    );
+    // None needs another's answer, so they travel together.
+    if (fresh.length > 0)
+      await Promise.all([
+        insertParts(
+          tx,
+          fresh.map(({ order }) => order),
+        ),
+        appendEvents(
+          tx,
+          fresh.map(({ order, screening, cause }) => orderCreated(order, screening, cause)),
+        ),
+        planDue(
+          tx,
+          fresh.map(({ order, cause }) => ({
+            kind: expireKind,
+            tenant: order.tenant,
+            key: order.orderId,
+            dueTime: order.expireTime,
+            cause,
+          })),
+        ),
+      ]);
     crashPoint("orders.place", "before_commit");
     return group.map(({ order }): Placed => ({ kind: inserted.has(order.orderId) ? "inserted" : "claimed" }));
   });

@@ -1,24 +1,24 @@
 // PlaceOrder: asks what has to be known, decides, and commits together with whoever places at the same moment.
 import { createHash } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
-import { Code, type Client } from "@connectrpc/connect";
-import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
-import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import { Code } from "@connectrpc/connect";
 import { PlaceOrderRequestSchema, type PlaceOrderRequest } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
-import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
-import { PreconditionFailureSchema } from "#gen/google/rpc/error_details_pb.ts";
 import type { Address } from "#gen/ordermesh/type/v1/address_pb.ts";
 import { refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { priceOrder, totalMax, unitsOf, type PricingOutcome, type WantedItem } from "../domain/place.ts";
+import { priceOrder, totalMax, unitsOf, type PricingOutcome } from "../domain/place.ts";
 import { createPlacements, type Placement } from "../events/place.ts";
-import { readOrder, readOrderOfRequest, type OrderRow } from "../store/read.ts";
+import { placedRow } from "../store/insert.ts";
+import { readOrderOfRequest, type OrderRow } from "../store/read.ts";
 import type { AddressRow, OrdersTables } from "../store/tables.ts";
+import { createAvailabilityCheck } from "./availability.ts";
 import { asPlaced } from "./order-message.ts";
+import { createPriceList } from "./prices.ts";
+import { createShippingCost } from "./shipping-cost.ts";
 
 interface Deps {
   runtime: ServiceRuntime<OrdersTables>;
@@ -30,9 +30,9 @@ type Ask = (request: PlaceOrderRequest) => Promise<OrderRow>;
 
 /** Answers the order as placed. A request_id that came before gets the first answer. */
 export function placeOrder({ runtime, orderLifeMs }: Deps): Ask {
-  const catalog = runtime.client(CatalogService);
-  const inventory = runtime.client(InventoryService);
-  const shipping = runtime.client(ShippingService);
+  const prices = createPriceList(runtime);
+  const askShippingCost = createShippingCost(runtime);
+  const checkAvailability = createAvailabilityCheck(runtime);
   const placements = createPlacements(runtime);
 
   const firstAnswer = async (request: PlaceOrderRequest): Promise<OrderRow | undefined> => {
@@ -47,23 +47,25 @@ export function placeOrder({ runtime, orderLifeMs }: Deps): Ask {
   const price = async (request: PlaceOrderRequest): Promise<Extract<PricingOutcome, { kind: "priced" }>> => {
     const wanted = request.items.map((item) => ({ sku: item.sku, quantity: Number(item.quantity) }));
     const asked = [
-      askPrices(catalog, request, wanted),
-      askShippingCost(shipping, request, wanted),
-      askAvailability(inventory, request),
+      prices.pricesOf(
+        request.currency,
+        wanted.map(({ sku }) => sku),
+      ),
+      askShippingCost(request, unitsOf(wanted)),
+      checkAvailability(wanted),
     ] as const;
     // All at once, but the refusals in this order: a SKU that does not exist is not merely out of stock.
     await Promise.allSettled(asked);
-    const [prices, shippingCost] = [await asked[0], await asked[1]];
+    const [known, shippingCost] = [await asked[0], await asked[1]];
     await asked[2];
     const expectedTotal = request.expectedTotal && expectedMinorUnits(request, request.expectedTotal);
-    return pricedOrRefused(priceOrder({ wanted, prices, shippingCost, expectedTotal }), request);
+    return pricedOrRefused(priceOrder({ wanted, prices: known, shippingCost, expectedTotal }), request);
   };
 
   return async (request) => {
-    const known = await firstAnswer(request);
-    if (known) return known;
+    // Whether the request came before shows when its order is written: the rare repeat asks in vain, and nobody else waits.
     const priced = await price(request).catch(async (error: unknown) => {
-      // A repeat that comes while the first one is accepted may find its stock taken, by the first one.
+      // A repeat may find the stock gone, or another price, and still gets its first answer.
       const accepted = await firstAnswer(request);
       if (accepted) return accepted;
       throw error;
@@ -71,10 +73,7 @@ export function placeOrder({ runtime, orderLifeMs }: Deps): Ask {
     if ("order_id" in priced) return priced;
     const placement = newPlacement(request, priced, { now: runtime.clock.now(), orderLifeMs });
     const placed = await placements.add(placement);
-    if (placed.kind === "inserted") {
-      const row = await readOrder(runtime.db, placement.order);
-      if (row) return asPlaced(row);
-    }
+    if (placed.kind === "inserted") return placedRow(placement.order);
     const first = await firstAnswer(request);
     if (!first) throw new Error(`order ${placement.order.orderId} was neither inserted nor claimed by another request`);
     return first;
@@ -117,72 +116,6 @@ function addressRow({ $typeName: _type, $unknown: _unknown, ...fields }: Address
 /** The same request always has the same bytes: fields in order, no maps. */
 function contentHash(request: PlaceOrderRequest): Buffer {
   return createHash("sha256").update(toBinary(PlaceOrderRequestSchema, request)).digest();
-}
-
-async function askPrices(
-  catalog: Client<typeof CatalogService>,
-  request: PlaceOrderRequest,
-  wanted: readonly WantedItem[],
-): Promise<Map<string, { title: string; unitPrice: number }>> {
-  const skus = [...new Set(wanted.map((item) => item.sku))];
-  const found = await catalog.batchGetPrices({ currencyCode: request.currency, skus });
-  if (found.unknownSkus.length > 0) {
-    const list = found.unknownSkus.join(", ");
-    throw refuse(Code.NotFound, "PRODUCT_NOT_FOUND", `no product has SKU ${list}`, { skus: list });
-  }
-  if (found.skusWithoutPrice.length > 0) {
-    const list = found.skusWithoutPrice.join(", ");
-    const message = `${list} cannot be bought in ${request.currency}`;
-    throw refuse(Code.FailedPrecondition, "CURRENCY_NOT_SOLD", message, { skus: list, currency: request.currency });
-  }
-  return new Map(
-    found.prices.map(({ sku, title, unitPrice }) => [sku, { title, unitPrice: Number(unitPrice?.minorUnits ?? 0n) }]),
-  );
-}
-
-async function askShippingCost(
-  shipping: Client<typeof ShippingService>,
-  request: PlaceOrderRequest,
-  wanted: readonly WantedItem[],
-): Promise<number> {
-  const method = request.shippingMethod === ShippingMethod.EXPRESS ? ShippingMethod.EXPRESS : ShippingMethod.STANDARD;
-  const { rates } = await shipping.quoteRates({
-    currencyCode: request.currency,
-    units: BigInt(unitsOf(wanted)),
-    countryCode: request.shippingAddress?.countryCode ?? "",
-  });
-  const cost = rates.find((rate) => rate.method === method)?.cost;
-  if (!cost) {
-    const metadata = { currency: request.currency, method: method === ShippingMethod.EXPRESS ? "EXPRESS" : "STANDARD" };
-    throw refuse(Code.FailedPrecondition, "NO_SHIPPING_RATE", `nothing is sent there by ${metadata.method}`, metadata);
-  }
-  return Number(cost.minorUnits);
-}
-
-async function askAvailability(inventory: Client<typeof InventoryService>, request: PlaceOrderRequest): Promise<void> {
-  const { available, shortages } = await inventory.checkAvailability({
-    items: request.items.map((item) => ({ sku: item.sku, quantity: item.quantity })),
-  });
-  if (available) return;
-  const words = shortages.map((short) => `${short.sku} (${short.requested} asked, ${short.available} available)`);
-  throw refuse(
-    Code.Aborted,
-    "STOCK_UNAVAILABLE",
-    `not enough stock: ${words.join(", ")}`,
-    Object.fromEntries(shortages.map((short) => [short.sku, `${short.requested} asked, ${short.available} available`])),
-    [
-      {
-        desc: PreconditionFailureSchema,
-        value: {
-          violations: shortages.map((short) => ({
-            type: "STOCK",
-            subject: short.sku,
-            description: `${short.requested} asked, ${short.available} available`,
-          })),
-        },
-      },
-    ],
-  );
 }
 
 function expectedMinorUnits(request: PlaceOrderRequest, expected: { currencyCode: string; minorUnits: bigint }): number {

@@ -1,6 +1,7 @@
 // Writes many new orders at once: one statement a table, whatever their number.
 import { sql, type Transaction } from "kysely";
 import type { PricedItem } from "../domain/place.ts";
+import type { OrderRow } from "./read.ts";
 import type { AddressRow, OrdersTables, ShippingMethodName } from "./tables.ts";
 
 export interface NewOrder {
@@ -22,7 +23,41 @@ export interface NewOrder {
   expireTime: Date;
 }
 
-/** Inserts what is new and answers their order ids; an order whose request_id is already claimed is left out. */
+/** The row of an order that was just inserted, as a read would answer it. */
+export function placedRow(order: NewOrder): OrderRow {
+  return {
+    tenant_id: order.tenant,
+    order_id: order.orderId,
+    customer_id: order.customerId,
+    state: "pending",
+    currency_code: order.currencyCode,
+    subtotal: order.subtotal,
+    shipping_cost: order.shippingCost,
+    total: order.total,
+    shipping_method: order.shippingMethod,
+    shipping_address: order.shippingAddress ?? null,
+    payment_token: order.paymentToken,
+    payment_asked: false,
+    tracking_number: "",
+    cancel_reason: "",
+    cancel_detail: "",
+    request_id: order.requestId === "" ? null : order.requestId,
+    request_hash: order.requestHash,
+    events_sent: 1,
+    version: 1,
+    expire_time: order.expireTime,
+    create_time: order.createTime,
+    update_time: order.createTime,
+    services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
+    items: order.items.map(({ sku, title, quantity, unitPrice }) => ({ sku, title, quantity, unit_price: unitPrice })),
+    timeline: [{ sequence: 1, state: "pending", reason: "", time: order.createTime }],
+  };
+}
+
+/**
+ * Inserts what is new and answers their order ids; an order whose request_id is already claimed is left out. Their
+ * parts are inserted by insertParts.
+ */
 export async function insertOrders(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<Set<string>> {
   const column = <Value>(pick: (order: NewOrder) => Value): Value[] => orders.map(pick);
   const inserted = await sql<{ order_id: string }>`
@@ -50,13 +85,15 @@ export async function insertOrders(tx: Transaction<OrdersTables>, orders: readon
     order by tenant_id, request_id
     on conflict (tenant_id, request_id) where request_id is not null do nothing
     returning order_id`.execute(tx);
-  const ids = new Set(inserted.rows.map((row) => row.order_id));
-  const fresh = orders.filter((order) => ids.has(order.orderId));
-  if (fresh.length > 0) await insertParts(tx, fresh);
-  return ids;
+  return new Set(inserted.rows.map((row) => row.order_id));
 }
 
-async function insertParts(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
+/** Inserts what belongs to new orders: lines, services, and the first step of the timeline. */
+export async function insertParts(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
+  await Promise.all([insertLines(tx, orders), insertServices(tx, orders), insertFirstStep(tx, orders)]);
+}
+
+async function insertLines(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
   const lines = orders.flatMap((order) => order.items.map((item, position) => ({ ...item, order, position })));
   await sql`
     insert into order_item (tenant_id, order_id, position, sku, title, quantity, unit_price)
@@ -69,19 +106,27 @@ async function insertParts(tx: Transaction<OrdersTables>, orders: readonly NewOr
       ${lines.map((line) => line.quantity)}::bigint[],
       ${lines.map((line) => line.unitPrice)}::bigint[]
     )`.execute(tx);
-  const tenants = orders.map((order) => order.tenant);
-  const orderIds = orders.map((order) => order.orderId);
-  const createTimes = orders.map((order) => order.createTime);
+}
+
+async function insertServices(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
   await sql`
     insert into order_services (tenant_id, order_id, expires_at, create_time, update_time)
     select tenant_id, order_id, expires_at, create_time, create_time
     from unnest(
-      ${tenants}::text[], ${orderIds}::text[], ${orders.map((order) => order.expireTime)}::timestamptz[], ${createTimes}::timestamptz[]
+      ${orders.map((order) => order.tenant)}::text[],
+      ${orders.map((order) => order.orderId)}::text[],
+      ${orders.map((order) => order.expireTime)}::timestamptz[],
+      ${orders.map((order) => order.createTime)}::timestamptz[]
     ) as new (tenant_id, order_id, expires_at, create_time)`.execute(tx);
+}
+
+async function insertFirstStep(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
   await sql`
     insert into order_timeline (tenant_id, order_id, sequence, state, time)
     select tenant_id, order_id, 1, 'pending', time
-    from unnest(${tenants}::text[], ${orderIds}::text[], ${createTimes}::timestamptz[]) as new (tenant_id, order_id, time)`.execute(
-    tx,
-  );
+    from unnest(
+      ${orders.map((order) => order.tenant)}::text[],
+      ${orders.map((order) => order.orderId)}::text[],
+      ${orders.map((order) => order.createTime)}::timestamptz[]
+    ) as new (tenant_id, order_id, time)`.execute(tx);
 }

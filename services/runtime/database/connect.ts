@@ -4,6 +4,7 @@ import pg from "pg";
 import type { Logger } from "../log.ts";
 import { workWrittenIn, type WrittenWork } from "./written-work.ts";
 import { nameStatements } from "./named-statements.ts";
+import { sendTogether } from "./send-together.ts";
 
 export interface ServiceDatabase<Tables> {
   db: Kysely<Tables>;
@@ -39,6 +40,8 @@ export function connectDatabase<Tables>(options: {
     idle_in_transaction_session_timeout: statementTimeoutMs,
     application_name: `ordermesh ${options.schema}`,
     options: `-c search_path=${options.schema}`,
+    // Statements of one transaction that do not need each other's answers may be sent together: one way to the server and back.
+    pipeline: true,
   });
   // Without listeners the end of a connection would end the process: the pool speaks for connections that are idle, the
   // connection itself where a transaction is between two statements.
@@ -51,6 +54,7 @@ export function connectDatabase<Tables>(options: {
   pool.on("connect", (client) => {
     client.on("error", onLost);
     nameStatements(client);
+    sendTogether(client);
   });
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return {

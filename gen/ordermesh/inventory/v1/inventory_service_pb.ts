@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/inventory/v1/inventory_service.proto.
  */
 export const file_ordermesh_inventory_v1_inventory_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcmRlcm1lc2gvaW52ZW50b3J5L3YxL2ludmVudG9yeV9zZXJ2aWNlLnByb3RvEhZvcmRlcm1lc2guaW52ZW50b3J5LnYxIloKGENoZWNrQXZhaWxhYmlsaXR5UmVxdWVzdBI+CgVpdGVtcxgBIAMoCzIiLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuV2FudGVkSXRlbUILukgIkgEFCAEQ9AMiQwoKV2FudGVkSXRlbRIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIdCghxdWFudGl0eRgCIAEoA0ILukgIIgYYwIQ9KAEiYwoZQ2hlY2tBdmFpbGFiaWxpdHlSZXNwb25zZRIRCglhdmFpbGFibGUYASABKAgSMwoJc2hvcnRhZ2VzGAIgAygLMiAub3JkZXJtZXNoLmludmVudG9yeS52MS5TaG9ydGFnZSI9CghTaG9ydGFnZRILCgNza3UYASABKAkSEQoJcmVxdWVzdGVkGAIgASgDEhEKCWF2YWlsYWJsZRgDIAEoAyIpCg9HZXRTdG9ja1JlcXVlc3QSFgoDc2t1GAEgASgJQgm6SAZyBBABGD8iQAoQR2V0U3RvY2tSZXNwb25zZRIsCgVzdG9jaxgBIAEoCzIdLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuU3RvY2sicAoZTGlzdFN0b2NrTW92ZW1lbnRzUmVxdWVzdBIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGMgBKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMY9AMibwoaTGlzdFN0b2NrTW92ZW1lbnRzUmVzcG9uc2USOAoJbW92ZW1lbnRzGAEgAygLMiUub3JkZXJtZXNoLmludmVudG9yeS52MS5TdG9ja01vdmVtZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKRAQoSQWRqdXN0U3RvY2tSZXF1ZXN0EhYKA3NrdRgBIAEoCUIJukgGcgQQARg/EioKCHF1YW50aXR5GAIgASgDQhi6SBUiEzgAGICU69wDKIDslKP8/////wESGgoGcmVhc29uGAMgASgJQgq6SAdyBRABGPQDEhsKCnJlcXVlc3RfaWQYBCABKAlCB7pIBHICGEAiQwoTQWRqdXN0U3RvY2tSZXNwb25zZRIsCgVzdG9jaxgBIAEoCzIdLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuU3RvY2siNAoVR2V0UmVzZXJ2YXRpb25SZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiUgoWR2V0UmVzZXJ2YXRpb25SZXNwb25zZRI4CgtyZXNlcnZhdGlvbhgBIAEoCzIjLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuUmVzZXJ2YXRpb24ymgcKEEludmVudG9yeVNlcnZpY2USwAEKEUNoZWNrQXZhaWxhYmlsaXR5EjAub3JkZXJtZXNoLmludmVudG9yeS52MS5DaGVja0F2YWlsYWJpbGl0eVJlcXVlc3QaMS5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkNoZWNrQXZhaWxhYmlsaXR5UmVzcG9uc2UiRpACAaq7GAQKAggBgtPkkwI1OgEqWhg6ASoiEy9jaGVjay1hdmFpbGFiaWxpdHkiFi92MS9hdmFpbGFiaWxpdHk6Y2hlY2sSmQEKCEdldFN0b2NrEicub3JkZXJtZXNoLmludmVudG9yeS52MS5HZXRTdG9ja1JlcXVlc3QaKC5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkdldFN0b2NrUmVzcG9uc2UiOpACAaq7GBUKExoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAhhiBXN0b2NrEg8vdjEvc3RvY2sve3NrdX0SugEKEkxpc3RTdG9ja01vdmVtZW50cxIxLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuTGlzdFN0b2NrTW92ZW1lbnRzUmVxdWVzdBoyLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuTGlzdFN0b2NrTW92ZW1lbnRzUmVzcG9uc2UiPZACAaq7GBUKExoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAhsSGS92MS9zdG9jay97c2t1fS9tb3ZlbWVudHMSowEKC0FkanVzdFN0b2NrEioub3JkZXJtZXNoLmludmVudG9yeS52MS5BZGp1c3RTdG9ja1JlcXVlc3QaKy5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkFkanVzdFN0b2NrUmVzcG9uc2UiO5ACAqq7GAwKChoIb3BlcmF0b3KC0+STAiI6ASpiBXN0b2NrIhYvdjEvc3RvY2sve3NrdX06YWRqdXN0EsMBCg5HZXRSZXNlcnZhdGlvbhItLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuR2V0UmVzZXJ2YXRpb25SZXF1ZXN0Gi4ub3JkZXJtZXNoLmludmVudG9yeS52MS5HZXRSZXNlcnZhdGlvblJlc3BvbnNlIlKQAgGquxgVChMaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIwYgtyZXNlcnZhdGlvbhIhL3YxL29yZGVycy97b3JkZXJfaWR9L3Jlc2VydmF0aW9uYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_inventory_v1_stock, file_ordermesh_options_v1_options]);
+  fileDesc("Ci5vcmRlcm1lc2gvaW52ZW50b3J5L3YxL2ludmVudG9yeV9zZXJ2aWNlLnByb3RvEhZvcmRlcm1lc2guaW52ZW50b3J5LnYxIloKGENoZWNrQXZhaWxhYmlsaXR5UmVxdWVzdBI+CgVpdGVtcxgBIAMoCzIiLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuV2FudGVkSXRlbUILukgIkgEFCAEQ9AMiQwoKV2FudGVkSXRlbRIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIdCghxdWFudGl0eRgCIAEoA0ILukgIIgYYwIQ9KAEiYwoZQ2hlY2tBdmFpbGFiaWxpdHlSZXNwb25zZRIRCglhdmFpbGFibGUYASABKAgSMwoJc2hvcnRhZ2VzGAIgAygLMiAub3JkZXJtZXNoLmludmVudG9yeS52MS5TaG9ydGFnZSJAChtCYXRjaEdldEF2YWlsYWJpbGl0eVJlcXVlc3QSIQoEc2t1cxgBIAMoCUITukgQkgENCAEQ6AciBnIEEAEYPyJcChxCYXRjaEdldEF2YWlsYWJpbGl0eVJlc3BvbnNlEjwKDmF2YWlsYWJpbGl0aWVzGAEgAygLMiQub3JkZXJtZXNoLmludmVudG9yeS52MS5BdmFpbGFiaWxpdHkiLgoMQXZhaWxhYmlsaXR5EgsKA3NrdRgBIAEoCRIRCglhdmFpbGFibGUYAiABKAMiPQoIU2hvcnRhZ2USCwoDc2t1GAEgASgJEhEKCXJlcXVlc3RlZBgCIAEoAxIRCglhdmFpbGFibGUYAyABKAMiKQoPR2V0U3RvY2tSZXF1ZXN0EhYKA3NrdRgBIAEoCUIJukgGcgQQARg/IkAKEEdldFN0b2NrUmVzcG9uc2USLAoFc3RvY2sYASABKAsyHS5vcmRlcm1lc2guaW52ZW50b3J5LnYxLlN0b2NrInAKGUxpc3RTdG9ja01vdmVtZW50c1JlcXVlc3QSFgoDc2t1GAEgASgJQgm6SAZyBBABGD8SHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDIm8KGkxpc3RTdG9ja01vdmVtZW50c1Jlc3BvbnNlEjgKCW1vdmVtZW50cxgBIAMoCzIlLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuU3RvY2tNb3ZlbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikQEKEkFkanVzdFN0b2NrUmVxdWVzdBIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIqCghxdWFudGl0eRgCIAEoA0IYukgVIhM4ABiAlOvcAyiA7JSj/P////8BEhoKBnJlYXNvbhgDIAEoCUIKukgHcgUQARj0AxIbCgpyZXF1ZXN0X2lkGAQgASgJQge6SARyAhhAIkMKE0FkanVzdFN0b2NrUmVzcG9uc2USLAoFc3RvY2sYASABKAsyHS5vcmRlcm1lc2guaW52ZW50b3J5LnYxLlN0b2NrIjQKFUdldFJlc2VydmF0aW9uUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIlIKFkdldFJlc2VydmF0aW9uUmVzcG9uc2USOAoLcmVzZXJ2YXRpb24YASABKAsyIy5vcmRlcm1lc2guaW52ZW50b3J5LnYxLlJlc2VydmF0aW9uMs8IChBJbnZlbnRvcnlTZXJ2aWNlEsABChFDaGVja0F2YWlsYWJpbGl0eRIwLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuQ2hlY2tBdmFpbGFiaWxpdHlSZXF1ZXN0GjEub3JkZXJtZXNoLmludmVudG9yeS52MS5DaGVja0F2YWlsYWJpbGl0eVJlc3BvbnNlIkaQAgGquxgECgIIAYLT5JMCNToBKloYOgEqIhMvY2hlY2stYXZhaWxhYmlsaXR5IhYvdjEvYXZhaWxhYmlsaXR5OmNoZWNrErIBChRCYXRjaEdldEF2YWlsYWJpbGl0eRIzLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuQmF0Y2hHZXRBdmFpbGFiaWxpdHlSZXF1ZXN0GjQub3JkZXJtZXNoLmludmVudG9yeS52MS5CYXRjaEdldEF2YWlsYWJpbGl0eVJlc3BvbnNlIi+QAgGquxgECgIIAYLT5JMCHjoBKiIZL3YxL2F2YWlsYWJpbGl0eTpiYXRjaEdldBKZAQoIR2V0U3RvY2sSJy5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkdldFN0b2NrUmVxdWVzdBooLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuR2V0U3RvY2tSZXNwb25zZSI6kAIBqrsYFQoTGghvcGVyYXRvchoHc2VydmljZYLT5JMCGGIFc3RvY2sSDy92MS9zdG9jay97c2t1fRK6AQoSTGlzdFN0b2NrTW92ZW1lbnRzEjEub3JkZXJtZXNoLmludmVudG9yeS52MS5MaXN0U3RvY2tNb3ZlbWVudHNSZXF1ZXN0GjIub3JkZXJtZXNoLmludmVudG9yeS52MS5MaXN0U3RvY2tNb3ZlbWVudHNSZXNwb25zZSI9kAIBqrsYFQoTGghvcGVyYXRvchoHc2VydmljZYLT5JMCGxIZL3YxL3N0b2NrL3tza3V9L21vdmVtZW50cxKjAQoLQWRqdXN0U3RvY2sSKi5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkFkanVzdFN0b2NrUmVxdWVzdBorLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuQWRqdXN0U3RvY2tSZXNwb25zZSI7kAICqrsYDAoKGghvcGVyYXRvcoLT5JMCIjoBKmIFc3RvY2siFi92MS9zdG9jay97c2t1fTphZGp1c3QSwwEKDkdldFJlc2VydmF0aW9uEi0ub3JkZXJtZXNoLmludmVudG9yeS52MS5HZXRSZXNlcnZhdGlvblJlcXVlc3QaLi5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkdldFJlc2VydmF0aW9uUmVzcG9uc2UiUpACAaq7GBUKExoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAjBiC3Jlc2VydmF0aW9uEiEvdjEvb3JkZXJzL3tvcmRlcl9pZH0vcmVzZXJ2YXRpb25iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_inventory_v1_stock, file_ordermesh_options_v1_options]);
 
 /**
  * Units wanted.
@@ -151,6 +151,125 @@ export const CheckAvailabilityResponseSchema: GenMessage<CheckAvailabilityRespon
   messageDesc(file_ordermesh_inventory_v1_inventory_service, 2);
 
 /**
+ * Which SKUs are asked about.
+ *
+ * @generated from message ordermesh.inventory.v1.BatchGetAvailabilityRequest
+ */
+export type BatchGetAvailabilityRequest = Message<"ordermesh.inventory.v1.BatchGetAvailabilityRequest"> & {
+  /**
+   * SKUs, each once.
+   *
+   * @generated from field: repeated string skus = 1;
+   */
+  skus: string[];
+};
+
+/**
+ * Which SKUs are asked about.
+ *
+ * @generated from message ordermesh.inventory.v1.BatchGetAvailabilityRequest
+ */
+export type BatchGetAvailabilityRequestJson = {
+  /**
+   * SKUs, each once.
+   *
+   * @generated from field: repeated string skus = 1;
+   */
+  skus?: string[];
+};
+
+/**
+ * Describes the message ordermesh.inventory.v1.BatchGetAvailabilityRequest.
+ * Use `create(BatchGetAvailabilityRequestSchema)` to create a new message.
+ */
+export const BatchGetAvailabilityRequestSchema: GenMessage<BatchGetAvailabilityRequest, {jsonType: BatchGetAvailabilityRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 3);
+
+/**
+ * What can be held.
+ *
+ * @generated from message ordermesh.inventory.v1.BatchGetAvailabilityResponse
+ */
+export type BatchGetAvailabilityResponse = Message<"ordermesh.inventory.v1.BatchGetAvailabilityResponse"> & {
+  /**
+   * One entry a SKU that has stock records; the others are left out.
+   *
+   * @generated from field: repeated ordermesh.inventory.v1.Availability availabilities = 1;
+   */
+  availabilities: Availability[];
+};
+
+/**
+ * What can be held.
+ *
+ * @generated from message ordermesh.inventory.v1.BatchGetAvailabilityResponse
+ */
+export type BatchGetAvailabilityResponseJson = {
+  /**
+   * One entry a SKU that has stock records; the others are left out.
+   *
+   * @generated from field: repeated ordermesh.inventory.v1.Availability availabilities = 1;
+   */
+  availabilities?: AvailabilityJson[];
+};
+
+/**
+ * Describes the message ordermesh.inventory.v1.BatchGetAvailabilityResponse.
+ * Use `create(BatchGetAvailabilityResponseSchema)` to create a new message.
+ */
+export const BatchGetAvailabilityResponseSchema: GenMessage<BatchGetAvailabilityResponse, {jsonType: BatchGetAvailabilityResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 4);
+
+/**
+ * Units of one SKU that can be held.
+ *
+ * @generated from message ordermesh.inventory.v1.Availability
+ */
+export type Availability = Message<"ordermesh.inventory.v1.Availability"> & {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * Units on hand that nobody holds.
+   *
+   * @generated from field: int64 available = 2;
+   */
+  available: bigint;
+};
+
+/**
+ * Units of one SKU that can be held.
+ *
+ * @generated from message ordermesh.inventory.v1.Availability
+ */
+export type AvailabilityJson = {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku?: string;
+
+  /**
+   * Units on hand that nobody holds.
+   *
+   * @generated from field: int64 available = 2;
+   */
+  available?: string;
+};
+
+/**
+ * Describes the message ordermesh.inventory.v1.Availability.
+ * Use `create(AvailabilitySchema)` to create a new message.
+ */
+export const AvailabilitySchema: GenMessage<Availability, {jsonType: AvailabilityJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 5);
+
+/**
  * A SKU of which there is not enough.
  *
  * @generated from message ordermesh.inventory.v1.Shortage
@@ -211,7 +330,7 @@ export type ShortageJson = {
  * Use `create(ShortageSchema)` to create a new message.
  */
 export const ShortageSchema: GenMessage<Shortage, {jsonType: ShortageJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_inventory_v1_inventory_service, 3);
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 6);
 
 /**
  * Which stock to read.
@@ -246,7 +365,7 @@ export type GetStockRequestJson = {
  * Use `create(GetStockRequestSchema)` to create a new message.
  */
 export const GetStockRequestSchema: GenMessage<GetStockRequest, {jsonType: GetStockRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_inventory_v1_inventory_service, 4);
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 7);
 
 /**
  * The stock asked for.
@@ -281,7 +400,7 @@ export type GetStockResponseJson = {
  * Use `create(GetStockResponseSchema)` to create a new message.
  */
 export const GetStockResponseSchema: GenMessage<GetStockResponse, {jsonType: GetStockResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_inventory_v1_inventory_service, 5);
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 8);
 
 /**
  * Which movements.
@@ -344,7 +463,7 @@ export type ListStockMovementsRequestJson = {
  * Use `create(ListStockMovementsRequestSchema)` to create a new message.
  */
 export const ListStockMovementsRequestSchema: GenMessage<ListStockMovementsRequest, {jsonType: ListStockMovementsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_inventory_v1_inventory_service, 6);
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 9);
 
 /**
  * A page of movements.
@@ -393,7 +512,7 @@ export type ListStockMovementsResponseJson = {
  * Use `create(ListStockMovementsResponseSchema)` to create a new message.
  */
 export const ListStockMovementsResponseSchema: GenMessage<ListStockMovementsResponse, {jsonType: ListStockMovementsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_inventory_v1_inventory_service, 7);
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 10);
 
 /**
  * A change by hand.
@@ -470,7 +589,7 @@ export type AdjustStockRequestJson = {
  * Use `create(AdjustStockRequestSchema)` to create a new message.
  */
 export const AdjustStockRequestSchema: GenMessage<AdjustStockRequest, {jsonType: AdjustStockRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_inventory_v1_inventory_service, 8);
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 11);
 
 /**
  * The stock after the change.
@@ -505,7 +624,7 @@ export type AdjustStockResponseJson = {
  * Use `create(AdjustStockResponseSchema)` to create a new message.
  */
 export const AdjustStockResponseSchema: GenMessage<AdjustStockResponse, {jsonType: AdjustStockResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_inventory_v1_inventory_service, 9);
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 12);
 
 /**
  * Which reservation to read.
@@ -540,7 +659,7 @@ export type GetReservationRequestJson = {
  * Use `create(GetReservationRequestSchema)` to create a new message.
  */
 export const GetReservationRequestSchema: GenMessage<GetReservationRequest, {jsonType: GetReservationRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_inventory_v1_inventory_service, 10);
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 13);
 
 /**
  * The reservation asked for.
@@ -575,7 +694,7 @@ export type GetReservationResponseJson = {
  * Use `create(GetReservationResponseSchema)` to create a new message.
  */
 export const GetReservationResponseSchema: GenMessage<GetReservationResponse, {jsonType: GetReservationResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_inventory_v1_inventory_service, 11);
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 14);
 
 /**
  * What is there, what is held, and for whom.
@@ -593,6 +712,16 @@ export const InventoryService: GenService<{
     methodKind: "unary";
     input: typeof CheckAvailabilityRequestSchema;
     output: typeof CheckAvailabilityResponseSchema;
+  },
+  /**
+   * Tells how many units of each SKU can be held now, for a caller that judges many baskets at once.
+   *
+   * @generated from rpc ordermesh.inventory.v1.InventoryService.BatchGetAvailability
+   */
+  batchGetAvailability: {
+    methodKind: "unary";
+    input: typeof BatchGetAvailabilityRequestSchema;
+    output: typeof BatchGetAvailabilityResponseSchema;
   },
   /**
    * Reads the stock of one SKU. Errors: NOT_FOUND with SKU_NOT_FOUND.
