@@ -4,6 +4,7 @@ import type { Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { migrateUp } from "./database/migrate.ts";
 import { maintainPartitions } from "./database/partitions.ts";
+import { analyzeYoungTables } from "./database/young-tables.ts";
 import { consumerTasks } from "./events/consume.ts";
 import { eventContract } from "./events/contract.ts";
 import type { Bus } from "./events/bus.ts";
@@ -45,6 +46,7 @@ export interface RunningService {
 }
 
 const partitionCareEveryMs = 3_600_000;
+const analyzeEveryMs = 2_000;
 
 export async function startService(definition: ServiceDefinition, options: StartOptions): Promise<RunningService> {
   const { name, migrations } = definition;
@@ -54,6 +56,7 @@ export async function startService(definition: ServiceDefinition, options: Start
   assertEvents(definition);
   const relayWakeUp = createWakeUp();
   const dueWakeUp = createWakeUp();
+  let hasWritten = false;
   const database = connectDatabase<never>({
     url: options.databaseUrl,
     schema: name,
@@ -62,6 +65,7 @@ export async function startService(definition: ServiceDefinition, options: Start
     onCommit: ({ events, dueWork }) => {
       if (events) relayWakeUp.wake();
       if (dueWork) dueWakeUp.wake();
+      hasWritten = true;
     },
   });
   const { db } = database;
@@ -97,6 +101,13 @@ export async function startService(definition: ServiceDefinition, options: Start
     for (const { name, run } of parts.tasks ?? []) tasks.push({ name, run: (lease, signal) => run(bus, lease, signal) });
     let leases: LeaseKeeper | undefined;
     const care = setInterval(() => void takeCareOfPartitions(db, { schema: name, clock, log }), partitionCareEveryMs);
+    const analyzing = setInterval(() => {
+      if (!hasWritten) return;
+      hasWritten = false;
+      void analyzeYoungTables(db, name).catch((error: unknown) => {
+        log.warn({ error: (error as Error).message }, "tables_not_analyzed");
+      });
+    }, analyzeEveryMs);
     return {
       name,
       migrations,
@@ -109,6 +120,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       },
       stop: async () => {
         clearInterval(care);
+        clearInterval(analyzing);
         await leases?.stop();
         await database.close();
       },

@@ -50,7 +50,8 @@ export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): P
     select outbox.id as "outboxId", outbox.xid::text as xid, ${eventColumns}, relay_cursor.xid::text as "fromXid",
       relay_cursor.id as "fromId", outbox.xid < pg_snapshot_xmin(pg_current_snapshot()) as settled
     from outbox, relay_cursor
-    where (outbox.xid, outbox.id) > (relay_cursor.xid, relay_cursor.id)
+    -- As values and not as a join, so that the index is entered at the cursor.
+    where (outbox.xid, outbox.id) > ((select xid from relay_cursor), (select id from relay_cursor))
     order by outbox.xid, outbox.id
     limit ${rowsMax}`.execute(db);
   return read.rows;
