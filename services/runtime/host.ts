@@ -6,6 +6,9 @@ import { sql, type Kysely } from "kysely";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
+import { createAdmission, type Admission } from "./admission/admission.ts";
+import { readAdmissionLimits } from "./admission/settings.ts";
+import { createBackground } from "./background.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { pendingMigrations } from "./database/migrate.ts";
@@ -14,6 +17,7 @@ import { connectNats, jetStreamTimeoutMs } from "./events/connect.ts";
 import type { Bus } from "./events/bus.ts";
 import { createEventHub } from "./events/hub.ts";
 import { ensureStreams, eventStream } from "./events/streams.ts";
+import { createForeground } from "./foreground.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { addReflection } from "./rpc/reflection.ts";
@@ -49,6 +53,8 @@ export interface HostOptions {
 export interface Host {
   rpcPort: number;
   health: Health;
+  /** Of all ports of the process: a call counts once, at the port where it comes in. */
+  admission: Admission;
   /** Where a service is: in this process, or at its address. */
   transportFor(service: DescService): Transport;
   /** Accepts no more, finishes what is in hand, gives leases back. */
@@ -68,7 +74,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   // Of its own, so that a busy service is not taken for one that cannot work.
   const probe =
     bus && connectDatabase<never>({ url: options.databaseUrl, schema: "public", connectionsMax: 1, log, onCommit: () => {} });
-  const rules = routerOptions({ log, tenant, validator: compileValidator(services) });
+  const foreground = createForeground();
+  const background = createBackground(foreground);
+  const rules = routerOptions({ log, tenant, validator: compileValidator(services), foreground });
 
   const metrics = createMetrics();
   const running: RunningService[] = [];
@@ -88,8 +96,14 @@ export async function startHost(options: HostOptions): Promise<Host> {
     addresses: (serviceName) => addressesFromEnvironment(env, serviceName),
     log,
   });
+  const backlogMs = (): number => Math.max(0, ...running.map(({ relay }) => relay.state().lagMs));
+  const admission = createAdmission({ limits: readAdmissionLimits(env), metrics, log });
   const started = await Promise.allSettled(
-    bus ? definitions.map((definition) => startService(definition, { ...options, bus, clock, holder, clients, metrics })) : [],
+    bus
+      ? definitions.map((definition) =>
+          startService(definition, { ...options, bus, clock, holder, clients, metrics, backlogMs, background }),
+        )
+      : [],
   );
   running.push(...started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));
   const failed = started.find((result) => result.status === "rejected");
@@ -102,6 +116,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   });
   const stopAll = async (): Promise<void> => {
     health.stop();
+    admission.close();
     await Promise.all(running.map((service) => service.stop()));
     clients.close();
     await probe?.close();
@@ -119,6 +134,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       host: options.host,
       port: options.rpcPort,
       log,
+      admission,
       fallback: health.fallback,
     });
     for (const service of running) service.begin();
@@ -126,6 +142,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     return {
       rpcPort: rpc.port,
       health,
+      admission,
       transportFor: clients.transportFor,
       close: async () => {
         health.drain();

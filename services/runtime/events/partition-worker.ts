@@ -15,11 +15,14 @@ import { planRetry, splitBatch } from "./plan.ts";
 import { ackWaitMs, deliveriesMax } from "./streams.ts";
 import { clearSuspect, countTryAlone, isSuspect, triesAloneMax } from "./suspects.ts";
 
-const batchMax = 100;
+const batchMax = 256;
 const databaseRetryMs = 250;
 const conflictsMax = 5;
 const keepAliveEveryMs = ackWaitMs * 0.3;
 const reasonCharactersMax = 2_000;
+
+/** Runs a batch when it is its turn. */
+export type TakeTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 export interface PartitionWorker {
   /** Takes deliveries in stream order. */
@@ -43,9 +46,10 @@ export async function createPartitionWorker<Tables>(options: {
   lease: Lease;
   partition: number;
   retryDelaysMs: readonly number[];
+  takeTurn: TakeTurn;
   log: Logger;
 }): Promise<PartitionWorker> {
-  const { db, database, lease, partition, retryDelaysMs, log } = options;
+  const { db, database, lease, partition, retryDelaysMs, takeTurn, log } = options;
   const parking = createParking(await readParked(db, partition));
   const arrivals = createWakeUp();
   const failing = new Map<string, FailingKey>();
@@ -202,10 +206,12 @@ export async function createPartitionWorker<Tables>(options: {
             await arrivals.wait(60_000, signal);
             continue;
           }
-          inHand = queue.slice(0, batchMax);
-          queue = queue.slice(batchMax);
-          await handleInHand();
-          inHand = [];
+          await takeTurn(async () => {
+            inHand = queue.slice(0, batchMax);
+            queue = queue.slice(batchMax);
+            await handleInHand();
+            inHand = [];
+          });
         }
       } catch (error) {
         // What the stop has interrupted is not a failure of the task.

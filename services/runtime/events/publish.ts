@@ -1,6 +1,6 @@
 // Publishes rows of the outbox: many keys at once, the rows of one key one after the other.
-import { JetStreamApiError } from "@nats-io/jetstream";
 import { errors } from "@nats-io/transport-node";
+import { createAckedPublisher, PublishRefused } from "./acked-publish.ts";
 import type { Bus } from "./bus.ts";
 import { eventSubject } from "./contract.ts";
 import { writeHeaders } from "./envelope.ts";
@@ -32,17 +32,15 @@ export type Publish = (rows: readonly OutboxRow[], keysAside: ReadonlySet<string
 
 export const keyNameOf = ({ tenant, key }: { tenant: string; key: string }): string => `${tenant}.${key}`;
 
-export function createPublisher({ js }: Pick<Bus, "js">): Publish {
+export function createPublisher({ connection }: Pick<Bus, "connection">): Publish {
+  const publisher = createAckedPublisher(connection, publishTimeoutMs);
   const publish = async (row: OutboxRow): Promise<Acknowledged> => {
     const { causeId, traceparent, ...event } = row;
     const subject = eventSubject(row.typeName, row.tenant, row.key);
     // A time-out means that the outcome is unknown: the repeat under the same Nats-Msg-Id is dropped by the server,
     // and where it is not, by every consumer's inbox.
-    const { seq } = await js.publish(subject, row.payload, {
-      headers: writeHeaders({ ...event, cause: { id: causeId, traceparent } }),
-      timeout: publishTimeoutMs,
-    });
-    return { streamSequence: seq, eventId: row.id };
+    const headers = writeHeaders({ ...event, cause: { id: causeId, traceparent } });
+    return { streamSequence: await publisher.publish(subject, row.payload, headers), eventId: row.id };
   };
 
   return async (rows, keysAside) => {
@@ -80,7 +78,7 @@ export function createPublisher({ js }: Pick<Bus, "js">): Publish {
 }
 
 function isTooLarge(error: unknown): boolean {
-  if (error instanceof JetStreamApiError) return error.code === messageTooLarge;
+  if (error instanceof PublishRefused) return error.code === messageTooLarge;
   return error instanceof errors.InvalidArgumentError && error.message.includes("max_payload");
 }
 

@@ -17,8 +17,6 @@ export interface OutboxRow extends Omit<OutgoingEvent, "cause"> {
   /** Where the cursor was when the row was read. */
   fromXid: string;
   fromId: number;
-  /** False while an older transaction is still open somewhere: what it writes would come before this row. */
-  settled: boolean;
 }
 
 /** The last message that the stream has acknowledged to us; sequence 0 where there is none that it must have. */
@@ -41,20 +39,30 @@ export async function readCursor<Tables>(db: Kysely<Tables>): Promise<Cursor> {
   return cursor;
 }
 
+const afterCursor = sql`(outbox.xid, outbox.id) > ((select xid from relay_cursor), (select id from relay_cursor))`;
+
 /**
- * The next rows in commit order. A row is settled once every transaction older than its own has ended; ordering by id
- * alone would skip a row whose transaction took its id early and committed late.
+ * The next settled rows in commit order. A row is settled once every transaction older than its own has ended, so that
+ * nothing can come before it any more; ordering by id alone would skip a row whose transaction took its id early and
+ * committed late.
  */
 export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): Promise<OutboxRow[]> {
   const read = await sql<OutboxRow>`
     select outbox.id as "outboxId", outbox.xid::text as xid, ${eventColumns}, relay_cursor.xid::text as "fromXid",
-      relay_cursor.id as "fromId", outbox.xid < pg_snapshot_xmin(pg_current_snapshot()) as settled
+      relay_cursor.id as "fromId"
     from outbox, relay_cursor
     -- As values and not as a join, so that the index is entered at the cursor.
-    where (outbox.xid, outbox.id) > ((select xid from relay_cursor), (select id from relay_cursor))
+    where ${afterCursor} and outbox.xid < pg_snapshot_xmin(pg_current_snapshot())
     order by outbox.xid, outbox.id
     limit ${rowsMax}`.execute(db);
   return read.rows;
+}
+
+/** When the first row was written that is not published, settled or not; undefined where all are published. */
+export async function readOldestWaiting<Tables>(db: Kysely<Tables>): Promise<Date | undefined> {
+  const read = await sql<{ time: Date }>`
+    select event_time as time from outbox where ${afterCursor} order by outbox.xid, outbox.id limit 1`.execute(db);
+  return read.rows[0]?.time;
 }
 
 /**

@@ -1,6 +1,7 @@
 // Publishes what the outbox holds, in the order of commits. One relay works per service, fenced by its lease.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Kysely } from "kysely";
+import type { Background } from "../background.ts";
 import { crashPoint } from "../faults.ts";
 import type { Lease } from "../lease/lease-store.ts";
 import type { Logger } from "../log.ts";
@@ -12,6 +13,7 @@ import {
   addCheckpoint,
   forgetUnsent,
   moveCursor,
+  readOldestWaiting,
   readOutbox,
   readRetries,
   readUnsentKeys,
@@ -46,8 +48,9 @@ export interface Relay {
 export interface RelayOptions<Tables> {
   service: string;
   db: Kysely<Tables>;
-  bus: Pick<Bus, "connection" | "js" | "manager" | "restoreStreams">;
+  bus: Pick<Bus, "connection" | "manager" | "restoreStreams">;
   wakeUp: WakeUp;
+  background: Background;
   metrics: Metrics;
   log: Logger;
 }
@@ -55,7 +58,7 @@ export interface RelayOptions<Tables> {
 type Step = "worked" | "nothing" | "unsettled";
 
 export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
-  const { service, db, bus, wakeUp, log } = options;
+  const { service, db, bus, wakeUp, background, log } = options;
   const labels = { service };
   const lag = options.metrics.gauge("ordermesh_relay_lag_seconds", "Age of the oldest unpublished event", ["service"]);
   const aside = options.metrics.gauge("ordermesh_events_unsent_keys", "Keys of which an event cannot be published", ["service"]);
@@ -122,14 +125,12 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
     await checkStream(lease);
     if (keysAside.size > 0) await retryAside(lease);
     const rows = await readOutbox(db, batchMax + lookAheadMax);
-    oldestWaiting = rows[0]?.time;
+    const last = rows.slice(0, batchMax).at(-1);
+    oldestWaiting = last ? rows[0]?.time : await readOldestWaiting(db);
     lag.set(labels, lagMs() / 1_000);
     aside.set(labels, keysAside.size);
-    const settled = rows.filter((row) => row.settled);
-    const last = settled.slice(0, batchMax).at(-1);
-    if (!last) return rows.length === 0 ? "nothing" : "unsettled";
-    await send(lease, withOvertaken(settled), last);
-    if (last === rows.at(-1)) oldestWaiting = undefined;
+    if (!last) return oldestWaiting ? "unsettled" : "nothing";
+    await send(lease, withOvertaken(rows), last);
     return "worked";
   };
 
@@ -139,7 +140,7 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
     let unsettledRounds = 0;
     while (!signal.aborted) {
       try {
-        const done = await step(lease);
+        const done = await background.run(() => step(lease));
         unsettledRounds = done === "unsettled" ? unsettledRounds + 1 : 0;
         if (done === "nothing") await wakeUp.wait(idleWaitMs, signal);
         if (done === "unsettled") await pause(unsettledWaitMs * 2 ** (unsettledRounds - 1), signal);
@@ -186,13 +187,13 @@ async function onReconnect({ connection }: Pick<Bus, "connection">, listener: ()
  * The batch, and from beyond it what was written before one of its rows about the same key. What is taken early is
  * published again with its own batch, which the server and the inboxes drop.
  */
-function withOvertaken(settled: readonly OutboxRow[]): OutboxRow[] {
-  const batch = settled.slice(0, batchMax);
+function withOvertaken(rows: readonly OutboxRow[]): OutboxRow[] {
+  const batch = rows.slice(0, batchMax);
   const newest = new Map<string, number>();
   for (const row of batch) {
     const name = keyNameOf(row);
     newest.set(name, Math.max(row.outboxId, newest.get(name) ?? 0));
   }
-  const overtaken = settled.slice(batchMax).filter((row) => row.outboxId < (newest.get(keyNameOf(row)) ?? 0));
+  const overtaken = rows.slice(batchMax).filter((row) => row.outboxId < (newest.get(keyNameOf(row)) ?? 0));
   return [...batch, ...overtaken];
 }

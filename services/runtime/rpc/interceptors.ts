@@ -4,9 +4,11 @@ import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
 import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.ts";
 import type { Logger } from "#runtime/log.ts";
+import type { Foreground } from "#runtime/foreground.ts";
 import { answerErrors } from "./answer-errors.ts";
 import { admitCalls, runInCallContext } from "./call-context.ts";
 import { keepDeadline } from "./deadline.ts";
+import { countCalls } from "./foreground-calls.ts";
 import { logCalls } from "./log-calls.ts";
 import { validateRequests } from "./validation.ts";
 
@@ -19,11 +21,21 @@ export interface CallRules {
   tenant: string;
   /** From compileValidator; without it, rules are compiled as requests come. */
   validator?: Validator;
+  /** Hears of the calls; without it nobody counts them. */
+  foreground?: Foreground;
 }
 
 /** From the outermost: context, log, errors, deadline, validation; then the handler. */
-export function serverInterceptors({ log, tenant, validator = createValidator() }: CallRules): Interceptor[] {
-  return [runInCallContext({ tenant }), logCalls({ log }), answerErrors({ log }), keepDeadline, validateRequests({ validator })];
+export function serverInterceptors({ log, tenant, validator = createValidator(), foreground }: CallRules): Interceptor[] {
+  const counting = foreground ? [countCalls(foreground)] : [];
+  return [
+    ...counting,
+    runInCallContext({ tenant }),
+    logCalls({ log }),
+    answerErrors({ log }),
+    keepDeadline,
+    validateRequests({ validator }),
+  ];
 }
 
 export type RouterOptions = Pick<ConnectRouterOptions, "interceptors" | "requestGate" | "readMaxBytes" | "jsonOptions">;

@@ -1,0 +1,17 @@
+// Tells the process how many callers wait for it. Calls of co-located services are part of a call that is counted already.
+import type { Interceptor } from "@connectrpc/connect";
+import type { Foreground } from "#runtime/foreground.ts";
+import { peerKey } from "./call-context.ts";
+
+/** Counts unary calls from outside while they last; a stream is open for as long as somebody watches. */
+export function countCalls(foreground: Foreground): Interceptor {
+  return (next) => async (request) => {
+    if (request.stream || request.contextValues.get(peerKey) === "process") return next(request);
+    const end = foreground.begin();
+    try {
+      return await next(request);
+    } finally {
+      end();
+    }
+  };
+}
