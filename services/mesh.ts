@@ -85,6 +85,7 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
           host,
           log,
           readiness: running.health.refresh,
+          admission: running.admission,
         })
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));

@@ -2,9 +2,11 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { StartupError } from "#runtime/backing/startup-error.ts";
+import type { Admission } from "#runtime/admission/admission.ts";
 import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
+import { admitRequests } from "./admit-requests.ts";
 import { defaultHttpLimits, startHttpServer, type HttpLimits, type HttpServer, type Readiness } from "./http.ts";
 import { connectCaller } from "./transcode/caller.ts";
 import { ContractError } from "./transcode/route.ts";
@@ -20,6 +22,8 @@ export interface EdgeOptions {
   host: string;
   log: Logger;
   readiness?: () => Promise<Readiness>;
+  /** Without it every request is let in. */
+  admission?: Admission | undefined;
   limits?: Partial<TranscoderLimits>;
   httpLimits?: Partial<HttpLimits>;
 }
@@ -33,7 +37,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const shutdown = new AbortController();
   const transcoder = compile(options, shutdown.signal);
   return startHttpServer({
-    handle: transcoder.handle,
+    handle: admitRequests({ admission: options.admission, handle: transcoder.handle }),
     readiness: options.readiness ?? (() => Promise.resolve({ ready: true, checks: {} })),
     onClosing: () => shutdown.abort(),
     errorDomain,

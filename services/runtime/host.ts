@@ -8,7 +8,6 @@ import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
 import { createAdmission, type Admission } from "./admission/admission.ts";
 import { readAdmissionLimits } from "./admission/settings.ts";
-import { createBackground } from "./background.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { pendingMigrations } from "./database/migrate.ts";
@@ -17,7 +16,6 @@ import { connectNats, jetStreamTimeoutMs } from "./events/connect.ts";
 import type { Bus } from "./events/bus.ts";
 import { createEventHub } from "./events/hub.ts";
 import { ensureStreams, eventStream } from "./events/streams.ts";
-import { createForeground } from "./foreground.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { addReflection } from "./rpc/reflection.ts";
@@ -74,9 +72,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   // Of its own, so that a busy service is not taken for one that cannot work.
   const probe =
     bus && connectDatabase<never>({ url: options.databaseUrl, schema: "public", connectionsMax: 1, log, onCommit: () => {} });
-  const foreground = createForeground();
-  const background = createBackground(foreground);
-  const rules = routerOptions({ log, tenant, validator: compileValidator(services), foreground });
+  const rules = routerOptions({ log, tenant, validator: compileValidator(services) });
 
   const metrics = createMetrics();
   const running: RunningService[] = [];
@@ -100,9 +96,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const admission = createAdmission({ limits: readAdmissionLimits(env), metrics, log });
   const started = await Promise.allSettled(
     bus
-      ? definitions.map((definition) =>
-          startService(definition, { ...options, bus, clock, holder, clients, metrics, backlogMs, background }),
-        )
+      ? definitions.map((definition) => startService(definition, { ...options, bus, clock, holder, clients, metrics, backlogMs }))
       : [],
   );
   running.push(...started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));

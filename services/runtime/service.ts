@@ -28,6 +28,11 @@ export interface ServiceRuntime<Tables> {
   onEvent(subject: string, listener: (subject: string) => void): () => void;
   /** Subjects under which the event stream holds messages, of those that match a filter; each once, in no order. */
   storedSubjects(filter: string): Promise<string[]>;
+  /**
+   * How long the oldest event of this process has been waiting to take effect, in milliseconds; 0 where none waits. A service
+   * refuses what would only make the wait longer.
+   */
+  backlogMs(): number;
   clock: Clock;
   metrics: Metrics;
   log: Logger;

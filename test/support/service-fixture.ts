@@ -71,6 +71,7 @@ export async function serviceFixture<Tables>(
     clientOf: (contract) => createClient(contract, others),
     onEvent: () => () => {},
     storedSubjects: () => Promise.resolve([]),
+    backlogMs: () => 0,
     clock: options.clock ?? systemClock,
     metrics: createMetrics(),
     log,

@@ -72,6 +72,7 @@ function partsOf(definition: ServiceDefinition): ServiceParts {
     clientOf: client,
     onEvent: () => () => {},
     storedSubjects: refuse,
+    backlogMs: () => 0,
     clock: systemClock,
     metrics: createMetrics(),
     log: createLogger({ level: "silent" }),

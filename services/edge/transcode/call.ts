@@ -37,6 +37,7 @@ export async function call(exchange: RoutedExchange, message: Message, context: 
   });
   if (response.closed) ending.abort();
   if (method.methodKind === "server_streaming") {
+    if (!exchange.becomeStream()) throw tooManyStreams();
     await callStream(exchange, method, message, { headers, signal: ending.signal, timeoutMs }, ending, context);
   } else {
     await callUnary(
@@ -48,6 +49,9 @@ export async function call(exchange: RoutedExchange, message: Message, context: 
     );
   }
 }
+
+const tooManyStreams = (): EdgeRefusal =>
+  new EdgeRefusal(rpcCode.resourceExhausted, "OVERLOADED", "too many streams at once, try again later");
 
 async function callUnary(
   { request, response, route, headers }: RoutedExchange,

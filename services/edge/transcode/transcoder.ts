@@ -7,7 +7,7 @@ import { sendError } from "./answer.ts";
 import { bindRequest } from "./bind.ts";
 import { call, type CallContext, type CallLimits } from "./call.ts";
 import { toErrorAnswer } from "./errors.ts";
-import type { Exchange } from "./exchange.ts";
+import type { BecomeStream, Exchange } from "./exchange.ts";
 import { requestIdOf } from "./request-headers.ts";
 import { compileRoutes, type Route } from "./route.ts";
 import type { RoutingTree } from "./routing-tree.ts";
@@ -46,7 +46,7 @@ export interface TranscoderOptions extends CallContext {
 
 export interface Transcoder {
   /** Every outcome is an answer. */
-  handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  handle: (request: IncomingMessage, response: ServerResponse, becomeStream?: BecomeStream) => Promise<void>;
 }
 
 /** @throws ContractError where HTTP rules of the services cannot be served. */
@@ -63,7 +63,7 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
   setMaxListeners(0, options.shutdown);
 
   return {
-    async handle(request, response) {
+    async handle(request, response, becomeStream = () => true) {
       const requestId = requestIdOf(request.headers, options.newRequestId);
       const { path, search } = splitTarget(request.url ?? "/");
       const exchange: Exchange = {
@@ -71,6 +71,7 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
         response,
         requestId,
         headers: { "x-request-id": requestId },
+        becomeStream,
         toErrorAnswer: (error) => {
           const answer = toErrorAnswer(error, errorOptions);
           if (answer.unexpected) options.onUnexpected(error, { path, requestId });

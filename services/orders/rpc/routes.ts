@@ -2,6 +2,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
+import { refuseBacklog } from "#runtime/backlog.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { WaitLimits } from "../domain/waiting.ts";
 import type { OrdersTables } from "../store/tables.ts";
@@ -18,12 +19,16 @@ export function routes(
   { orderLifeMs, limits }: { orderLifeMs: number; limits: WaitLimits },
 ): (router: ConnectRouter) => void {
   const place = placeOrder({ runtime, orderLifeMs });
+  const assertKeepingUp = refuseBacklog(runtime);
   const cancel = cancelOrder(runtime);
   const watch = watchOrder(runtime);
   const resume = resumeOrder(runtime);
   return (router) => {
     router.service(OrdersService, {
-      placeOrder: async (request) => ({ order: orderMessage(await place(request)) }),
+      placeOrder: async (request) => {
+        assertKeepingUp();
+        return { order: orderMessage(await place(request)) };
+      },
       getOrder: async (request) => ({ order: orderMessage(await getOrder(runtime, request)) }),
       listOrders: (request) => getOrderPage(runtime, request),
       cancelOrder: async (request) => {

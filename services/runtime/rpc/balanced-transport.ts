@@ -3,6 +3,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { ExponentialBackoff, handleWhen, retry } from "cockatiel";
+import { isBacklog } from "#runtime/backlog.ts";
 import { unavailable } from "#runtime/errors.ts";
 import { callTimeoutMs } from "./caller-context.ts";
 import { deadlineExceeded } from "./deadline.ts";
@@ -40,6 +41,7 @@ export function balancedTransport({ serviceName, replicas }: { serviceName: stri
       const isWorthRepeating = (error: unknown): boolean =>
         error instanceof ConnectError &&
         error.code === Code.Unavailable &&
+        !isBacklog(error) &&
         !signal?.aborted &&
         replicas.some((replica) => replica.available()) &&
         Date.now() + retryDelayMsMax < deadlineMs;

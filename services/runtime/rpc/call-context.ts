@@ -36,11 +36,15 @@ export function runInCallContext({ tenant }: { tenant: string }): Interceptor {
   };
 }
 
+/** The caller's id where it is fit for logs and headers, else a new one. */
+export function requestIdOf(given: unknown): string {
+  return typeof given === "string" && requestIdPattern.test(given) ? given : newId("req");
+}
+
 function contextOf(call: { method: DescMethod; header: Headers; timeoutMs: number | undefined; tenant: string }): RequestContext {
-  const given = call.header.get("x-request-id");
   const timeoutMs = call.timeoutMs ?? (call.method.methodKind === "unary" ? unaryTimeoutMs : undefined);
   return {
-    requestId: given !== null && requestIdPattern.test(given) ? given : newId("req"),
+    requestId: requestIdOf(call.header.get("x-request-id")),
     traceparent: childTraceparent(call.header.get("traceparent")),
     // Only a call between co-located services runs inside another's context.
     tenant: requestContext()?.tenant ?? call.tenant,

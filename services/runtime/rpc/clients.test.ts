@@ -5,6 +5,7 @@ import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { ErrorInfoSchema, RetryInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
+import { refuseBacklog } from "#runtime/backlog.ts";
 import { reasonOf, refuse } from "#runtime/errors.ts";
 import { currentRequest, runInContext, type RequestContext } from "#runtime/request-context.ts";
 import { addressesFromEnvironment } from "./addresses.ts";
@@ -242,6 +243,19 @@ test("refusals do not open the breaker", async () => {
   });
   const client = remoteClient(refusing.url);
   for (let call = 0; call < 20; call += 1) expect((await refusalOf(client.getProduct(product))).code).toBe(Code.NotFound);
+});
+
+test("a replica that has too much to do is neither asked again nor given up", async () => {
+  let calls = 0;
+  const behind = await replica({
+    getProduct: () => {
+      calls += 1;
+      return refuseBacklog({ env: {}, backlogMs: () => 60_000 })() ?? {};
+    },
+  });
+  const client = remoteClient(behind.url);
+  for (let call = 0; call < 20; call += 1) expect(reasonOf(await refusalOf(client.getProduct(product)))).toBe("BACKLOG");
+  expect(calls).toBe(20);
 });
 
 test("a replica that never answers opens its breaker, where its callers were patient", async () => {

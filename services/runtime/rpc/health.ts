@@ -9,7 +9,7 @@ import {
 import { refuse } from "#runtime/errors.ts";
 import type { Metrics } from "#runtime/metrics.ts";
 import { watchReadiness, type Readiness, type ReadinessOptions } from "./readiness.ts";
-import type { HttpHandler } from "./server.ts";
+import type { HttpHandler } from "./http-handler.ts";
 
 export interface Health {
   routes: (router: ConnectRouter) => void;

@@ -2,6 +2,7 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from "cockatiel";
+import { isBacklog } from "#runtime/backlog.ts";
 import { reasonOf, unavailable } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
 import { deadlineExceeded } from "./deadline.ts";
@@ -58,7 +59,8 @@ export function connectReplica({ serviceName, address, log }: { serviceName: str
       } catch (error) {
         const answer = answerOf(error, { serviceName, signal: call.signal });
         const waitedInVain = answer.code === Code.DeadlineExceeded && (call.timeoutMs ?? 0) >= patientMs;
-        if (answer.code === Code.Unavailable || waitedInVain) blamed.add(answer);
+        const isAway = answer.code === Code.Unavailable && !isBacklog(answer);
+        if (isAway || waitedInVain) blamed.add(answer);
         throw answer;
       }
     });

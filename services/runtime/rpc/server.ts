@@ -3,12 +3,15 @@ import * as http from "node:http";
 import * as http2 from "node:http2";
 import { Code, createContextValues, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { Admission } from "#runtime/admission/admission.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuse } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
+import { admitByPath } from "./admit-calls.ts";
 import { peerKey } from "./call-context.ts";
 import { createDrain } from "./drain.ts";
 import { splitByFirstBytes } from "./first-bytes.ts";
+import type { HttpHandler } from "./http-handler.ts";
 import type { RouterOptions } from "./interceptors.ts";
 
 /** How long a client may take to send the headers, and the whole request. Milliseconds. */
@@ -17,9 +20,6 @@ const requestTimeoutMs = 30_000;
 /** Calls at once on one HTTP/2 connection; a service sends all its calls to a replica over one. */
 const concurrentStreamsMax = 1_000;
 
-/** Answers a request of either HTTP version. */
-export type HttpHandler = ReturnType<typeof connectNodeAdapter>;
-
 export interface RpcServerOptions {
   routes: (router: ConnectRouter) => void;
   options: RouterOptions;
@@ -27,6 +27,8 @@ export interface RpcServerOptions {
   /** 0 takes a free port. */
   port: number;
   log: Logger;
+  /** Without it every call is let in. */
+  admission?: Admission;
   /** Answers what is no RPC, such as /readyz; without it 404. */
   fallback?: HttpHandler;
 }
@@ -42,30 +44,12 @@ export interface RpcServer {
  *
  * @throws StartupError where the port cannot be had.
  */
-export async function serveRpc({ routes, options, host, port, log, fallback }: RpcServerOptions): Promise<RpcServer> {
+export async function serveRpc(given: RpcServerOptions): Promise<RpcServer> {
+  const { host, port } = given;
   const shutdown = new AbortController();
-  const answerRpc = connectNodeAdapter({
-    ...options,
-    routes,
-    shutdownSignal: shutdown.signal,
-    contextValues: (request) => createContextValues().set(peerKey, request.socket.remoteAddress ?? "unknown"),
-    fallback: fallback ?? notFound,
-  });
-  const answer: HttpHandler = (request, response) => {
-    try {
-      answerRpc(request, response);
-    } catch (error) {
-      // The adapter throws on a Host header that is missing or is no host; uncaught, that would end the process.
-      log.debug({ err: error }, "http_request_malformed");
-      response.writeHead(400);
-      response.end();
-    }
-  };
+  const answer = createHandler(given, shutdown.signal);
   const http1 = http.createServer({ headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs }, answer);
-  const http2Server = http2.createServer({ settings: { maxConcurrentStreams: concurrentStreamsMax } }, (request, response) => {
-    cutSilentBody(request);
-    answer(request, response);
-  });
+  const http2Server = http2.createServer({ settings: { maxConcurrentStreams: concurrentStreamsMax } }, answer);
   const undecided = splitByFirstBytes({ http1, http2Server, timeoutMs: headersTimeoutMs });
   const drain = createDrain({ http1, http2Server, undecided });
   await listen(http1, { host, port });
@@ -79,6 +63,33 @@ export async function serveRpc({ routes, options, host, port, log, fallback }: R
       return closed;
     },
   };
+}
+
+/** Every call passes here: admission first, then Connect. */
+function createHandler({ routes, options, log, fallback, admission }: RpcServerOptions, shutdown: AbortSignal): HttpHandler {
+  let handlers: ConnectRouter["handlers"] = [];
+  const answerRpc = connectNodeAdapter({
+    ...options,
+    routes: (router) => {
+      routes(router);
+      handlers = router.handlers;
+    },
+    shutdownSignal: shutdown,
+    contextValues: (request) => createContextValues().set(peerKey, request.socket.remoteAddress ?? "unknown"),
+    fallback: fallback ?? notFound,
+  });
+  const answer: HttpHandler = (request, response) => {
+    if (request instanceof http2.Http2ServerRequest) cutSilentBody(request);
+    try {
+      answerRpc(request, response);
+    } catch (error) {
+      // The adapter throws on a Host header that is missing or is no host; uncaught, that would end the process.
+      log.debug({ err: error }, "http_request_malformed");
+      response.writeHead(400);
+      response.end();
+    }
+  };
+  return admission ? admitByPath({ admission, answer, handlers, options }) : answer;
 }
 
 function portOf(server: http.Server): number {

@@ -1,9 +1,12 @@
 // What the tests of this folder serve: a catalogue whose answers are chosen by the product id.
 import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { createAdmission, type Admission, type AdmissionLimits } from "#runtime/admission/admission.ts";
 import { createLogger } from "#runtime/log.ts";
+import { createMetrics } from "#runtime/metrics.ts";
 import { routerOptions } from "./interceptors.ts";
-import { serveRpc, type HttpHandler, type RpcServer } from "./server.ts";
+import type { HttpHandler } from "./http-handler.ts";
+import { serveRpc, type RpcServer } from "./server.ts";
 import { compileValidator } from "./validation.ts";
 
 export const services = [CatalogService];
@@ -31,11 +34,18 @@ export interface TestServer extends RpcServer {
   url: string;
 }
 
+/** An admission that lets in so many calls, however long they take. */
+export function testAdmission(calls: number, limits: Partial<AdmissionLimits> = {}): Admission {
+  const fixed = { callsMin: calls, callsMax: calls, targetMs: 60_000, loopDelayMsMax: 60_000, waitingMax: 100 };
+  return createAdmission({ limits: { ...fixed, ...limits }, metrics: createMetrics(), log: silentLog });
+}
+
 export async function serveTest(given: {
   routes: (router: ConnectRouter) => void;
   log?: typeof silentLog;
   port?: number;
   fallback?: HttpHandler;
+  admission?: Admission;
 }): Promise<TestServer> {
   const { log = silentLog, port = 0, ...rest } = given;
   const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log) });
