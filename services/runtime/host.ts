@@ -8,6 +8,7 @@ import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
 import { createAdmission, type Admission } from "./admission/admission.ts";
 import { readAdmissionLimits } from "./admission/settings.ts";
+import { createBackground } from "./background.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { pendingMigrations } from "./database/migrate.ts";
@@ -16,6 +17,7 @@ import { connectNats, jetStreamTimeoutMs } from "./events/connect.ts";
 import type { Bus } from "./events/bus.ts";
 import { createEventHub } from "./events/hub.ts";
 import { ensureStreams, eventStream } from "./events/streams.ts";
+import { createForeground } from "./foreground.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { addReflection } from "./rpc/reflection.ts";
@@ -72,7 +74,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   // Of its own, so that a busy service is not taken for one that cannot work.
   const probe =
     bus && connectDatabase<never>({ url: options.databaseUrl, schema: "public", connectionsMax: 1, log, onCommit: () => {} });
-  const rules = routerOptions({ log, tenant, validator: compileValidator(services) });
+  const foreground = createForeground();
+  const background = createBackground(foreground);
+  const rules = routerOptions({ log, tenant, validator: compileValidator(services), foreground });
 
   const metrics = createMetrics();
   const running: RunningService[] = [];
@@ -96,7 +100,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const admission = createAdmission({ limits: readAdmissionLimits(env), metrics, log });
   const started = await Promise.allSettled(
     bus
-      ? definitions.map((definition) => startService(definition, { ...options, bus, clock, holder, clients, metrics, backlogMs }))
+      ? definitions.map((definition) =>
+          startService(definition, { ...options, bus, clock, holder, clients, metrics, backlogMs, background }),
+        )
       : [],
   );
   running.push(...started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));

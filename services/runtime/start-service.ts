@@ -1,5 +1,6 @@
 // Brings one service up: schema, wiring, consumers, relay and due work under leases.
 import type { Kysely } from "kysely";
+import type { Background } from "./background.ts";
 import type { Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { migrateUp } from "./database/migrate.ts";
@@ -33,6 +34,7 @@ export interface StartOptions {
   clients: Clients;
   /** Of all services of the process. */
   backlogMs: () => number;
+  background: Background;
 }
 
 export interface RunningService {
@@ -52,7 +54,7 @@ const analyzeEveryMs = 2_000;
 
 export async function startService(definition: ServiceDefinition, options: StartOptions): Promise<RunningService> {
   const { name, migrations } = definition;
-  const { clock, bus, partitions, holder, metrics } = options;
+  const { clock, bus, partitions, holder, metrics, background } = options;
   const { js, manager, hub } = bus;
   const log = options.log.child({ service: name });
   assertEvents(definition);
@@ -91,12 +93,12 @@ export async function startService(definition: ServiceDefinition, options: Start
     const hears = parts.hears ?? [];
     const hearing = { service: name, hears, partitions };
     if (hears.length > 0) await ensureConsumers(manager, hearing);
-    const relay = createRelay({ service: name, db, bus, wakeUp: relayWakeUp, metrics, log });
+    const relay = createRelay({ service: name, db, bus, wakeUp: relayWakeUp, background, metrics, log });
     const tasks: LeasedTask[] = [{ name: "relay", run: relay.run }];
     if (parts.dueWork) tasks.push(dueTask({ db, database, works: parts.dueWork, wakeUp: dueWakeUp, log }));
     if (hears.length > 0) {
       const { retryDelaysMs } = options;
-      const consuming = consumerTasks({ ...hearing, db, database, js, retryDelaysMs, log });
+      const consuming = consumerTasks({ ...hearing, db, database, js, retryDelaysMs, background, log });
       tasks.push(
         ...consuming.map((task, partition) => restoring(task, (signal) => ensureConsumer(manager, hearing, partition, signal))),
       );
