@@ -50,14 +50,16 @@ async function assess(tx: Transaction<Tables>, events: ReceivedEvent<OrderCreate
     const event = created.get(keyOf(assessment));
     return event ? [{ assessment, event }] : [];
   });
-  await insertAssessments(
-    tx,
-    assessed.map(({ assessment, event }) => ({ ...assessment, orderEventId: event.id })),
-  );
-  await tellOf(
-    tx,
-    assessed.map(({ assessment, event }) => ({ assessment, time: now, cause: event.cause })),
-  );
+  await Promise.all([
+    insertAssessments(
+      tx,
+      assessed.map(({ assessment, event }) => ({ ...assessment, orderEventId: event.id })),
+    ),
+    tellOf(
+      tx,
+      assessed.map(({ assessment, event }) => ({ assessment, time: now, cause: event.cause })),
+    ),
+  ]);
 }
 
 async function countForBatch(tx: Transaction<Tables>, questions: readonly VelocityQuestion[]): Promise<number[]> {
@@ -76,8 +78,7 @@ async function withoutKnown(
   events: ReceivedEvent<OrderCreated>[],
 ): Promise<ReceivedEvent<OrderCreated>[]> {
   const keys = events.map(({ tenant, message }) => ({ tenant, orderId: message.orderId }));
-  const assessed = await lockAssessments(tx, keys);
-  const cancelled = await findCancelled(tx, keys);
+  const [assessed, cancelled] = await Promise.all([lockAssessments(tx, keys), findCancelled(tx, keys)]);
   const handledBy = new Map([...assessed].map(([key, { orderEventId }]) => [key, orderEventId]));
   return events.filter((event) => {
     const key = orderKeyOf(event);

@@ -20,16 +20,17 @@ type Settled = Extract<Settlement, { kind: "settled" }>;
 export function factSettler({ clock, log, holdGraceMs }: { clock: Clock; log: Logger; holdGraceMs: number }): SettleFacts {
   return async (tx, facts) => {
     const now = clock.now();
-    await cancelHoldExpiry(tx, facts);
-    const before = await lockBooks(tx, facts);
+    const [before] = await Promise.all([lockBooks(tx, facts), cancelHoldExpiry(tx, facts)]);
     const settlement = settle(before, facts);
     if (settlement.kind === "refused") throw new RefusedEvent(settlement.code, settlement.message);
-    await saveBooks(tx, { before, settlement, now });
-    await planHoldExpiry(tx, { facts, after: settlement.books, holdGraceMs });
-    await appendEvents(
-      tx,
-      settlement.announcements.map((announcement) => announcementEvent(announcement, now)),
-    );
+    await Promise.all([
+      saveBooks(tx, { before, settlement, now }),
+      planHoldExpiry(tx, { facts, after: settlement.books, holdGraceMs }),
+      appendEvents(
+        tx,
+        settlement.announcements.map((announcement) => announcementEvent(announcement, now)),
+      ),
+    ]);
     for (const announcement of settlement.announcements) {
       if (announcement.kind !== "low") continue;
       const { tenant, sku, onHand, threshold } = announcement;
@@ -66,21 +67,20 @@ async function saveBooks(
 ): Promise<void> {
   const { books, departures } = settlement;
   const reservations = differences(before.reservations, books.reservations);
-  await insertReservations(tx, reservations.added, now);
-  await saveReservations(tx, reservations.changed, now);
-  await saveStock(tx, differences(before.stock, books.stock).changed, now);
-  await insertMovements(
-    tx,
-    departures.map(({ tenant, sku, quantity, orderId }) => ({
-      tenant,
-      sku,
-      type: "SHIPMENT",
-      quantity: -quantity,
-      reason: "left the warehouse for an order",
-      orderId,
-    })),
-    now,
-  );
+  const movements = departures.map(({ tenant, sku, quantity, orderId }) => ({
+    tenant,
+    sku,
+    type: "SHIPMENT" as const,
+    quantity: -quantity,
+    reason: "left the warehouse for an order",
+    orderId,
+  }));
+  await Promise.all([
+    insertReservations(tx, reservations.added, now),
+    saveReservations(tx, reservations.changed, now),
+    saveStock(tx, differences(before.stock, books.stock).changed, now),
+    insertMovements(tx, movements, now),
+  ]);
 }
 
 /** What settling has replaced: an unchanged entry is the same object. */

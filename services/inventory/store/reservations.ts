@@ -62,6 +62,12 @@ export async function insertReservations(
   now: Date,
 ): Promise<void> {
   if (reservations.length === 0) return;
+  const lines = reservations.flatMap(({ tenant, orderId, lines }) => lines.map((line) => ({ tenant, orderId, ...line })));
+  const [inserted] = await Promise.all([insertHeads(tx, reservations, now), insertLines(tx, lines)]);
+  if (inserted !== reservations.length) throw new Error("a reservation was made at the same time");
+}
+
+async function insertHeads(tx: Transaction<InventoryTables>, reservations: readonly Reservation[], now: Date): Promise<number> {
   const inserted = await sql`
     insert into reservation (tenant_id, order_id, state, release_reason, expire_time, sequence, create_time, update_time)
     select *, ${now}::timestamptz, ${now}::timestamptz from unnest(
@@ -73,8 +79,10 @@ export async function insertReservations(
       ${reservations.map(({ sequence }) => sequence)}::bigint[]
     )
     on conflict do nothing`.execute(tx);
-  if (inserted.numAffectedRows !== BigInt(reservations.length)) throw new Error("a reservation was made at the same time");
-  const lines = reservations.flatMap(({ tenant, orderId, lines }) => lines.map((line) => ({ tenant, orderId, ...line })));
+  return Number(inserted.numAffectedRows);
+}
+
+async function insertLines(tx: Transaction<InventoryTables>, lines: readonly (OrderOfTenant & Line)[]): Promise<void> {
   if (lines.length === 0) return;
   await sql`
     insert into reservation_line (tenant_id, order_id, sku, quantity)

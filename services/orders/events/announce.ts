@@ -24,14 +24,16 @@ export async function announceAndSave(
   const events = announced.map(({ order, announcement, cause }) =>
     announce(order, announcement, { lines: lines.get(keyOf(order)) ?? [], time: now, cause }),
   );
-  await saveOrders(tx, changed, now);
-  await appendEvents(tx, events);
   const settled = announced.filter(({ announcement }) => announcement === "ready" || announcement === "cancelled");
-  await cancelDue(
-    tx,
-    expireKind,
-    settled.map(({ order }) => ({ tenant: order.tenant, key: order.orderId })),
-  );
+  await Promise.all([
+    saveOrders(tx, changed, now),
+    appendEvents(tx, events),
+    cancelDue(
+      tx,
+      expireKind,
+      settled.map(({ order }) => ({ tenant: order.tenant, key: order.orderId })),
+    ),
+  ]);
 }
 
 /**

@@ -18,12 +18,15 @@ export interface LockedOrder extends OrderKey {
   expireTime: Date;
   eventsSent: number;
   version: number;
+  /** Steps of the timeline that are in the table. */
+  stepsSaved: number;
   progress: OrderProgress;
 }
 
 export const keyOf = ({ tenant, orderId }: OrderKey): string => `${tenant}.${orderId}`;
 
-interface ProgressRow extends Omit<OrderProgress, "heard" | "timeline" | "cancelReason">, Omit<LockedOrder, "progress"> {
+interface ProgressRow
+  extends Omit<OrderProgress, "heard" | "timeline" | "cancelReason">, Omit<LockedOrder, "progress" | "stepsSaved"> {
   inventoryHeard: number;
   fraudHeard: number;
   paymentHeard: number;
@@ -37,13 +40,14 @@ export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly O
   const tenants = keys.map((key) => key.tenant);
   const orderIds = keys.map((key) => key.orderId);
   // A statement of its own: one that has waited for a lock sees the newest of what it locks, but all else as it was before
-  // the wait. What another transaction has just written beside the order would be read stale, and written back.
-  await sql`
+  // the wait. What another transaction has just written beside the order would be read stale, and written back. Both travel
+  // together.
+  const locking = sql`
     select 1 from orders
     where (tenant_id, order_id) in (select * from unnest(${tenants}::text[], ${orderIds}::text[]))
     order by tenant_id, order_id
     for update`.execute(tx);
-  const locked = await sql<ProgressRow>`
+  const reading = sql<ProgressRow>`
     select locked.tenant_id as tenant, locked.order_id as "orderId", currency_code as "currencyCode", total,
       payment_token as "paymentToken", shipping_method as "shippingMethod", shipping_address as "shippingAddress",
       expire_time as "expireTime", events_sent as "eventsSent", version, locked.state as state, payment_asked as "paymentAsked",
@@ -57,6 +61,7 @@ export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly O
       ) as timeline
     from orders locked join order_services using (tenant_id, order_id)
     where (locked.tenant_id, locked.order_id) in (select * from unnest(${tenants}::text[], ${orderIds}::text[]))`.execute(tx);
+  const [, locked] = await Promise.all([locking, reading]);
   return new Map(locked.rows.map((row) => [keyOf(row), toLockedOrder(row)]));
 }
 
@@ -68,6 +73,7 @@ function toLockedOrder(row: ProgressRow): LockedOrder {
   const statuses = { inventory, fraud, payment, shipment };
   return {
     ...order,
+    stepsSaved: steps.length,
     progress: { state, ...statuses, heard, paymentAsked, trackingNumber, cancelReason, cancelDetail, timeline: steps },
   };
 }
@@ -75,17 +81,22 @@ function toLockedOrder(row: ProgressRow): LockedOrder {
 /** Saves orders that are locked by this transaction. */
 export async function saveOrders(tx: Transaction<OrdersTables>, orders: readonly LockedOrder[], now: Date): Promise<void> {
   if (orders.length === 0) return;
+  await Promise.all([saveStates(tx, orders, now), saveServices(tx, orders, now), saveTimelines(tx, orders)]);
+}
+
+const tenantsOf = (orders: readonly OrderKey[]): string[] => orders.map(({ tenant }) => tenant);
+const orderIdsOf = (orders: readonly OrderKey[]): string[] => orders.map(({ orderId }) => orderId);
+
+async function saveStates(tx: Transaction<OrdersTables>, orders: readonly LockedOrder[], now: Date): Promise<void> {
   const column = <Value>(pick: (order: LockedOrder) => Value): Value[] => orders.map(pick);
-  const tenants = column((order) => order.tenant);
-  const orderIds = column((order) => order.orderId);
   const saved = await sql`
     update orders
     set state = new.state, payment_asked = new.payment_asked, tracking_number = new.tracking_number,
       cancel_reason = new.cancel_reason, cancel_detail = new.cancel_detail, events_sent = new.events_sent,
       version = orders.version + 1, update_time = ${now}
     from unnest(
-      ${tenants}::text[],
-      ${orderIds}::text[],
+      ${tenantsOf(orders)}::text[],
+      ${orderIdsOf(orders)}::text[],
       ${column((order) => order.version)}::integer[],
       ${column((order) => order.progress.state)}::text[],
       ${column((order) => order.progress.paymentAsked)}::boolean[],
@@ -96,14 +107,18 @@ export async function saveOrders(tx: Transaction<OrdersTables>, orders: readonly
     ) as new (tenant_id, order_id, version, state, payment_asked, tracking_number, cancel_reason, cancel_detail, events_sent)
     where orders.tenant_id = new.tenant_id and orders.order_id = new.order_id and orders.version = new.version`.execute(tx);
   if (saved.numAffectedRows !== BigInt(orders.length)) throw new Error("an order changed under its lock");
+}
+
+async function saveServices(tx: Transaction<OrdersTables>, orders: readonly LockedOrder[], now: Date): Promise<void> {
+  const column = <Value>(pick: (order: LockedOrder) => Value): Value[] => orders.map(pick);
   await sql`
     update order_services
     set inventory_status = new.inventory, fraud_status = new.fraud, payment_status = new.payment, shipment_status = new.shipment,
       inventory_heard = new.inventory_heard, fraud_heard = new.fraud_heard, payment_heard = new.payment_heard,
       shipment_heard = new.shipment_heard, update_time = ${now}
     from unnest(
-      ${tenants}::text[],
-      ${orderIds}::text[],
+      ${tenantsOf(orders)}::text[],
+      ${orderIdsOf(orders)}::text[],
       ${column((order) => order.progress.inventory)}::text[],
       ${column((order) => order.progress.fraud)}::text[],
       ${column((order) => order.progress.payment)}::text[],
@@ -114,7 +129,12 @@ export async function saveOrders(tx: Transaction<OrdersTables>, orders: readonly
       ${column((order) => order.progress.heard.shipping)}::bigint[]
     ) as new (tenant_id, order_id, inventory, fraud, payment, shipment, inventory_heard, fraud_heard, payment_heard, shipment_heard)
     where order_services.tenant_id = new.tenant_id and order_services.order_id = new.order_id`.execute(tx);
-  const steps = orders.flatMap((order) => order.progress.timeline.map((entry) => ({ ...entry, order })));
+}
+
+/** Adds the steps that are new; one step stands there already for every order, and most facts add none. */
+async function saveTimelines(tx: Transaction<OrdersTables>, orders: readonly LockedOrder[]): Promise<void> {
+  const steps = orders.flatMap((order) => order.progress.timeline.slice(order.stepsSaved).map((entry) => ({ ...entry, order })));
+  if (steps.length === 0) return;
   await sql`
     insert into order_timeline (tenant_id, order_id, sequence, state, reason, time)
     select * from unnest(
