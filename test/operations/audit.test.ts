@@ -39,6 +39,12 @@ const clean = (): Promise<void> =>
     expect({ state, seen, problems, suspects }).toEqual({ state: AuditState.CLEAN, seen: [], problems: [], suspects: 0n });
   });
 
+const hasLabel = (name: keyof typeof orders): Promise<void> =>
+  eventually(async () => {
+    const labelled = await bench.query(`select 1 from shipping.shipment where ${order(name)} and state = 'CREATED'`);
+    expect(labelled).toHaveLength(1);
+  });
+
 beforeAll(async () => {
   // Nothing is given back here by itself.
   bench = await auditBench({ ORDERMESH_SWEEP_GRACE_MS: "600000" });
@@ -52,11 +58,7 @@ beforeAll(async () => {
   [orders.delivered = "", orders.declined = "", orders.cancelled = ""] = placed.map(({ orderId }) => orderId);
   await mesh.reached(orders.cancelled, OrderState.PENDING_SHIPMENT);
   // Cancelled before its parcel has a label it would leave a row that no parcel can be planted in.
-  await eventually(async () =>
-    expect(await bench.query(`select 1 from shipping.shipment where ${order("cancelled")} and state = 'CREATED'`)).toHaveLength(
-      1,
-    ),
-  );
+  await hasLabel("cancelled");
   await mesh.orders.cancelOrder({ orderId: orders.cancelled, reason: "changed my mind" });
   await mesh.reached(orders.delivered, OrderState.DELIVERED);
   await mesh.reached(orders.declined, OrderState.CANCELLED);
