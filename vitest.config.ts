@@ -26,6 +26,8 @@ export default defineConfig({
           name: "faults",
           include: heavy,
           maxWorkers: 1,
+          // Of the tests of one file that may run side by side.
+          maxConcurrency: 2,
           sequence: { groupOrder: 1 },
         },
       },

@@ -3,7 +3,6 @@ import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { startChild, type Child } from "#runtime/backing/child.ts";
@@ -34,8 +33,9 @@ export interface NatsCluster extends TestNats {
   kill(node: NodeName): Promise<void>;
   /** Starts a node again where it was, and waits until all streams are complete on it. */
   restart(node: NodeName): Promise<void>;
-  /** Halts a node for a time; the others and the clients only see its silence. */
-  stopAndContinue(node: NodeName, forMs: number): Promise<void>;
+  /** Halts a node until it goes on; the others and the clients only see its silence. */
+  pause(node: NodeName): void;
+  goOn(node: NodeName): void;
   /** Waits until every stream and consumer has a leader and all its replicas are up to date. */
   allCurrent(): Promise<void>;
 }
@@ -101,12 +101,8 @@ export async function natsCluster({ waitUntilReady = true } = {}): Promise<NatsC
       await start(node);
       await allCurrent();
     },
-    stopAndContinue: async (node, forMs) => {
-      signal(node, "SIGSTOP");
-      // The length of the halt is the fault itself, so there is no condition to wait for.
-      await sleep(forMs);
-      signal(node, "SIGCONT");
-    },
+    pause: (node) => signal(node, "SIGSTOP"),
+    goOn: (node) => signal(node, "SIGCONT"),
     allCurrent,
     stop: async () => {
       await (await asking).close();

@@ -23,6 +23,8 @@ export interface LoadOptions {
   /** Those of a shop, where undefined. */
   shapes?: readonly Shape[];
   perSecond: number;
+  /** Orders whose commands are not all answered; beyond it none is sent. */
+  openMax?: number;
   durationMs: number;
   /** Ends the sending before its time; what was sent is still followed. */
   enough?: AbortSignal;
@@ -40,7 +42,7 @@ export interface Load {
 }
 
 /** Bounds what waits while nobody answers. */
-const openMax = 600;
+const openMaxDefault = 600;
 const pauseMs = 20;
 /** So long a decision or a refund waits for the thing that it is about. */
 const passingMsMax = 40_000;
@@ -55,7 +57,7 @@ export async function createProducts(sender: Sender): Promise<void> {
 }
 
 export function startLoad(options: LoadOptions): Load {
-  const { sender, perSecond, durationMs, enough, signal } = options;
+  const { sender, perSecond, openMax = openMaxDefault, durationMs, enough, signal } = options;
   const asked: Asked[] = [];
   const following = new Set<Promise<void>>();
 

@@ -106,11 +106,12 @@ export function createAdmission(options: { limits: AdmissionLimits; metrics: Met
     // Calls that hang would otherwise not be heard of before they end.
     const late = [...held].map(({ startedMs }) => nowMs - startedMs).filter((ageMs) => ageMs > limits.targetMs);
     report.state(state());
-    if (heldMs.length + late.length < samplesMin) return;
     const loopDelayMs = Math.max(0, loopDelay.percentile(90) / 1e6 - loopDelayResolutionMs);
+    // Of this sample alone: how the loop came round while nobody called says nothing of those who call now.
+    loopDelay.reset();
+    if (heldMs.length + late.length < samplesMin) return;
     limit = nextLimit(limit, { heldMs: [...heldMs, ...late], inHandMax, loopDelayMs }, limits);
     log.trace({ limit, inHandMax, loopDelayMs, calls: heldMs.length, late: late.length }, "calls_limit");
-    loopDelay.reset();
     heldMs = [];
     inHandMax = held.size;
   };

@@ -13,7 +13,7 @@ import { parkEvent, readParked } from "./inbox.ts";
 import { createParking, type Parking } from "./parking.ts";
 import { planRetry, splitBatch } from "./plan.ts";
 import { ackWaitMs, deliveriesMax } from "./streams.ts";
-import { clearSuspect, countTryAlone, isSuspect, triesAloneMax } from "./suspects.ts";
+import { clearSuspect, companyMax, countTryAlone, partsOf, triesAloneMax } from "./suspects.ts";
 
 const batchMax = 256;
 const databaseRetryMs = 250;
@@ -172,11 +172,14 @@ export async function createPartitionWorker<Tables>(options: {
   };
 
   /** A repeat that we have asked for ourselves is no suspect: we are alive. */
-  const isMySuspect = (delivery: Delivery): boolean => isSuspect(delivery) && !attempts.has(delivery.streamSequence);
+  const companyOf = ({ streamSequence, message }: Delivery): number =>
+    attempts.has(streamSequence) ? batchMax : companyMax(message.info.deliveryCount);
 
   const handleInHand = async (): Promise<void> => {
-    if (!inHand.some(isMySuspect)) return handle(inHand);
-    for (const delivery of inHand) await (isMySuspect(delivery) ? handleSuspect(delivery) : handle([delivery]));
+    for (const part of partsOf(inHand, companyOf)) {
+      const suspect = part.find((delivery) => companyOf(delivery) === 1);
+      await (suspect ? handleSuspect(suspect) : handle(part));
+    }
   };
 
   return {

@@ -25,9 +25,10 @@ const dayMs = 86_400_000;
 
 /**
  * With this many deliveries the server gives up on an event, which its advisory tells. Events that fail and events that
- * kill the process end long before, with a reason; this is for what nothing else has ended.
+ * kill the process end long before, with a reason; this is for what nothing else has ended. It is high because a machine that
+ * cannot keep up gives back what it has in hand again and again, which is no fault of the events.
  */
-export const deliveriesMax = 20;
+export const deliveriesMax = 50;
 /** An event that nobody acknowledges or says to be working on is delivered again after this time. Milliseconds. */
 export const ackWaitMs = shortenedMs("ORDERMESH_TEST_ACK_WAIT_MS", 5_000);
 const unacknowledgedMax = 512;

@@ -1,14 +1,40 @@
-// Events that may be what the process dies of. One that was delivered several times without an answer is handled alone,
-// and after a few deaths in its company it is a dead letter, before it takes the deliveries of its neighbours with it.
+// Events that may be what the process dies of. What was delivered several times without an answer is handled in ever smaller
+// company, in the end alone, and after a few deaths it is a dead letter, before it takes the deliveries of its neighbours with
+// it. Most suspects are innocent: whoever dies, or cannot keep up, leaves everything that it had in hand without an answer. So
+// the company shrinks step by step: to handle all of them alone would take longest just where time is short already.
 import { sql, type Kysely } from "kysely";
 import type { Delivery } from "./delivery.ts";
 
-/** Deliveries after which an event is a suspect: two instances had it in hand and did not answer. */
-const deliveriesOfSuspect = 3;
+const handledTogether: Readonly<Record<number, number>> = {
+  1: Number.POSITIVE_INFINITY,
+  2: Number.POSITIVE_INFINITY,
+  3: 64,
+  4: 8,
+};
+
+/** How many events may be handled in one transaction with one that was delivered so often, itself included. */
+export const companyMax = (deliveryCount: number): number => handledTogether[deliveryCount] ?? 1;
+
 /** How often a suspect may be handled alone. With the deliveries before, it stays well below the server's maximum. */
 export const triesAloneMax = 3;
 
-export const isSuspect = ({ message }: Delivery): boolean => message.info.deliveryCount >= deliveriesOfSuspect;
+/** Cuts deliveries into parts that may be handled together, in their order. */
+export function partsOf(deliveries: readonly Delivery[], companyOf: (delivery: Delivery) => number): Delivery[][] {
+  const parts: Delivery[][] = [];
+  let sizeMax = 0;
+  for (const delivery of deliveries) {
+    const part = parts.at(-1);
+    const company = companyOf(delivery);
+    if (part && part.length < Math.min(sizeMax, company)) {
+      part.push(delivery);
+      sizeMax = Math.min(sizeMax, company);
+    } else {
+      parts.push([delivery]);
+      sizeMax = company;
+    }
+  }
+  return parts;
+}
 
 /** Writes down, before it is handled, that an event is handled alone once more; answers how often that makes. */
 export async function countTryAlone<Tables>(db: Kysely<Tables>, eventId: string): Promise<number> {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import { isDatabaseUnavailable } from "../errors.ts";
 import { crashPoint } from "../faults.ts";
-import { createGroupCommit } from "../group-commit.ts";
+import { createGroup } from "../group.ts";
 import type { BatchDatabase } from "../events/handle-batch.ts";
 import type { LeasedTask } from "../lease/lease-keeper.ts";
 import type { Logger } from "../log.ts";
@@ -39,15 +39,15 @@ export function dueTask<Tables>(options: {
   const appliers = new Map(
     works.map((work) => [
       work.kind,
-      createGroupCommit<PreparedItem, void>({
-        commit: async (items) => {
+      createGroup<PreparedItem, void>({
+        run: async (items) => {
           await inContextOf(items[0]?.row, () => applyDue(database, work, items));
           crashPoint(work.kind, "after_commit");
           return items.map(() => undefined);
         },
         isOfOne: (error) => !isDatabaseUnavailable(error),
         itemsMax: claimMax,
-        commitsInFlightMax: 1,
+        inFlightMax: 1,
         waitingMax: inFlightMaxOfKind + claimMax,
       }),
     ]),
