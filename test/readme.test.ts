@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stateChanges } from "../services/orders/domain/order.ts";
-import { root, startMeshProcess, type MeshProcess } from "./support/process.ts";
+import { root } from "../tools/command.ts";
+import { startMeshProcess, type MeshProcess } from "./support/process.ts";
 
 const readText = (path: string): Promise<string> => readFile(join(root, path), "utf8");
 const readme = await readText("README.md");

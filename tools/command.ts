@@ -4,6 +4,8 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
+/** For NODE_COMPILE_CACHE of processes that are started again and again: what it takes to start is mostly to compile. */
+export const compileCache = join(root, "node_modules/.cache/compiled");
 
 export interface CommandResult {
   code: number;

@@ -2,7 +2,7 @@
 import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { root } from "../support/process.ts";
+import { root } from "../../tools/command.ts";
 
 const paths = await Array.fromAsync(glob(["test/**/*.test.ts", "services/**/*.test.ts"], { cwd: root }));
 const sources = (await Promise.all(paths.map((path) => readFile(join(root, path), "utf8")))).join("\n");

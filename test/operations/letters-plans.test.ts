@@ -12,7 +12,7 @@ import { fileMany } from "../../tools/bench/letters.ts";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { OrderPaymentDueSchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { serviceFixture, type ServiceFixture } from "../support/service-fixture.ts";
-import { root } from "../support/process.ts";
+import { root } from "../../tools/command.ts";
 import { eventMessages, loadContracts } from "../../tools/contracts.ts";
 
 let fixture: ServiceFixture<OperationsTables>;

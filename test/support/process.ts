@@ -1,9 +1,7 @@
 // The mesh as a person starts it: a process of its own.
 import { spawn, type ChildProcess } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { compileCache, root } from "../../tools/command.ts";
 import { until } from "./until.ts";
-
-export const root = fileURLToPath(new URL("../../", import.meta.url));
 
 export interface MeshProcess {
   child: ChildProcess;
@@ -33,7 +31,7 @@ const withoutServers = (): NodeJS.ProcessEnv => {
 function spawnMesh({ env, args = [] }: { env: Record<string, string>; args?: string[] }): Spawned {
   const child = spawn(process.execPath, ["services/mesh.ts", ...args], {
     cwd: root,
-    env: { ...withoutServers(), ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0", ...env },
+    env: { ...withoutServers(), NODE_COMPILE_CACHE: compileCache, ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";

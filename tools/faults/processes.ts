@@ -4,10 +4,9 @@ import { once } from "node:events";
 import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { FaultOrder } from "#runtime/faults.ts";
+import { compileCache, root } from "../command.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
 /** An orchestrator waits a moment before it starts again what has ended by itself. */
 const restartDelayMs = 500;
 const endGraceMs = 8_000;
@@ -93,7 +92,7 @@ export async function startProcess(options: ProcessOptions): Promise<BenchProces
 function spawnService({ service, env }: Pick<ProcessOptions, "service" | "env">, log: FileHandle): ChildProcess {
   return spawn(process.execPath, ["services/mesh.ts", ...(service === undefined ? [] : ["--only", service])], {
     cwd: root,
-    env: { PATH: process.env["PATH"] ?? "", ORDERMESH_TEST_FAULTS: "on", ...env },
+    env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: compileCache, ORDERMESH_TEST_FAULTS: "on", ...env },
     // Over the channel it is told what to break; and it ends when we do, however we end.
     stdio: ["ignore", log.fd, log.fd, "ipc"],
     // A session of its own: Ctrl-C reaches us alone, and we end our processes in order.
