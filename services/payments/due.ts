@@ -2,6 +2,8 @@
 // booked in the transaction that ends them.
 import type { Transaction } from "kysely";
 import type { Clock } from "#runtime/clock.ts";
+import { isDatabaseUnavailable } from "#runtime/errors.ts";
+import { createGroup, type Group } from "#runtime/group.ts";
 import type { Logger } from "#runtime/log.ts";
 import { dueWork, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
@@ -15,6 +17,7 @@ import {
   planAuthorization,
   settle,
   type AuthorizationAnswer,
+  type AuthorizationPlan,
 } from "./domain/authorization.ts";
 import {
   concludeCapture,
@@ -31,6 +34,10 @@ import { ProviderRefused, ProviderUnavailable, type Amount, type PaymentProvider
 import { dueKinds, saveChanges, type Decided } from "./store/changes.ts";
 import { keyOf, lockPayments, markAsked, readPayment, type OrderKey, type PaymentsTables } from "./store/payments.ts";
 import { finishRefunds, readRefunds, refuseRefunds, type RefundKey } from "./store/refunds.ts";
+
+/** Of payments that are decided about in one transaction. */
+const plansMax = 100;
+const plansWaitingMax = 10_000;
 
 type Runtime = Pick<ServiceRuntime<PaymentsTables>, "db" | "transaction" | "clock" | "log">;
 type Prepared<Answer> = { item: DueItem; prepared: Answer };
@@ -114,19 +121,43 @@ function concluding<Answer>(clock: Clock, decide: (payment: Payment, answer: Ans
   };
 }
 
-function authorizeWork({ transaction, clock, log }: Runtime, providerOf: ProviderOf): DueWork {
+interface Planned {
+  payment: Payment;
+  plan: AuthorizationPlan;
+}
+
+/** Decides what to do about payments; those who want to know at the same moment are answered together. */
+function createPlans({ transaction, clock }: Runtime): Group<OrderKey, Planned | undefined> {
+  return createGroup({
+    run: (keys) =>
+      transaction(async (tx) => {
+        const now = clock.now();
+        const payments = await lockPayments(tx, keys);
+        const planned = keys.map((key): Planned | undefined => {
+          const payment = payments.get(keyOf(key));
+          return payment && { payment, plan: planAuthorization(payment, now) };
+        });
+        const asked = planned.flatMap((one) => (one?.plan === "ask" ? [one.payment] : []));
+        // Durable before the call: whoever comes after a crash then knows that there may be something to find.
+        await markAsked(tx, { payments: asked, now });
+        return planned;
+      }),
+    isOfOne: (error) => !isDatabaseUnavailable(error),
+    itemsMax: plansMax,
+    inFlightMax: 1,
+    waitingMax: plansWaitingMax,
+  });
+}
+
+function authorizeWork(runtime: Runtime, providerOf: ProviderOf): DueWork {
+  const { clock, log } = runtime;
+  const plans = createPlans(runtime);
   return dueWork({
     kind: dueKinds.authorize,
     prepare: async (item): Promise<AuthorizationAnswer | undefined> => {
-      const now = clock.now();
-      const { payment, plan } = await transaction(async (tx) => {
-        const payment = (await lockPayments(tx, [orderKey(item)])).get(keyOf(orderKey(item)));
-        const plan = payment ? planAuthorization(payment, now) : "nothing";
-        // Durable before the call: whoever comes after a crash then knows that there may be something to find.
-        if (payment && plan === "ask") await markAsked(tx, { payment, now });
-        return { payment, plan };
-      });
-      if (!payment) return undefined;
+      const planned = await plans.add(orderKey(item));
+      if (!planned) return undefined;
+      const { payment, plan } = planned;
       const provider = providerOf(item.tenant);
       switch (plan) {
         case "nothing":

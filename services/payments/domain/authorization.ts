@@ -29,11 +29,13 @@ export const paymentIdOfKey = (key: string): string | undefined =>
 
 const isLate = (payment: Payment, now: Date): boolean => now.getTime() > payment.deadline.getTime();
 
+export type AuthorizationPlan = "nothing" | "leave" | "look" | "ask";
+
 /**
  * What to do about a payment whose authorisation is due. Once the order is cancelled or the deadline has passed the
  * provider is asked no more; where it may have been asked before, it is asked what came of that.
  */
-export function planAuthorization(payment: Payment, now: Date): "nothing" | "leave" | "look" | "ask" {
+export function planAuthorization(payment: Payment, now: Date): AuthorizationPlan {
   if (payment.state !== "PENDING") return "nothing";
   if (!payment.cancelRequested && !isLate(payment, now)) return "ask";
   return payment.askTime ? "look" : "leave";

@@ -1,27 +1,18 @@
 // A provider for development and tests. It keeps books of its own, in transactions of its own, and knows nothing of
 // ours: what it says here can be compared with what we believe. The README lists its tokens.
-import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { sql, type Kysely, type Transaction } from "kysely";
+import { createAuthorizations } from "./sandbox-authorize.ts";
 import { listCharges, readStatement } from "./sandbox-books.ts";
+import { fingerprintOf, newReference, type StoredOperation } from "./sandbox-operation.ts";
 import {
   ProviderRefused,
   ProviderUnavailable,
-  type Amount,
   type AuthorizationResult,
   type OperationResult,
   type PaymentProvider,
   type ProviderOf,
 } from "./contract.ts";
-
-interface StoredOperation {
-  kind: "authorize" | "capture" | "void" | "refund";
-  fingerprint: string;
-  /** UNREACHABLE plays a provider that never answers for this key. */
-  outcome: "AUTHORIZED" | "DECLINED" | "DONE" | "UNREACHABLE";
-  reference: string | null;
-  code: string | null;
-}
 
 type Effect = Pick<StoredOperation, "outcome"> & { reference?: string; code?: string };
 
@@ -33,20 +24,12 @@ interface Operation {
   content: readonly (string | number)[];
 }
 
-const declineCodes: Readonly<Record<string, string>> = {
-  tok_declined: "card_declined",
-  tok_insufficient_funds: "insufficient_funds",
-};
-const goodTokens = new Set(["tok_success", "tok_delay", "tok_flaky"]);
-
-const newReference = (): string => `sbx_${randomUUID()}`;
-
 export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delayMs: number }): ProviderOf {
   /** Does an operation once for its key. Whoever asks at the same time waits, and gets the first answer. */
   const once = (operation: Operation, effect: (tx: Transaction<Tables>) => Promise<Effect>) =>
-    db.transaction().execute(async (tx): Promise<{ stored: StoredOperation; isFirst: boolean }> => {
+    db.transaction().execute(async (tx): Promise<StoredOperation> => {
       const { tenant, key, kind } = operation;
-      const fingerprint = createHash("sha256").update(JSON.stringify(operation.content)).digest("hex");
+      const fingerprint = fingerprintOf(operation.content);
       const claimed = await sql`
         insert into sandbox_operation (tenant_id, idempotency_key, kind, fingerprint)
         values (${tenant}, ${key}, ${kind}, ${fingerprint})
@@ -56,18 +39,19 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
         await sql`
           update sandbox_operation set outcome = ${outcome}, reference = ${reference}, code = ${code}
           where tenant_id = ${tenant} and idempotency_key = ${key}`.execute(tx);
-        return { stored: { kind, fingerprint, outcome, reference, code }, isFirst: true };
+        return { kind, fingerprint, outcome, reference, code };
       }
       const stored = await readOperation(tx, { tenant, key });
       if (stored?.kind !== kind || stored.fingerprint !== fingerprint) throw new ProviderRefused("idempotency_key_reused");
-      return { stored, isFirst: false };
+      return stored;
     });
+  const authorizations = createAuthorizations(db);
 
   return (tenant): PaymentProvider => ({
     authorize: async ({ idempotencyKey, amount, token }) => {
-      const content = [token, amount.currencyCode, amount.minorUnits];
-      const operation: Operation = { tenant, key: idempotencyKey, kind: "authorize", content };
-      const { stored, isFirst } = await once(operation, (tx) => authorizeOnce(tx, { tenant, amount, token }));
+      const answer = await authorizations.add({ tenant, key: idempotencyKey, amount, token });
+      if (answer instanceof ProviderRefused) throw answer;
+      const { stored, isFirst } = answer;
       if (isFirst && token === "tok_delay") await pause(delayMs);
       if (isFirst && token === "tok_flaky") throw new ProviderUnavailable("the connection was cut before the answer");
       return authorizationOf(stored);
@@ -112,26 +96,13 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
     refusal: string,
     move: (tx: Transaction<Tables>) => Promise<{ rows: unknown[] }>,
   ): Promise<{ reference: string }> {
-    const { stored } = await once(operation, async (tx) => {
+    const stored = await once(operation, async (tx) => {
       const moved = await move(tx);
       if (moved.rows.length === 0) throw new ProviderRefused(refusal);
       return { outcome: "DONE", reference: newReference() };
     });
     return { reference: stored.reference ?? "" };
   }
-}
-
-async function authorizeOnce<Tables>(
-  tx: Transaction<Tables>,
-  { tenant, amount, token }: { tenant: string; amount: Amount; token: string },
-): Promise<Effect> {
-  if (token === "tok_error") return { outcome: "UNREACHABLE" };
-  if (!goodTokens.has(token)) return { outcome: "DECLINED", code: declineCodes[token] ?? "invalid_token" };
-  const reference = newReference();
-  await sql`
-    insert into sandbox_charge (tenant_id, reference, currency_code, authorized_minor_units)
-    values (${tenant}, ${reference}, ${amount.currencyCode}, ${amount.minorUnits})`.execute(tx);
-  return { outcome: "AUTHORIZED", reference };
 }
 
 async function readOperation<Tables>(

@@ -135,14 +135,16 @@ export async function updatePayments(tx: Transaction<PaymentsTables>, payments: 
   if (updated.numAffectedRows !== BigInt(payments.length)) throw new Error("a payment was changed by another writer");
 }
 
-/** Notes that the provider is about to be asked. */
+/** Notes that the provider is about to be asked about payments that are locked and pending. */
 export async function markAsked(
   tx: Transaction<PaymentsTables>,
-  { payment, now }: { payment: Payment; now: Date },
+  { payments, now }: { payments: readonly OrderKey[]; now: Date },
 ): Promise<void> {
+  if (payments.length === 0) return;
   await sql`
     update payment set ask_time = ${now}, version = version + 1
-    where tenant_id = ${payment.tenant} and order_id = ${payment.orderId} and state = 'PENDING'`.execute(tx);
+    where (tenant_id, order_id) in (select * from unnest(${tenants(payments)}::text[], ${orderIds(payments)}::text[]))
+      and state = 'PENDING'`.execute(tx);
 }
 
 /** Remembers cancellations of orders that are not known yet. */
