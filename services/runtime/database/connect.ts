@@ -39,7 +39,8 @@ export function connectDatabase<Tables>(options: {
     statement_timeout: statementTimeoutMs,
     idle_in_transaction_session_timeout: statementTimeoutMs,
     application_name: `ordermesh ${options.schema}`,
-    options: `-c search_path=${options.schema}`,
+    // Statements are named, and go by keys: planned once a connection and not, as the server would for some, at every call.
+    options: `-c search_path=${options.schema} -c plan_cache_mode=force_generic_plan`,
     // Statements of one transaction that do not need each other's answers may be sent together: one way to the server and back.
     pipeline: true,
   });
