@@ -25,7 +25,7 @@ test("a consumer and a stream that were changed by hand are what the code declar
   await manager.streams.update("EVENTS", { max_age: nanos(600_000) });
   await world.start();
   const { config } = await manager.consumers.info("EVENTS", "probe_p0");
-  expect(config).toMatchObject({ ack_wait: nanos(5_000), max_deliver: 20, max_ack_pending: 512 });
+  expect(config).toMatchObject({ ack_wait: nanos(5_000), max_deliver: 50, max_ack_pending: 512 });
   expect((await manager.streams.info("EVENTS")).config.max_age).toBe(nanos(7 * 86_400_000));
 });
 

@@ -1,4 +1,5 @@
 // Reads every message of the stream once, headers only, and keeps of each key which of its events are there.
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Transaction } from "kysely";
 import type { JetStreamManager, JsMsg, StreamInfo } from "@nats-io/jetstream";
 import type { Bus } from "#runtime/events/bus.ts";
@@ -28,6 +29,8 @@ const keyKeptMs = 8 * dayMs;
 /** What the relay may still publish again after the stream was lost; with room for a relay that notices late. */
 const publishedAgainMs = dayMs - 3_600_000;
 const caughtUpEveryMs = 2_000;
+/** Nobody waits for what is read here: what comes meanwhile is written in one transaction. */
+const gatherMs = 250;
 const forgetEveryMs = 60_000;
 const forgetRowsMax = 5_000;
 
@@ -52,7 +55,9 @@ export function streamReaderTask(runtime: Runtime): BackgroundTask {
           let position = start;
           // A reading ends where a message may have been missed on the way, and begins again at what is stored.
           while (!signal.aborted && headers.isWhole()) {
-            position = await step(reading, headers, position);
+            const { position: next, isEnd } = await step(reading, headers, position);
+            position = next;
+            if (isEnd) await sleep(gatherMs, undefined, { signal }).catch(() => {});
             if (performance.now() < forgetAfterMs) continue;
             forgetAfterMs = performance.now() + forgetEveryMs;
             await forgetOld(reading);
@@ -112,11 +117,17 @@ async function coveredSince(
   return first ? first.time : now;
 }
 
-async function step(reading: Reading, headers: HeaderReading, position: ReaderPosition): Promise<ReaderPosition> {
+interface Step {
+  position: ReaderPosition;
+  /** Nothing is left to be read. */
+  isEnd: boolean;
+}
+
+async function step(reading: Reading, headers: HeaderReading, position: ReaderPosition): Promise<Step> {
   const { runtime, bus, lease } = reading;
   const { messages, isEnd } = await headers.next();
   const now = runtime.clock.now();
-  if (messages.length === 0 && (!isEnd || isFresh(position, now))) return position;
+  if (messages.length === 0 && (!isEnd || isFresh(position, now))) return { position, isEnd };
   const next: ReaderPosition = {
     ...position,
     streamSequence: messages.at(-1)?.seq ?? position.streamSequence,
@@ -133,7 +144,7 @@ async function step(reading: Reading, headers: HeaderReading, position: ReaderPo
     await saveReader(tx, eventStream, next);
   });
   if (unknown.length > 0) runtime.log.warn({ events: unknown.length }, "events_of_unknown_types");
-  return next;
+  return { position: next, isEnd };
 }
 
 /** While nothing happens, that all has been read need not be written down at every look. */

@@ -55,7 +55,7 @@ test.each([
   const settings = await Promise.all(
     names.map(async (name) => (await ask<Record<string, string>>(server.url(), `show ${name}`))[0]?.[name]),
   );
-  expect(settings).toEqual([flushing, flushing, flushing, "200", "1min"]);
+  expect(settings).toEqual([flushing, flushing, flushing, "400", "1min"]);
   await server.stop();
 });
 

@@ -91,7 +91,7 @@ function isPassing(log: string, { portChosen }: { portChosen: boolean }): boolea
 function settings(durable: boolean): string[] {
   const values = {
     listen_addresses: host,
-    max_connections: "200",
+    max_connections: "400",
     timezone: "UTC",
     log_timezone: "UTC",
     // A client that hangs inside a transaction must not hold its locks for ever.

@@ -1,8 +1,9 @@
 // One pool per service, bound to the service's own schema.
-import { Kysely, PostgresDialect, type Transaction } from "kysely";
+import { Kysely, type Transaction } from "kysely";
 import pg from "pg";
 import type { Logger } from "../log.ts";
 import { workWrittenIn, type WrittenWork } from "./written-work.ts";
+import { PromptDialect } from "./transaction-begin.ts";
 import { nameStatements } from "./named-statements.ts";
 import { sendTogether } from "./send-together.ts";
 
@@ -57,7 +58,7 @@ export function connectDatabase<Tables>(options: {
     nameStatements(client);
     sendTogether(client);
   });
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const db = new Kysely<Tables>({ dialect: new PromptDialect({ pool }) });
   return {
     db,
     transaction: async (work) => {

@@ -41,28 +41,31 @@ export async function readCursor<Tables>(db: Kysely<Tables>): Promise<Cursor> {
 
 const afterCursor = sql`(outbox.xid, outbox.id) > ((select xid from relay_cursor), (select id from relay_cursor))`;
 
-/**
- * The next settled rows in commit order. A row is settled once every transaction older than its own has ended, so that
- * nothing can come before it any more; ordering by id alone would skip a row whose transaction took its id early and
- * committed late.
- */
-export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): Promise<OutboxRow[]> {
-  const read = await sql<OutboxRow>`
-    select outbox.id as "outboxId", outbox.xid::text as xid, ${eventColumns}, relay_cursor.xid::text as "fromXid",
-      relay_cursor.id as "fromId"
-    from outbox, relay_cursor
-    -- As values and not as a join, so that the index is entered at the cursor.
-    where ${afterCursor} and outbox.xid < pg_snapshot_xmin(pg_current_snapshot())
-    order by outbox.xid, outbox.id
-    limit ${rowsMax}`.execute(db);
-  return read.rows;
+export interface Outbox {
+  /** The next settled rows in commit order. */
+  settled: OutboxRow[];
+  /** When the first row was written that is not published, settled or not; undefined where all are published. */
+  oldestTime: Date | undefined;
+  /** Rows were read that are not settled yet. */
+  isUnsettled: boolean;
 }
 
-/** When the first row was written that is not published, settled or not; undefined where all are published. */
-export async function readOldestWaiting<Tables>(db: Kysely<Tables>): Promise<Date | undefined> {
-  const read = await sql<{ time: Date }>`
-    select event_time as time from outbox where ${afterCursor} order by outbox.xid, outbox.id limit 1`.execute(db);
-  return read.rows[0]?.time;
+/**
+ * The next rows. A row is settled once every transaction older than its own has ended, so that nothing can come before it
+ * any more; ordering by id alone would skip a row whose transaction took its id early and committed late. Rows come in
+ * the order of their transactions, so the settled ones come first.
+ */
+export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): Promise<Outbox> {
+  const read = await sql<OutboxRow & { isSettled: boolean }>`
+    select outbox.id as "outboxId", outbox.xid::text as xid, ${eventColumns}, relay_cursor.xid::text as "fromXid",
+      relay_cursor.id as "fromId", outbox.xid < pg_snapshot_xmin(pg_current_snapshot()) as "isSettled"
+    from outbox, relay_cursor
+    -- As values and not as a join, so that the index is entered at the cursor.
+    where ${afterCursor}
+    order by outbox.xid, outbox.id
+    limit ${rowsMax}`.execute(db);
+  const settled = read.rows.filter(({ isSettled }) => isSettled);
+  return { settled, oldestTime: read.rows[0]?.time, isUnsettled: settled.length < read.rows.length };
 }
 
 /**

@@ -13,7 +13,6 @@ import {
   addCheckpoint,
   forgetUnsent,
   moveCursor,
-  readOldestWaiting,
   readOutbox,
   readRetries,
   readUnsentKeys,
@@ -124,14 +123,17 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
   const step = async (lease: Lease): Promise<Step> => {
     await checkStream(lease);
     if (keysAside.size > 0) await retryAside(lease);
-    const rows = await readOutbox(db, batchMax + lookAheadMax);
+    const { settled: rows, oldestTime, isUnsettled } = await readOutbox(db, batchMax + lookAheadMax);
     const last = rows.slice(0, batchMax).at(-1);
-    oldestWaiting = last ? rows[0]?.time : await readOldestWaiting(db);
+    oldestWaiting = oldestTime;
     lag.set(labels, lagMs() / 1_000);
     aside.set(labels, keysAside.size);
-    if (!last) return oldestWaiting ? "unsettled" : "nothing";
+    if (!last) return isUnsettled ? "unsettled" : "nothing";
     await send(lease, withOvertaken(rows), last);
-    return "worked";
+    if (rows.length > batchMax) return "worked";
+    // What was there is published. Whoever has committed since has woken us, and is read without having to wait.
+    if (!isUnsettled) oldestWaiting = undefined;
+    return isUnsettled ? "worked" : "nothing";
   };
 
   const work = async (lease: Lease, signal: AbortSignal): Promise<void> => {
