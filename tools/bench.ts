@@ -1,81 +1,71 @@
-// How long an order takes from placed to ready on an idle machine, beside the least that these servers allow.
-//   npm run bench -- --orders 60
+// Measures the mesh, each figure beside its limit on the same machine in the same run.
+//   npm run bench
+//   npm run bench -- accept flow --repeats 5 --json figures.json
+import { writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { createClient, type Client } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
-import { OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
-import { openLimit } from "./bench/limit.ts";
-import { percentile, startBenchMesh } from "./bench/mesh.ts";
+import { figureOf, figuresJson, figureTable, isRefused, type Figure, type Series } from "./bench/figures.ts";
+import type { Group } from "./bench/group.ts";
+import { accept } from "./bench/groups/accept.ts";
+import { consume } from "./bench/groups/consume.ts";
+import { edge } from "./bench/groups/edge.ts";
+import { flow } from "./bench/groups/flow.ts";
+import { overload } from "./bench/groups/overload.ts";
+import { relay } from "./bench/groups/relay.ts";
+import { memory, start } from "./bench/groups/start.ts";
 import { runBenchmark } from "./bench/program.ts";
 
-/** From placed to ready: orders, inventory or fraud, orders, payments, orders. */
-const commitsOnTheWay = 5;
+const groups: readonly Group[] = [accept, flow, consume, relay, edge, start, memory, overload];
 
-interface Sample {
-  acceptMs: number;
-  readyMs: number;
-  limitMs: number;
+const usage = [
+  "npm run bench -- [group …] [--seconds 5] [--repeats 3] [--json FILE]",
+  ...groups.map(({ name, about }) => `  ${name.padEnd(10)}${about}`),
+].join("\n");
+
+function numberOption(name: string, text: string, { min, max }: { min: number; max: number }): number {
+  const value = Number(text);
+  if (!(value >= min && value <= max)) throw new Error(`--${name} takes a number from ${min} to ${max}.\n${usage}`);
+  return value;
 }
 
-async function placeOne(orders: Client<typeof OrdersService>, customerId: string): Promise<Omit<Sample, "limitMs">> {
-  const startedMs = performance.now();
-  const items = [{ sku: "MUG-BLUE", quantity: 1n }];
-  const { order } = await orders.placeOrder({ customerId, currency: "EUR", paymentToken: "tok_success", items });
-  const acceptMs = performance.now() - startedMs;
-  const seen = new AbortController();
-  try {
-    for await (const { entry } of orders.watchOrder({ orderId: order?.orderId ?? "" }, { signal: seen.signal })) {
-      if (entry?.state === OrderState.CANCELLED) throw new Error(`an order was cancelled: ${entry.reason}`);
-      if (entry?.state !== OrderState.PENDING_SHIPMENT || !entry.time || !order?.createTime) continue;
-      return { acceptMs, readyMs: timestampMs(entry.time) - timestampMs(order.createTime) };
-    }
-  } finally {
-    // Leaving the loop alone does not end the stream.
-    seen.abort();
-  }
-  throw new Error("an order was never ready");
-}
-
-function line(name: string, values: readonly number[]): string {
-  const figures = [0.5, 0.9, 0.99].map((share) => percentile(values, share).toFixed(1).padStart(9));
-  return `  ${name.padEnd(34)}${figures.join("")}`;
+function chosenGroups(names: readonly string[]): readonly Group[] {
+  const unknown = names.filter((name) => !groups.some((group) => group.name === name));
+  if (unknown.length > 0) throw new Error(`There is no group ${unknown.join(", ")}.\n${usage}`);
+  return names.length === 0 ? groups : groups.filter(({ name }) => names.includes(name));
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { orders: { type: "string", default: "60" } } });
-  const count = Number(values.orders);
-  if (!Number.isInteger(count) || count < 5 || count > 400) throw new Error("--orders takes 5 to 400: the mug's stock is 500.");
-  const mesh = await startBenchMesh({ ORDERMESH_LOG_LEVEL: "warn" });
-  try {
-    const limit = await openLimit(mesh.backing);
-    const orders = createClient(OrdersService, createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" }));
-    const samples: Sample[] = [];
-    for (let index = -5; index < count; index += 1) {
-      // Interleaved, so that what else the machine does falls on both.
-      const limitMs = await limit.measure(commitsOnTheWay);
-      const sample = await placeOne(orders, `bench-${Math.floor(index / 10)}`);
-      // The first ones warm up.
-      if (index >= 0) samples.push({ ...sample, limitMs });
-    }
-    await limit.close();
-    const pick = (key: keyof Sample): number[] => samples.map((sample) => sample[key]);
-    const ratio = percentile(pick("readyMs"), 0.5) / percentile(pick("limitMs"), 0.5);
-    console.log(
-      [
-        `${count} orders, one at a time, fsync on, ${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, Node ${process.version}`,
-        `  ${"milliseconds".padEnd(34)}   median      p90      p99`,
-        line("asked → accepted", pick("acceptMs")),
-        line("placed → ready", pick("readyMs")),
-        line(`limit: ${commitsOnTheWay} bare commits, 4 events`, pick("limitMs")),
-        `  placed → ready is ${ratio.toFixed(1)} times its limit`,
-      ].join("\n"),
-    );
-  } finally {
-    await mesh.close();
-  }
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seconds: { type: "string", default: "5" },
+      repeats: { type: "string", default: "3" },
+      json: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(usage);
+  const chosen = chosenGroups(positionals);
+  const seconds = numberOption("seconds", values.seconds, { min: 1, max: 600 });
+  const repeats = numberOption("repeats", values.repeats, { min: 1, max: 50 });
+  console.log(`${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, Node ${process.version}, fsync on`);
+  const startedMs = performance.now();
+  const say = (progress: string): void =>
+    console.error(`${((performance.now() - startedMs) / 1_000).toFixed(0).padStart(5)} s  ${progress}`);
+  const series: Series[] = [];
+  for (const group of chosen) series.push(...(await group.run({ seconds, repeats, say })));
+
+  const results = series.map(figureOf);
+  const figures = results.filter((result): result is Figure => !isRefused(result));
+  console.log(`medians of ${repeats} runs of ${seconds} s, with the least and the most\n${figureTable(figures)}`);
+  if (values.json !== undefined) await writeFile(values.json, figuresJson(figures));
+  const refused = results.filter(isRefused);
+  if (refused.length === 0) return;
+  throw new Error(
+    ["No figure, because runs had errors:", ...refused.map(({ name, variant, why }) => `  ${name}  ${variant}: ${why}`)].join(
+      "\n",
+    ),
+  );
 }
 
 await runBenchmark(main);

@@ -34,8 +34,8 @@ export interface NatsCluster extends TestNats {
   /** Starts a node again where it was, and waits until all streams are complete on it. */
   restart(node: NodeName): Promise<void>;
   /** Halts a node until it goes on; the others and the clients only see its silence. */
-  pause(node: NodeName): void;
-  goOn(node: NodeName): void;
+  pause(node: NodeName): Promise<void>;
+  goOn(node: NodeName): Promise<void>;
   /** Waits until every stream and consumer has a leader and all its replicas are up to date. */
   allCurrent(): Promise<void>;
 }
@@ -101,8 +101,8 @@ export async function natsCluster({ waitUntilReady = true } = {}): Promise<NatsC
       await start(node);
       await allCurrent();
     },
-    pause: (node) => signal(node, "SIGSTOP"),
-    goOn: (node) => signal(node, "SIGCONT"),
+    pause: async (node) => signal(node, "SIGSTOP"),
+    goOn: async (node) => signal(node, "SIGCONT"),
     allCurrent,
     stop: async () => {
       await (await asking).close();

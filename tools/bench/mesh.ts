@@ -1,75 +1,136 @@
-// The mesh in a process of its own on servers of the benchmark's, with fsync on.
-import { spawn, type ChildProcess } from "node:child_process";
+// The mesh in processes of its own on servers of the benchmark's, with fsync on.
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { resolveBacking, type Backing } from "#runtime/backing/resolve.ts";
+
+export interface BenchServers {
+  backing: Backing;
+  close(): Promise<void>;
+}
+
+export interface MeshProcess {
+  pid: number;
+  /** From its start until it said that it was ready. */
+  startMs: number;
+  rpcUrl: string;
+  edgeUrl: string;
+  /** Ends it in order. */
+  stop(): Promise<void>;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+}
 
 export interface BenchMesh {
   rpcUrl: string;
   edgeUrl: string;
   backing: Backing;
+  pid(): number;
   /** Kills the process as a crash would and starts another on the same servers and ports. */
   killAndRestart(): Promise<void>;
   close(): Promise<void>;
 }
 
 const startMsMax = 60_000;
+const stopMsMax = 20_000;
 
-export async function startBenchMesh(env: Record<string, string> = {}): Promise<BenchMesh> {
+export async function startBenchServers(): Promise<BenchServers> {
   const dataFolder = await mkdtemp(join(tmpdir(), "ordermesh-bench-"));
   // Started as root, PostgreSQL runs as nobody, who must get into the folder.
   await chmod(dataFolder, 0o755);
   const backing = await resolveBacking({ dataFolder, durable: true, allowContainers: false });
-  const stop = async (): Promise<void> => {
-    await backing.stop();
-    await rm(dataFolder, { recursive: true, force: true });
+  return {
+    backing,
+    close: async () => {
+      await backing.stop();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
   };
+}
+
+export async function startBenchMesh(env: Record<string, string> = {}): Promise<BenchMesh> {
+  const servers = await startBenchServers();
   try {
-    const settings = { DATABASE_URL: backing.databaseUrl, NATS_URL: backing.natsUrl, ...env };
-    const first = await startProcess(settings);
-    const address = (name: string): string => new RegExp(`${name} +(http://\\S+)`).exec(first.output)?.[1] ?? "";
-    const [rpcUrl, edgeUrl] = [address("RPC"), address("REST")];
-    let { child } = first;
+    const { backing } = servers;
+    let mesh = await startMeshOn(backing, { env });
+    const { rpcUrl, edgeUrl } = mesh;
     return {
       rpcUrl,
       edgeUrl,
       backing,
+      pid: () => mesh.pid,
       killAndRestart: async () => {
-        child.kill("SIGKILL");
-        await once(child, "exit");
+        await mesh.kill();
         const ports = { ORDERMESH_RPC_PORT: new URL(rpcUrl).port, ORDERMESH_EDGE_PORT: new URL(edgeUrl).port };
-        ({ child } = await startProcess({ ...settings, ...ports }));
+        mesh = await startMeshOn(backing, { env: { ...env, ...ports } });
       },
       close: async () => {
-        child.kill("SIGINT");
-        await once(child, "exit");
-        await stop();
+        await mesh.stop();
+        await servers.close();
       },
     };
   } catch (error) {
-    await stop();
+    await servers.close();
     throw error;
   }
 }
 
-async function startProcess(env: Record<string, string>): Promise<{ child: ChildProcess; output: string }> {
-  const child = spawn(process.execPath, ["services/mesh.ts"], {
-    env: { ...process.env, ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0", ORDERMESH_LOG_LEVEL: "silent", ...env },
+interface MeshOptions {
+  env?: Record<string, string>;
+  /** Of the program, such as --only orders. */
+  args?: readonly string[];
+  /** Of Node, such as --cpu-prof. */
+  nodeArgs?: readonly string[];
+}
+
+/** Starts services on given servers, all of them where no argument says which. */
+export async function startMeshOn(
+  { databaseUrl, natsUrl }: Pick<Backing, "databaseUrl" | "natsUrl">,
+  { env = {}, args = [], nodeArgs = [] }: MeshOptions = {},
+): Promise<MeshProcess> {
+  const startedMs = performance.now();
+  const ports = { ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0" };
+  const child = spawn(process.execPath, [...nodeArgs, "services/mesh.ts", ...args], {
+    env: { ...process.env, ...ports, ORDERMESH_LOG_LEVEL: "silent", DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    const force = setTimeout(() => child.kill("SIGKILL"), stopMsMax);
+    await ended;
+    clearTimeout(force);
+  };
+  const output = await untilReady(child.stdout, once(child, "exit")).catch(async (error: unknown) => {
+    await end("SIGKILL");
+    throw error;
   });
-  const untilMs = performance.now() + startMsMax;
-  while (!output.includes("is ready")) {
-    if (child.exitCode !== null || performance.now() > untilMs) throw new Error(`the mesh did not start:\n${output}`);
-    await sleep(50);
-  }
-  return { child, output };
+  const address = (name: string): string => new RegExp(`${name} +(http://\\S+)`).exec(output)?.[1] ?? "";
+  return {
+    pid: child.pid ?? 0,
+    startMs: performance.now() - startedMs,
+    rpcUrl: address("RPC"),
+    edgeUrl: address("REST"),
+    stop: () => end("SIGINT"),
+    kill: () => end("SIGKILL"),
+  };
+}
+
+/** What the process wrote until it was ready, and with it. */
+function untilReady(stdout: NodeJS.ReadableStream, exited: Promise<unknown>): Promise<string> {
+  let output = "";
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const fail = (): void => reject(new Error(`the mesh did not start:\n${output}`));
+  stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+    if (output.includes("is ready")) resolve(output);
+  });
+  const timer = setTimeout(fail, startMsMax);
+  void exited.then(fail);
+  return promise.finally(() => clearTimeout(timer));
 }
 
 /** The value below which the given share of all lies. */
