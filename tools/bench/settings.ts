@@ -6,3 +6,9 @@ export const unhurried = {
   ORDERMESH_CARRIER_DISPATCH_MS: "3600000",
   ORDERMESH_ORDER_LIFE_SECONDS: "3600",
 } as const;
+
+/** For what is measured beyond the point at which a process refuses calls: how that is done has a group of its own. */
+export const unbounded = {
+  ORDERMESH_CALL_TARGET_MS: "30000",
+  ORDERMESH_BACKLOG_MS_MAX: "600000",
+} as const;

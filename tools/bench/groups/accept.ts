@@ -6,7 +6,7 @@ import type { Group, GroupOptions } from "../group.ts";
 import { runLoad, type Protocol } from "../load.ts";
 import { startBenchMesh } from "../mesh.ts";
 import { openOneByOne, type OneByOne } from "../one-by-one.ts";
-import { unhurried } from "../settings.ts";
+import { unbounded, unhurried } from "../settings.ts";
 
 const callersOf = [1, 16, 64, 256];
 const protocols: readonly Protocol[] = ["gRPC", "Connect"];
@@ -54,7 +54,7 @@ export const accept: Group = {
   name: "accept",
   about: "orders accepted a second at 1 to 256 callers, by gRPC and by Connect",
   run: async ({ seconds, repeats, say }: GroupOptions) => {
-    const mesh = await startBenchMesh(unhurried);
+    const mesh = await startBenchMesh({ ...unhurried, ...unbounded });
     const backlog = await openBacklog(mesh.backing);
     const limit = await openOneByOne(mesh.backing.databaseUrl);
     try {

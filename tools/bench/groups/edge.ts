@@ -5,7 +5,7 @@ import { newSeries } from "../figures.ts";
 import type { Group, GroupOptions } from "../group.ts";
 import { runLoad, type LoadResult, type Protocol } from "../load.ts";
 import { startBenchMesh } from "../mesh.ts";
-import { unhurried } from "../settings.ts";
+import { unbounded, unhurried } from "../settings.ts";
 
 const callers = 64;
 const warmUpSeconds = 1.5;
@@ -14,7 +14,7 @@ export const edge: Group = {
   name: "edge",
   about: "orders accepted a second by REST through the edge, against Connect",
   run: async ({ seconds, repeats, say }: GroupOptions) => {
-    const mesh = await startBenchMesh(unhurried);
+    const mesh = await startBenchMesh({ ...unhurried, ...unbounded });
     const backlog = await openBacklog(mesh.backing);
     const limitName = `Connect, ${callers} callers`;
     const series = newSeries({ name: "edge", variant: `REST, ${callers} callers`, unit: "orders/s", limitName });
