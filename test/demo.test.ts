@@ -14,7 +14,7 @@ describe("against a running mesh", () => {
 
   beforeAll(async () => {
     mesh = await testMesh({ ORDERMESH_SEED: "demo" });
-    result = await demo("--orders", String(asked), "--rate", "40", "--url", mesh.edgeUrl);
+    result = await demo("--orders", String(asked), "--rate", "20", "--url", mesh.edgeUrl);
     const table = result.output.split("\nOutcomes\n")[1]?.split("\n\n")[0] ?? "";
     counts = new Map([...table.matchAll(/^ {2}(\S.*?) {2,}(\d+)/gm)].map(([, name = "", count]) => [name, Number(count)]));
   });

@@ -73,7 +73,9 @@ export function watchReadiness({ checks, log, intervalMs = intervalMsDefault }: 
       return "ok";
     } catch (error) {
       const state = describe(error);
-      if (!stopped && current.checks[name] !== state) log.warn({ check: name, err: error }, "readiness_check_failed");
+      if (!stopped && current.checks[name] !== state) {
+        log.warn({ check: name, reason: (error as Error).message }, "readiness_check_failed");
+      }
       return state;
     }
   };
