@@ -303,13 +303,10 @@ const violationsTold = async (): Promise<number> => {
 test("a burst of orders is no violation", async () => {
   const before = await violationsTold();
   const placed = await Promise.all(Array.from({ length: 60 }, (_, index) => bench.mesh.place({ customerId: `c${index}` })));
-  const cancelled = placed.slice(0, 20).map(({ orderId }) =>
-    bench.mesh.orders.cancelOrder({ orderId, reason: "too many" }).catch((error: unknown) => {
-      // On a slow machine the parcel may have left before.
-      if (reasonOf(error) !== "ORDER_ALREADY_DISPATCHED") throw error;
-    }),
-  );
-  await Promise.all(cancelled);
+  for (const { orderId } of placed.slice(0, 20)) {
+    // On a slow machine the parcel may have left before.
+    await bench.mesh.orders.cancelOrder({ orderId }).catch((error) => expect(reasonOf(error)).toBe("ORDER_ALREADY_DISPATCHED"));
+  }
   for (const { orderId } of placed.slice(20)) await bench.mesh.reached(orderId, OrderState.DELIVERED);
   await clean();
   expect(await violationsTold()).toBe(before);
