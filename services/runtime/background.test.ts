@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { createBackground } from "./background.ts";
-import { createForeground } from "./foreground.ts";
+import { createForeground, type Callers } from "./foreground.ts";
 
 const piece = (log: number[], number: number) => async (): Promise<void> => {
   log.push(number);
@@ -10,35 +10,53 @@ const piece = (log: number[], number: number) => async (): Promise<void> => {
 };
 
 test("work runs at once, side by side, while nobody waits", async () => {
-  const background = createBackground({ isBusy: () => false });
+  const background = createBackground({ callers: () => "none" });
   const log: number[] = [];
   await Promise.all([background.run(piece(log, 1)), background.run(piece(log, 2))]);
   expect(log.slice(0, 2)).toEqual([1, 2]);
 });
 
-test("while callers wait, work runs one after the other, in the order in which it came, and all of it runs", async () => {
-  const background = createBackground({ isBusy: () => true });
+test("while some callers wait, three pieces run at a time", async () => {
+  const background = createBackground({ callers: () => "some" });
+  const log: number[] = [];
+  const all = Promise.all([1, 2, 3, 4].map((number) => background.run(piece(log, number))));
+  await sleep(1);
+  expect(log).toEqual([1, 2, 3]);
+  await all;
+});
+
+test("a piece that waits for something lets the others go on", async () => {
+  const background = createBackground({ callers: () => "many" });
+  const log: number[] = [];
+  const stuck = background.run(() => sleep(2_000));
+  await background.run(piece(log, 2));
+  expect(log).toEqual([2, -2]);
+  await stuck;
+});
+
+test("while many callers wait, work runs one after the other, in the order in which it came, and all of it runs", async () => {
+  const background = createBackground({ callers: () => "many" });
   const log: number[] = [];
   await Promise.all([1, 2, 3].map((number) => background.run(piece(log, number))));
   expect(log).toEqual([1, -1, 2, -2, 3, -3]);
 });
 
 test("what was put off runs as soon as nobody waits any more", async () => {
-  let isBusy = true;
-  const background = createBackground({ isBusy: () => isBusy });
+  let callers: Callers = "many";
+  const background = createBackground({ callers: () => callers });
   const log: number[] = [];
-  const first = background.run(() => new Promise<void>((resolve) => setTimeout(resolve, 500)));
+  const first = background.run(() => new Promise<void>((resolve) => setTimeout(resolve, 400)));
   const second = background.run(piece(log, 2));
   await sleep(30);
   expect(log).toEqual([]);
-  isBusy = false;
+  callers = "none";
   await second;
   expect(log).toEqual([2, -2]);
   await first;
 });
 
 test("work that throws lets the next one go on", async () => {
-  const background = createBackground({ isBusy: () => true });
+  const background = createBackground({ callers: () => "many" });
   const failing = background.run(() => Promise.reject(new Error("no")));
   await expect(failing).rejects.toThrow("no");
   expect(await background.run(async () => "yes")).toBe("yes");
@@ -47,16 +65,16 @@ test("work that throws lets the next one go on", async () => {
 test("a process is busy from the thirteenth caller on, and a moment longer than they stay", async () => {
   const foreground = createForeground();
   const ends = Array.from({ length: 12 }, () => foreground.begin());
-  expect(foreground.isBusy()).toBe(false);
+  expect(foreground.callers()).toBe("some");
   const end = foreground.begin();
-  expect(foreground.isBusy()).toBe(true);
+  expect(foreground.callers()).toBe("many");
   end();
   end();
-  expect(foreground.isBusy()).toBe(true);
+  expect(foreground.callers()).toBe("many");
   await sleep(150);
-  expect(foreground.isBusy()).toBe(false);
+  expect(foreground.callers()).toBe("some");
   // Ended twice, it was counted once: twelve are still there.
   foreground.begin();
-  expect(foreground.isBusy()).toBe(true);
+  expect(foreground.callers()).toBe("many");
   for (const each of ends) each();
 });

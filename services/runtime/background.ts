@@ -1,13 +1,18 @@
-// Work that nobody waits for, such as a batch of events, stands back while callers do: one piece at a time, with a rest
-// after each. It is put off and never refused; what gathers meanwhile is done in larger batches, at less cost each.
-import type { Foreground } from "./foreground.ts";
+// Work that nobody waits for, such as a batch of events: a few pieces at a time, and what gathers meanwhile is done in larger
+// batches, at less cost each. While callers wait it stands back further, one piece at a time with a rest after each. It is put
+// off and never refused.
+import type { Callers, Foreground } from "./foreground.ts";
 
 export interface Background {
-  /** Runs the work now, or when it is its turn where the process is busy with callers. */
+  /** Runs the work when it is its turn. */
   run<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
-/** While the process is busy, work in the background rests so many times as long as it has worked. */
+/** Where somebody waits, more would only compete with the callers for the same processors. */
+const piecesAtOnce: Readonly<Record<Callers, number>> = { none: 8, some: 3, many: 1 };
+/** A piece that takes longer waits for something, and lets the others go on meanwhile. Milliseconds. */
+const pieceMsMax = 500;
+/** While many callers wait, work in the background rests so many times as long as it has worked. */
 const restFactor = 4;
 const restMsMax = 250;
 /** No work is put off for longer, however busy the process is. Milliseconds. */
@@ -19,46 +24,57 @@ interface Waiting {
   go(): void;
 }
 
-export function createBackground(foreground: Pick<Foreground, "isBusy">): Background {
+export function createBackground(foreground: Pick<Foreground, "callers">): Background {
   const waiting: Waiting[] = [];
   let running = 0;
   let restUntilMs = 0;
   let looking: NodeJS.Timeout | undefined;
 
-  const look = (): void => {
+  const mayGo = ({ untilMs }: Waiting): boolean => {
     const now = performance.now();
-    const isBusy = foreground.isBusy();
-    for (let first = waiting[0]; first; first = waiting[0]) {
-      if (isBusy && now < first.untilMs && (running > 0 || now < restUntilMs)) return;
-      waiting.shift();
-      first.go();
-    }
-    clearInterval(looking);
-    looking = undefined;
+    if (now >= untilMs) return true;
+    const callers = foreground.callers();
+    return running < piecesAtOnce[callers] && (callers !== "many" || now >= restUntilMs);
   };
 
   /** First come, first served. */
+  const look = (): void => {
+    for (let first = waiting[0]; first && mayGo(first); first = waiting[0]) {
+      waiting.shift();
+      running += 1;
+      first.go();
+    }
+    if (waiting.length > 0) looking ??= setInterval(look, lookEveryMs);
+    else {
+      clearInterval(looking);
+      looking = undefined;
+    }
+  };
+
   const turn = (): Promise<void> =>
     new Promise((resolve) => {
-      const go = (): void => {
-        running += 1;
-        resolve();
-      };
-      waiting.push({ untilMs: performance.now() + waitMsMax, go });
-      looking ??= setInterval(look, lookEveryMs);
+      waiting.push({ untilMs: performance.now() + waitMsMax, go: resolve });
+      look();
     });
 
   return {
     run: async (work) => {
-      if (foreground.isBusy()) await turn();
-      else running += 1;
+      await turn();
       const startMs = performance.now();
+      let isCounted = true;
+      const leave = (): void => {
+        if (isCounted) running -= 1;
+        isCounted = false;
+        look();
+      };
+      const tooLong = setTimeout(leave, pieceMsMax);
       try {
         return await work();
       } finally {
-        running -= 1;
+        clearTimeout(tooLong);
         const endMs = performance.now();
         restUntilMs = endMs + Math.min((endMs - startMs) * restFactor, restMsMax);
+        leave();
       }
     },
   };

@@ -1,30 +1,44 @@
-// Calls from outside come first: while callers wait for this process, what nobody waits for takes a small share of it.
+// Calls from outside come first: while callers wait for this process, what nobody waits for takes a smaller share of it.
+
+/** "many": more than can be answered without anybody standing back. */
+export type Callers = "none" | "some" | "many";
 
 /** Knows how many callers wait. */
 export interface Foreground {
   /** Counts a call from outside; answers how to say that it has ended. */
   begin(): () => void;
-  isBusy(): boolean;
+  callers(): Callers;
 }
 
-/** More callers than this make the process busy: fewer are answered without anybody standing back. */
-const callersMax = 12;
+const someMax = 12;
 /** Callers come and go in groups: between two of these nothing has changed. Milliseconds. */
 const lullMs = 100;
 
 export function createForeground(): Foreground {
   let callers = 0;
-  let busyUntilMs = 0;
+  let manyUntilMs = 0;
+  let someUntilMs = 0;
+  const note = (): void => {
+    const untilMs = performance.now() + lullMs;
+    someUntilMs = untilMs;
+    if (callers > someMax) manyUntilMs = untilMs;
+  };
   return {
     begin: () => {
       callers += 1;
-      if (callers > callersMax) busyUntilMs = performance.now() + lullMs;
+      note();
       let isOver = false;
       return () => {
-        if (!isOver) callers -= 1;
+        if (isOver) return;
+        note();
+        callers -= 1;
         isOver = true;
       };
     },
-    isBusy: () => callers > callersMax || performance.now() < busyUntilMs,
+    callers: () => {
+      const now = performance.now();
+      if (callers > someMax || now < manyUntilMs) return "many";
+      return callers > 0 || now < someUntilMs ? "some" : "none";
+    },
   };
 }

@@ -6,11 +6,20 @@ export interface Group<Item, Result> {
 
 export class GroupFull extends Error {}
 
+/** Runs work when it is its turn. */
+export type TakeTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
+
 interface Waiting<Item, Result> {
   item: Item;
   resolve(result: Result): void;
   reject(error: unknown): void;
 }
+
+/** What is asked in the same turn of the event loop goes together: it came at the same moment. */
+const afterThisTurn: TakeTurn = async (work) => {
+  await new Promise(setImmediate);
+  return work();
+};
 
 export function createGroup<Item, Result>(options: {
   /** Serves all items and answers one result for each, in order. */
@@ -20,14 +29,15 @@ export function createGroup<Item, Result>(options: {
   itemsMax: number;
   inFlightMax: number;
   waitingMax: number;
+  /** Who comes until it is the group's turn goes with it. */
+  takeTurn?: TakeTurn;
 }): Group<Item, Result> {
+  const { takeTurn = afterThisTurn } = options;
   const waiting: Waiting<Item, Result>[] = [];
   let inFlight = 0;
+  let isQueued = false;
 
-  const flush = async (): Promise<void> => {
-    const group = waiting.splice(0, options.itemsMax);
-    if (group.length === 0) return;
-    inFlight += 1;
+  const serve = async (group: readonly Waiting<Item, Result>[]): Promise<void> => {
     try {
       const results = await options.run(group.map(({ item }) => item));
       group.forEach(({ resolve }, index) => resolve(results[index] as Result));
@@ -37,10 +47,27 @@ export function createGroup<Item, Result>(options: {
       else
         for (const { item, resolve, reject } of group)
           await options.run([item]).then(([result]) => resolve(result as Result), reject);
-    } finally {
-      inFlight -= 1;
-      if (waiting.length > 0) void flush();
     }
+  };
+
+  const flush = async (): Promise<void> => {
+    isQueued = true;
+    await takeTurn(async () => {
+      const group = waiting.splice(0, options.itemsMax);
+      isQueued = false;
+      inFlight += 1;
+      try {
+        if (waiting.length > 0) flushMore();
+        await serve(group);
+      } finally {
+        inFlight -= 1;
+      }
+    });
+    flushMore();
+  };
+
+  const flushMore = (): void => {
+    if (waiting.length > 0 && !isQueued && inFlight < options.inFlightMax) void flush();
   };
 
   return {
@@ -51,7 +78,7 @@ export function createGroup<Item, Result>(options: {
           return;
         }
         waiting.push({ item, resolve, reject });
-        if (inFlight < options.inFlightMax) void flush();
+        flushMore();
       }),
   };
 }

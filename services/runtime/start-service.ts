@@ -95,7 +95,7 @@ export async function startService(definition: ServiceDefinition, options: Start
     if (hears.length > 0) await ensureConsumers(manager, hearing);
     const relay = createRelay({ service: name, db, bus, wakeUp: relayWakeUp, background, metrics, log });
     const tasks: LeasedTask[] = [{ name: "relay", run: relay.run }];
-    if (parts.dueWork) tasks.push(dueTask({ db, database, works: parts.dueWork, wakeUp: dueWakeUp, log }));
+    if (parts.dueWork) tasks.push(dueTask({ db, database, works: parts.dueWork, wakeUp: dueWakeUp, background, log }));
     if (hears.length > 0) {
       const { retryDelaysMs } = options;
       const consuming = consumerTasks({ ...hearing, db, database, js, retryDelaysMs, background, log });

@@ -4,9 +4,9 @@ import type { FromLoad, LoadOptions, LoadResult, ToLoad } from "./load.ts";
 import { percentile } from "./mesh.ts";
 import { createPlacers, failureReason, type Basket, type Place } from "./place-order.ts";
 
-/** How often an open loop looks what is due, and how often progress is told. */
-const turnMs = 2;
-const tellEveryMs = 10;
+/** How often an open loop looks what is due, and how often progress is told: rarely, for the load shares the processors. */
+const turnMs = 5;
+const tellEveryMs = 50;
 
 interface Tally {
   asked: number;
@@ -21,7 +21,8 @@ const emptyTally = (): Tally => ({ asked: 0, accepted: 0, orderIds: [], accepted
 const tell = (message: FromLoad): void => void process.send?.(message);
 
 let tally = emptyTally();
-let isHeld = false;
+/** What held callers wait for; undefined while nobody is held. */
+let held: PromiseWithResolvers<void> | undefined;
 let number = 0;
 
 /** Two different SKUs of many, and each order by another buyer: screening looks twice at one who orders often. */
@@ -56,8 +57,8 @@ async function closedLoop(placers: readonly Place[], callers: number, endMs: num
   const caller = async (index: number): Promise<void> => {
     const place = placers[index % placers.length] as Place;
     while (performance.now() < endMs) {
-      if (isHeld) await sleep(turnMs);
-      else await placeOne(place, options);
+      await placeOne(place, options);
+      await held?.promise;
     }
   };
   await Promise.all(Array.from({ length: callers }, (_, index) => caller(index)));
@@ -72,6 +73,15 @@ async function openLoop(placers: readonly Place[], perSecond: number, endMs: num
     await sleep(turnMs);
   }
   await Promise.all(waiting);
+}
+
+/** Callers who are held ask no more until they are let go. */
+function hold(isHeld: boolean): void {
+  if (isHeld) held ??= Promise.withResolvers();
+  else {
+    held?.resolve();
+    held = undefined;
+  }
 }
 
 async function runFor(seconds: number, placers: readonly Place[], options: LoadOptions): Promise<void> {
@@ -112,7 +122,7 @@ async function run(options: LoadOptions): Promise<void> {
 }
 
 process.on("message", (message: ToLoad) => {
-  if (message.kind === "hold") ({ isHeld } = message);
+  if (message.kind === "hold") hold(message.isHeld);
   else run(message.options).catch((error: unknown) => tell({ kind: "failed", why: (error as Error).message }));
 });
 // Whoever started us is gone: nobody is left to hear the result.

@@ -4,18 +4,18 @@ import type { Kysely } from "kysely";
 import type { Lease } from "../lease/lease-store.ts";
 import type { LeasedTask } from "../lease/lease-keeper.ts";
 import type { Logger } from "../log.ts";
-import { bulkhead } from "cockatiel";
 import type { Background } from "../background.ts";
+import { createGroup } from "../group.ts";
 import { createBarrier, type Arrival, type Barrier } from "./barrier.ts";
 import { createDecoder } from "./delivery.ts";
-import type { BatchDatabase } from "./handle-batch.ts";
+import { createBatchHandler, type BatchDatabase } from "./handle-batch.ts";
 import type { Hearing } from "./hearing.ts";
-import { createPartitionWorker, type PartitionWorker, type TakeTurn } from "./partition-worker.ts";
+import { createPartitionWorker, type PartitionWorker, type TakeBatchTurn } from "./partition-worker.ts";
 import { ackWaitMs, durableName, eventStream } from "./streams.ts";
 
 const pullMessages = 256;
-/** One batch is being committed while the next is being handled. */
-const batchesAtOnce = 2;
+/** One turn's batch is being committed while the next is being handled. */
+const turnsAtOnce = 2;
 /** Short, because a pull that outlives a step-down of the leader waits in vain. */
 const pullExpiresMs = 5_000;
 /** Two missed in a row, and events are asked for again: their leader may have changed without a word. */
@@ -43,13 +43,14 @@ export interface ConsumeOptions<Tables> {
 /** One task a partition, each to run while its lease is held. */
 export function consumerTasks<Tables>(options: ConsumeOptions<Tables>): LeasedTask[] {
   const decode = createDecoder(options.hears);
-  const takeTurn = turnsOf(options.background);
+  const takeTurn = sharedTurns(options.background);
+  const batches = createBatchHandler(options.database);
   return Array.from({ length: options.partitions }, (_, partition) => ({
     name: durableName(options.service, partition),
     run: async (lease: Lease, signal: AbortSignal) => {
-      const { db, database, retryDelaysMs } = options;
+      const { db, retryDelaysMs } = options;
       const log = options.log.child({ consumer: lease.name });
-      const worker = await createPartitionWorker({ db, database, lease, partition, retryDelaysMs, takeTurn, log });
+      const worker = await createPartitionWorker({ db, batches, lease, partition, retryDelaysMs, takeTurn, log });
       const { messages, barrier } = await startPulling(options.js, lease.name);
       // Whichever ends first, a lost lease or a broken pull, ends the other.
       const ending = new AbortController();
@@ -72,10 +73,20 @@ export function consumerTasks<Tables>(options: ConsumeOptions<Tables>): LeasedTa
   }));
 }
 
-/** The partitions of a service take turns, so that what arrives meanwhile is handled in one larger batch. */
-function turnsOf(background: Background): TakeTurn {
-  const turns = bulkhead(batchesAtOnce, Number.POSITIVE_INFINITY);
-  return (work) => background.run(() => turns.execute(work));
+/** The partitions of a service that have something to do share a turn, so that what they have goes into one transaction. */
+function sharedTurns(background: Background): TakeBatchTurn {
+  const turns = createGroup<() => Promise<void>, PromiseSettledResult<void>>({
+    run: (works) => Promise.allSettled(works.map((work) => work())),
+    isOfOne: () => false,
+    itemsMax: Number.POSITIVE_INFINITY,
+    inFlightMax: turnsAtOnce,
+    waitingMax: Number.POSITIVE_INFINITY,
+    takeTurn: background.run,
+  });
+  return async (work) => {
+    const turn = await turns.add(work);
+    if (turn.status === "rejected") throw turn.reason;
+  };
 }
 
 async function startPulling(

@@ -1,26 +1,55 @@
 // One batch, one transaction: fence, inbox, handlers. Either all of it is durable or nothing is.
 import type { Transaction } from "kysely";
+import { isDatabaseUnavailable } from "../errors.ts";
 import { crashPoint } from "../faults.ts";
+import { createGroup } from "../group.ts";
 import type { Lease } from "../lease/lease-store.ts";
 import { runInContext } from "../request-context.ts";
 import type { Delivery } from "./delivery.ts";
 import type { ReceivedEvent } from "./hearing.ts";
-import { enterInbox, unparkEvents } from "./inbox.ts";
+import { enterInbox, unparkEvents, type LeasedDeliveries } from "./inbox.ts";
 import { groupForHandlers } from "./plan.ts";
 
 export interface BatchDatabase {
   transaction<Result>(work: (tx: Transaction<never>) => Promise<Result>): Promise<Result>;
 }
 
-/** Handles what was not handled before. Throws what a handler throws; nothing of the batch then remains. */
-export async function handleBatch(database: BatchDatabase, lease: Lease, deliveries: readonly Delivery[]): Promise<void> {
+export interface BatchHandler {
+  /**
+   * Handles what was not handled before. Throws what a handler throws, or LeaseLost; nothing of the batch then remains.
+   * Where other partitions have a batch at the same moment, all go in one transaction: it costs hardly more than one.
+   */
+  handle(lease: Lease, deliveries: readonly Delivery[]): Promise<void>;
+  /** The same in a transaction of its own, for what might take others with it. */
+  handleAlone(lease: Lease, deliveries: readonly Delivery[]): Promise<void>;
+}
+
+export function createBatchHandler(database: BatchDatabase): BatchHandler {
+  const batches = createGroup<LeasedDeliveries, void>({
+    run: async (leased) => {
+      await handleBatches(database, leased);
+      return leased.map(() => undefined);
+    },
+    isOfOne: (error) => !isDatabaseUnavailable(error),
+    itemsMax: Number.POSITIVE_INFINITY,
+    inFlightMax: Number.POSITIVE_INFINITY,
+    waitingMax: Number.POSITIVE_INFINITY,
+  });
+  return {
+    handle: (lease, deliveries) => batches.add({ lease, deliveries }),
+    handleAlone: (lease, deliveries) => handleBatches(database, [{ lease, deliveries }]),
+  };
+}
+
+async function handleBatches(database: BatchDatabase, leased: readonly LeasedDeliveries[]): Promise<void> {
+  const deliveries = leased.flatMap((one) => one.deliveries);
   const first = deliveries[0];
   if (!first) return;
   const { id, traceparent } = first.event.cause;
   const hearings = new Set(deliveries.map(({ hearing }) => hearing.name));
   await runInContext({ requestId: id, traceparent, tenant: first.event.tenant }, () =>
     database.transaction(async (tx) => {
-      const fresh = await enterInbox(tx, lease, deliveries);
+      const fresh = await enterInbox(tx, leased);
       // A repeat inside the batch has one inbox row: the first delivery counts.
       const toHandle = deliveries.filter((delivery) => fresh.delete(delivery.event.id) && !delivery.discarded);
       for (const group of groupForHandlers(toHandle)) {

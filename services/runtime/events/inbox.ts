@@ -3,18 +3,30 @@ import { sql, type Kysely, type Transaction } from "kysely";
 import { LeaseLost, type Lease } from "../lease/lease-store.ts";
 import type { Delivery } from "./delivery.ts";
 
+/** What one lease allows to be handled: deliveries of its partition. */
+export interface LeasedDeliveries {
+  lease: Lease;
+  deliveries: readonly Delivery[];
+}
+
 /**
- * Marks events as handled and answers the ids of those that were not before. Holds the lease's row until the
- * transaction ends, so that no successor starts while it may still commit. Throws LeaseLost.
+ * Marks events as handled and answers the ids of those that were not before. Holds the leases' rows until the
+ * transaction ends, so that no successor starts while it may still commit. Throws LeaseLost where one of them is lost.
  */
-export async function enterInbox<Tables>(
-  tx: Transaction<Tables>,
-  lease: Lease,
-  deliveries: readonly Delivery[],
-): Promise<Set<string>> {
-  const entered = await sql<{ fenced: boolean; fresh: string[] | null }>`
+export async function enterInbox<Tables>(tx: Transaction<Tables>, leased: readonly LeasedDeliveries[]): Promise<Set<string>> {
+  const leases = leased.map(({ lease }) => lease);
+  const deliveries = leased.flatMap((one) => one.deliveries);
+  const entered = await sql<{ fenced: number; fresh: string[] | null }>`
     with fence as (
-      select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for key share
+      select 1 from lease
+      where (name, holder, epoch) in (
+        select * from unnest(
+          ${leases.map(({ name }) => name)}::text[],
+          ${leases.map(({ holder }) => holder)}::text[],
+          ${leases.map(({ epoch }) => epoch)}::bigint[]
+        )
+      )
+      for key share
     ), entered as (
       insert into inbox (event_id, event_time, stream_sequence)
       select event_id, event_time, stream_sequence
@@ -22,14 +34,15 @@ export async function enterInbox<Tables>(
         ${deliveries.map((delivery) => delivery.event.id)}::text[],
         ${deliveries.map((delivery) => delivery.event.time)}::timestamptz[],
         ${deliveries.map((delivery) => delivery.streamSequence)}::bigint[]
-      ) as received (event_id, event_time, stream_sequence), fence
+      ) as received (event_id, event_time, stream_sequence)
+      where (select count(*) from fence) = ${leases.length}
       on conflict do nothing
       returning event_id
     )
-    select exists (select from fence) as fenced, (select array_agg(event_id) from entered) as fresh`.execute(tx);
+    select (select count(*)::integer from fence) as fenced, (select array_agg(event_id) from entered) as fresh`.execute(tx);
   const row = entered.rows[0];
-  if (!row?.fenced) throw new LeaseLost(lease);
-  return new Set(row.fresh);
+  if (row?.fenced !== leases.length) throw new LeaseLost(leases.map(({ name }) => name));
+  return new Set(row?.fresh);
 }
 
 export interface ParkedEvent {
@@ -72,7 +85,7 @@ export async function parkEvent<Tables>(
     )
     select exists (select from fence) as fenced, exists (select from parked) as parked`.execute(db);
   const [row] = parked.rows;
-  if (!row?.fenced) throw new LeaseLost(lease);
+  if (!row?.fenced) throw new LeaseLost([lease.name]);
   return row.parked;
 }
 

@@ -7,7 +7,7 @@ import type { Logger } from "../log.ts";
 import { createWakeUp } from "../wake-up.ts";
 import { endAsDeadLetter } from "./dead-letter.ts";
 import type { Delivery, Malformed } from "./delivery.ts";
-import { handleBatch, type BatchDatabase } from "./handle-batch.ts";
+import type { BatchHandler } from "./handle-batch.ts";
 import { RefusedEvent } from "./hearing.ts";
 import { parkEvent, readParked } from "./inbox.ts";
 import { createParking, type Parking } from "./parking.ts";
@@ -22,7 +22,7 @@ const keepAliveEveryMs = ackWaitMs * 0.3;
 const reasonCharactersMax = 2_000;
 
 /** Runs a batch when it is its turn. */
-export type TakeTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
+export type TakeBatchTurn = (work: () => Promise<void>) => Promise<void>;
 
 export interface PartitionWorker {
   /** Takes deliveries in stream order. */
@@ -42,14 +42,14 @@ interface FailingKey {
 
 export async function createPartitionWorker<Tables>(options: {
   db: Kysely<Tables>;
-  database: BatchDatabase;
+  batches: BatchHandler;
   lease: Lease;
   partition: number;
   retryDelaysMs: readonly number[];
-  takeTurn: TakeTurn;
+  takeTurn: TakeBatchTurn;
   log: Logger;
 }): Promise<PartitionWorker> {
-  const { db, database, lease, partition, retryDelaysMs, takeTurn, log } = options;
+  const { db, batches, lease, partition, retryDelaysMs, takeTurn, log } = options;
   const parking = createParking(await readParked(db, partition));
   const arrivals = createWakeUp();
   const failing = new Map<string, FailingKey>();
@@ -143,12 +143,13 @@ export async function createPartitionWorker<Tables>(options: {
     return admitted;
   };
 
-  const handle = async (deliveries: readonly Delivery[]): Promise<void> => {
+  /** Beside other partitions or alone; a part of what has failed goes alone. */
+  const handle = async (deliveries: readonly Delivery[], how: "handle" | "handleAlone"): Promise<void> => {
     const admitted = await admit(deliveries);
     const [first] = admitted;
     if (!first) return;
     try {
-      await untilDatabaseAnswers(() => handleBatch(database, lease, admitted));
+      await untilDatabaseAnswers(() => batches[how](lease, admitted));
     } catch (error) {
       if (error instanceof LeaseLost || stopped?.aborted) throw error;
       if (admitted.length === 1) {
@@ -156,8 +157,8 @@ export async function createPartitionWorker<Tables>(options: {
         return;
       }
       const [front, back] = splitBatch(admitted);
-      await handle(front);
-      await handle(back);
+      await handle(front, "handleAlone");
+      await handle(back, "handleAlone");
       return;
     }
     succeed(admitted);
@@ -166,7 +167,7 @@ export async function createPartitionWorker<Tables>(options: {
   const handleSuspect = async (delivery: Delivery): Promise<void> => {
     const eventId = delivery.event.id;
     const tries = await untilDatabaseAnswers(() => countTryAlone(db, eventId));
-    if (tries <= triesAloneMax) await handle([delivery]);
+    if (tries <= triesAloneMax) await handle([delivery], "handleAlone");
     else await park(delivery, "PROCESS_DIED", `the process died ${triesAloneMax} times while it handled this event alone`);
     await untilDatabaseAnswers(() => clearSuspect(db, eventId));
   };
@@ -175,10 +176,15 @@ export async function createPartitionWorker<Tables>(options: {
   const companyOf = ({ streamSequence, message }: Delivery): number =>
     attempts.has(streamSequence) ? batchMax : companyMax(message.info.deliveryCount);
 
+  /** What has failed before, or is in small company for what it may do, takes no other partition with it. */
+  const isHarmless = ({ streamSequence, message }: Delivery): boolean =>
+    !attempts.has(streamSequence) && companyMax(message.info.deliveryCount) > batchMax;
+
   const handleInHand = async (): Promise<void> => {
     for (const part of partsOf(inHand, companyOf)) {
       const suspect = part.find((delivery) => companyOf(delivery) === 1);
-      await (suspect ? handleSuspect(suspect) : handle(part));
+      if (suspect) await handleSuspect(suspect);
+      else await handle(part, part.every(isHarmless) ? "handle" : "handleAlone");
     }
   };
 

@@ -86,10 +86,11 @@ export async function leave<Tables>(db: Kysely<Tables>, holder: string): Promise
   );
 }
 
-/** The lease has gone to another instance: nothing may be written under it any more. */
+/** A lease has gone to another instance: nothing may be written under it any more. */
 export class LeaseLost extends Error {
-  constructor(lease: Lease) {
-    super(`lease ${lease.name} has gone to another instance`);
+  /** One of these. */
+  constructor(names: readonly string[]) {
+    super(`lease ${names.join(" or ")} has gone to another instance`);
     this.name = "LeaseLost";
   }
 }
@@ -100,5 +101,5 @@ export async function holdLease<Tables>(tx: Transaction<Tables>, lease: Lease): 
     select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for key share`.execute(
     tx,
   );
-  if (held.rows.length === 0) throw new LeaseLost(lease);
+  if (held.rows.length === 0) throw new LeaseLost([lease.name]);
 }

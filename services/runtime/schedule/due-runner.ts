@@ -1,6 +1,7 @@
 // Does due work when it is due: wakes at the next due time, not by asking again and again.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Kysely } from "kysely";
+import type { Background } from "../background.ts";
 import { isDatabaseUnavailable } from "../errors.ts";
 import { crashPoint } from "../faults.ts";
 import { createGroup } from "../group.ts";
@@ -28,9 +29,10 @@ export function dueTask<Tables>(options: {
   database: BatchDatabase;
   works: readonly DueWork[];
   wakeUp: WakeUp;
+  background: Background;
   log: Logger;
 }): LeasedTask {
-  const { db, database, works, wakeUp, log } = options;
+  const { db, database, works, wakeUp, background, log } = options;
   const byKind = new Map(works.map((work) => [work.kind, work]));
   if (byKind.size !== works.length) throw new Error("two due works have the same kind");
   const kinds = [...byKind.keys()];
@@ -49,6 +51,7 @@ export function dueTask<Tables>(options: {
         itemsMax: claimMax,
         inFlightMax: 1,
         waitingMax: inFlightMaxOfKind + claimMax,
+        takeTurn: background.run,
       }),
     ]),
   );
@@ -93,7 +96,7 @@ export function dueTask<Tables>(options: {
           await wakeUp.wait(sleepMsMax, signal);
           continue;
         }
-        const { claimed, nextInMs = sleepMsMax } = await claimDue(db, { kinds: open, itemsMax: claimMax });
+        const { claimed, nextInMs = sleepMsMax } = await background.run(() => claimDue(db, { kinds: open, itemsMax: claimMax }));
         for (const row of claimed) begin(row);
         await wakeUp.wait(Math.min(Math.max(nextInMs, 1), sleepMsMax), signal);
       }
