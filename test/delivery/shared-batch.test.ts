@@ -5,7 +5,7 @@ import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_e
 import { connectDatabase, type ServiceDatabase } from "#runtime/database/connect.ts";
 import { migrateUp } from "#runtime/database/migrate.ts";
 import type { Delivery } from "#runtime/events/delivery.ts";
-import { createBatchHandler, type BatchHandler } from "#runtime/events/handle-batch.ts";
+import { createBatchHandler, type BatchDatabase, type BatchHandler } from "#runtime/events/handle-batch.ts";
 import { hear } from "#runtime/events/hearing.ts";
 import { newId } from "#runtime/ids.ts";
 import { LeaseLost, takeLeases, type Lease } from "#runtime/lease/lease-store.ts";
@@ -37,7 +37,7 @@ beforeAll(async () => {
   database = connectDatabase({ url: testDatabase.url, schema: "probe", connectionsMax: 4, log, onCommit: () => {} });
   ({ db } = database);
   await migrateUp(db, { schema: "probe", folder: new URL("./migrations/", import.meta.url) });
-  batches = createBatchHandler(database);
+  batches = createBatchHandler(database as unknown as BatchDatabase);
 });
 
 beforeEach(async () => {

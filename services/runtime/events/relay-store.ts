@@ -1,5 +1,6 @@
 // The relay's SQL: what waits in the outbox, how far it was published, and what cannot be.
 import { sql, type Kysely, type Transaction } from "kysely";
+import { commitLazily } from "../database/commit-lazily.ts";
 import { holdLease, type Lease } from "../lease/lease-store.ts";
 import type { OutgoingEvent } from "./outgoing.ts";
 
@@ -70,6 +71,7 @@ export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): P
 
 /**
  * False where the cursor is no longer where the rows were read from: somebody wants events to be published again.
+ * Its place may be lost with the server; then what was published since is published again.
  * Throws LeaseLost.
  */
 export async function moveCursor<Tables>(
@@ -83,7 +85,7 @@ export async function moveCursor<Tables>(
     set xid = ${to.xid}::xid8, id = ${to.id},
         stream_sequence = coalesce(${acknowledged?.streamSequence ?? null}::bigint, stream_sequence),
         stream_event_id = coalesce(${acknowledged?.eventId ?? null}::text, stream_event_id)
-    where (xid, id) = (${from.fromXid}::xid8, ${from.fromId}::bigint)
+    where (xid, id) = (${from.fromXid}::xid8, ${from.fromId}::bigint) and ${commitLazily}
       and exists (
         select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for key share
       )`.execute(db);

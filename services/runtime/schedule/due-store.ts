@@ -1,5 +1,6 @@
 // The due rows: claimed, done, and removed in the transaction of their effect.
 import { sql, type Kysely, type Transaction } from "kysely";
+import { commitLazily } from "../database/commit-lazily.ts";
 import { crashPoint, shortenedMs } from "../faults.ts";
 import type { DueItem, DueWork } from "./due-work.ts";
 
@@ -27,6 +28,7 @@ export interface Claim {
 /**
  * Claims rows that are due, oldest first, counts the attempt, and says when to come again. What is due is judged by the
  * database's clock, as leases are: a process whose clock is wrong ends nothing before its time and keeps no claim too long.
+ * A claim may be lost with the server; then the row is claimed again, and removed with its effect by whoever comes first.
  */
 export async function claimDue<Tables>(
   db: Kysely<Tables>,
@@ -36,7 +38,7 @@ export async function claimDue<Tables>(
     with claimed as (
       update due_work
       set attempt = attempt + 1, claimed_until = now() + make_interval(secs => ${claimSeconds})
-      where id in (
+      where ${commitLazily} and id in (
         select id from due_work
         where due_time <= now() and (claimed_until is null or claimed_until < now()) and kind = any(${kinds})
         order by due_time
