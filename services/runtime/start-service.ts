@@ -15,7 +15,7 @@ import { startLeaseKeeper, type LeasedTask, type LeaseKeeper } from "./lease/lea
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Clients } from "./rpc/clients.ts";
-import { dueTask } from "./schedule/due-runner.ts";
+import { dueTask, sleepMsMax } from "./schedule/due-runner.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "./service.ts";
 import type { Environment } from "./settings.ts";
 import { createWakeUp } from "./wake-up.ts";
@@ -66,9 +66,10 @@ export async function startService(definition: ServiceDefinition, options: Start
     schema: name,
     connectionsMax: options.connectionsMax,
     log,
-    onCommit: ({ events, dueWork }) => {
+    onCommit: ({ events, dueTime }) => {
       if (events) relayWakeUp.wake();
-      if (dueWork) dueWakeUp.wake();
+      // What is due later is found in time without being told of it.
+      if (dueTime && dueTime.getTime() <= Date.now() + sleepMsMax) dueWakeUp.wake();
       hasWritten = true;
     },
   });

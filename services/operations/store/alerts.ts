@@ -1,6 +1,6 @@
 // News that waits to be told by mail, and the one mail that is under way.
 import { sql, type Kysely, type Transaction } from "kysely";
-import { noteWritten } from "#runtime/database/written-work.ts";
+import { notePlanned } from "#runtime/database/written-work.ts";
 import { newId } from "#runtime/ids.ts";
 import { childTraceparent } from "#runtime/request-context.ts";
 import type { AlertNews, LetterGroup, LetterNews, ViolationNews } from "../domain/alerts.ts";
@@ -52,7 +52,7 @@ export async function planAlert<Tables>(
       ${rows.map((row) => row.message)}::text[],
       ${rows.map((row) => row.happenTime)}::timestamptz[]
     ) as news`.execute(tx);
-  noteWritten(tx, "dueWork");
+  notePlanned(tx, now);
   // A row that is there keeps its time: neither a wait for company nor a back-off starts again.
   await sql`
     insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)

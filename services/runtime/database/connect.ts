@@ -2,7 +2,9 @@
 import { Kysely, type Transaction } from "kysely";
 import pg from "pg";
 import type { Logger } from "../log.ts";
-import { workWrittenIn, type WrittenWork } from "./written-work.ts";
+import { expectLateWrites, failureOf } from "./late-writes.ts";
+import { noWork, workWrittenIn, type WrittenWork } from "./written-work.ts";
+import { pipelined } from "./pipelined.ts";
 import { PromptDialect } from "./transaction-begin.ts";
 import { nameStatements } from "./named-statements.ts";
 import { sendTogether } from "./send-together.ts";
@@ -58,15 +60,21 @@ export function connectDatabase<Tables>(options: {
     nameStatements(client);
     sendTogether(client);
   });
-  const db = new Kysely<Tables>({ dialect: new PromptDialect({ pool }) });
+  const db = pipelined(new Kysely<Tables>({ dialect: new PromptDialect({ pool }) }));
   return {
     db,
     transaction: async (work) => {
-      let written: WrittenWork = { events: false, dueWork: false };
-      const result = await db.transaction().execute(async (tx) => {
+      let written = noWork;
+      let late: readonly Promise<unknown>[] = [];
+      const committed = db.transaction().execute(async (tx) => {
+        late = await expectLateWrites(tx);
         const done = await work(tx);
         written = workWrittenIn(tx);
         return done;
+      });
+      const result = await committed.catch(async (error: unknown) => {
+        // What came after a failed write was refused because of it, and only that it says.
+        throw (await failureOf(late))?.error ?? error;
       });
       options.onCommit(written);
       return result;

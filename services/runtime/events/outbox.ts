@@ -1,14 +1,15 @@
 // Events are rows first: written in the transaction of the change that they tell of, published after its commit.
 import { sql, type Transaction } from "kysely";
-import { noteWritten } from "../database/written-work.ts";
+import { writeLate } from "../database/late-writes.ts";
+import { noteEvents } from "../database/written-work.ts";
 import type { OutgoingEvent } from "./outgoing.ts";
 
 /** Writes events into the outbox of the service whose transaction this is. One statement, whatever their number. */
 export async function appendEvents<Tables>(tx: Transaction<Tables>, events: readonly OutgoingEvent[]): Promise<void> {
   if (events.length === 0) return;
-  noteWritten(tx, "events");
+  noteEvents(tx);
   const column = <Value>(pick: (event: OutgoingEvent) => Value): Value[] => events.map(pick);
-  await sql`
+  const insert = sql`
     insert into outbox (event_id, type_name, tenant_id, key, sequence, event_time, cause_id, traceparent, payload)
     select * from unnest(
       ${column((event) => event.id)}::text[],
@@ -20,5 +21,6 @@ export async function appendEvents<Tables>(tx: Transaction<Tables>, events: read
       ${column((event) => event.cause.id)}::text[],
       ${column((event) => event.cause.traceparent)}::text[],
       ${column((event) => Buffer.from(event.payload))}::bytea[]
-    )`.execute(tx);
+    )`;
+  await writeLate(tx, insert);
 }

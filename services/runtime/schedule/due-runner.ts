@@ -18,7 +18,7 @@ const claimMax = 50;
 const inFlightMaxOfKind = 100;
 const stopGraceMs = 3_000;
 /** In case that another process plans work, whose wake-up does not reach this one. */
-const sleepMsMax = 1_000;
+export const sleepMsMax = 1_000;
 const retryMsMax = 60_000;
 
 /** 1 s, 2 s, 4 s and so on, up to a minute. */

@@ -1,6 +1,7 @@
 // Work at a time: rows with a due time, which survive restarts, can be cancelled, and fire once.
 import { sql, type Transaction } from "kysely";
-import { noteWritten } from "../database/written-work.ts";
+import { writeLate } from "../database/late-writes.ts";
+import { notePlanned } from "../database/written-work.ts";
 import { processClock } from "../faults.ts";
 import { newId } from "../ids.ts";
 import type { Cause } from "../events/outgoing.ts";
@@ -50,8 +51,8 @@ export interface NewDueItem {
  */
 export async function planDue<Tables>(tx: Transaction<Tables>, items: readonly NewDueItem[]): Promise<void> {
   if (items.length === 0) return;
-  noteWritten(tx, "dueWork");
-  await sql`
+  for (const { dueTime } of items) notePlanned(tx, dueTime);
+  const plan = sql`
     with clocks as (select clock_timestamp() - ${processClock.now()}::timestamptz as behind)
     insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
     select id, kind, tenant_id, key,
@@ -69,7 +70,8 @@ export async function planDue<Tables>(tx: Transaction<Tables>, items: readonly N
     ) as planned (id, kind, tenant_id, key, due_time, is_told, cause_id, traceparent)
     on conflict (kind, tenant_id, key) do update
       set id = excluded.id, due_time = excluded.due_time, attempt = 0, claimed_until = null,
-          cause_id = excluded.cause_id, traceparent = excluded.traceparent`.execute(tx);
+          cause_id = excluded.cause_id, traceparent = excluded.traceparent`;
+  await writeLate(tx, plan);
 }
 
 /**
@@ -82,12 +84,13 @@ export async function cancelDue<Tables>(
   items: readonly { tenant: string; key: string }[],
 ): Promise<void> {
   if (items.length === 0) return;
-  await sql`
+  const takeBack = sql`
     delete from due_work where id in (
       select id from due_work
       where kind = ${kind} and (tenant_id, key) in (
         select * from unnest(${items.map((item) => item.tenant)}::text[], ${items.map((item) => item.key)}::text[])
       )
       for update skip locked
-    )`.execute(tx);
+    )`;
+  await writeLate(tx, takeBack);
 }
