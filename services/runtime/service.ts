@@ -5,6 +5,7 @@ import type { Kysely, Transaction } from "kysely";
 import type { Clock } from "./clock.ts";
 import type { Bus } from "./events/bus.ts";
 import type { Hearing } from "./events/hearing.ts";
+import type { TakeTurn } from "./group.ts";
 import type { Lease } from "./lease/lease-store.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -33,6 +34,8 @@ export interface ServiceRuntime<Tables> {
    * refuses what would only make the wait longer.
    */
   backlogMs(): number;
+  /** Runs a piece of work that nobody waits for when it is its turn: callers come first. Pieces are short. */
+  inBackground: TakeTurn;
   clock: Clock;
   metrics: Metrics;
   log: Logger;

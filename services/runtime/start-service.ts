@@ -85,6 +85,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       onEvent: hub.on,
       storedSubjects: (filter) => storedSubjects(manager, filter),
       backlogMs: options.backlogMs,
+      inBackground: background.run,
       clock,
       metrics,
       log,

@@ -72,6 +72,7 @@ export async function serviceFixture<Tables>(
     onEvent: () => () => {},
     storedSubjects: () => Promise.resolve([]),
     backlogMs: () => 0,
+    inBackground: (work) => work(),
     clock: options.clock ?? systemClock,
     metrics: createMetrics(),
     log,

@@ -16,8 +16,10 @@ export interface OneByOne {
 }
 
 const schema = "bench_limit";
-/** Many clients need some time before the last of them has connected and prepared its statements. */
-const clientsPerSecond = 32;
+/** So many clients need a second until each has connected, prepared its statements and read what the server's catalogue says. */
+const clientsPerSecond = 16;
+/** Seconds that do not count. */
+const warmUpOf = (clients: number): number => 1 + Math.ceil(clients / clientsPerSecond);
 const tables = ["orders", "order_item", "order_services", "order_timeline", "outbox", "due_work"] as const;
 const ofOrders = "foreign key (tenant_id, order_id) references bench_limit.orders";
 
@@ -61,7 +63,7 @@ export async function openOneByOne(databaseUrl: string): Promise<OneByOne> {
     measure: async (load) => {
       // Each measurement begins with empty tables, as the first did.
       await db.query(`truncate ${tables.map((table) => `${schema}.${table}`).join(", ")}`);
-      return write.measure({ ...load, seconds: Math.max(load.seconds, Math.ceil(load.clients / clientsPerSecond)) });
+      return write.measure(load);
     },
     close: async () => {
       await write.close();
@@ -97,19 +99,27 @@ async function byPgbench(program: string, databaseUrl: string): Promise<OneByOne
     name: "pgbench, one order a transaction",
     measure: async ({ clients, seconds }) => {
       const threads = Math.min(2, clients);
-      const args = ["-n", "-M", "prepared", "-c", clients, "-j", threads, "-T", seconds, "-f", script, databaseUrl];
+      const warmUp = warmUpOf(clients);
+      const time = ["-T", warmUp + seconds, "-P", 1];
+      const args = ["-n", "-M", "prepared", "-c", clients, "-j", threads, ...time, "-f", script, databaseUrl];
       const child = spawn(program, args.map(String), { stdio: ["ignore", "pipe", "pipe"] });
       let output = "";
       const add = (chunk: Buffer): void => void (output += chunk.toString());
       child.stdout.on("data", add);
       child.stderr.on("data", add);
       const [code] = (await once(child, "close")) as [number | null];
-      const perSecond = Number(/^tps = ([\d.]+)/m.exec(output)?.[1]);
+      const perSecond = rateAfter(warmUp, output);
       if (code !== 0 || !(perSecond > 0)) throw new Error(`pgbench has not measured:\n${output}`);
       return perSecond;
     },
     close: () => rm(folder, { recursive: true, force: true }),
   };
+}
+
+/** The mean of what pgbench has told each second ("progress: 3.0 s, 911.0 tps, ..."), from a time on; NaN where it told nothing. */
+function rateAfter(seconds: number, output: string): number {
+  const told = [...output.matchAll(/^progress: ([\d.]+) s, ([\d.]+) tps/gm)].filter(([, at]) => Number(at) > seconds + 0.5);
+  return told.reduce((sum, [, , perSecond]) => sum + Number(perSecond), 0) / told.length;
 }
 
 function byPg(databaseUrl: string): OneByOne {
@@ -125,15 +135,17 @@ function byPg(databaseUrl: string): OneByOne {
     measure: async ({ clients, seconds }) => {
       const connections = Array.from({ length: clients }, () => new pg.Client({ connectionString: databaseUrl }));
       await Promise.all(connections.map((client) => client.connect()));
-      const startedMs = performance.now();
+      let startedMs = performance.now();
       let orders = 0;
-      const work = async (client: pg.Client): Promise<void> => {
-        while (performance.now() - startedMs < seconds * 1_000) {
+      const work = async (client: pg.Client, forMs: number): Promise<void> => {
+        while (performance.now() - startedMs < forMs) {
           await writeOne(client);
           orders += 1;
         }
       };
-      await Promise.all(connections.map(work));
+      await Promise.all(connections.map((client) => work(client, warmUpOf(clients) * 1_000)));
+      [startedMs, orders] = [performance.now(), 0];
+      await Promise.all(connections.map((client) => work(client, seconds * 1_000)));
       const perSecond = (orders * 1_000) / (performance.now() - startedMs);
       await Promise.all(connections.map((client) => client.end()));
       return perSecond;

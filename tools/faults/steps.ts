@@ -73,6 +73,7 @@ function partsOf(definition: ServiceDefinition): ServiceParts {
     onEvent: () => () => {},
     storedSubjects: refuse,
     backlogMs: () => 0,
+    inBackground: (work) => work(),
     clock: systemClock,
     metrics: createMetrics(),
     log: createLogger({ level: "silent" }),

@@ -58,7 +58,7 @@ async function round(auditing: Auditing): Promise<void> {
   const step = await stepping(auditing);
   for (const walk of auditing.walks.walks) {
     if (auditing.signal.aborted) return;
-    await stepWalk(step, walk);
+    await auditing.runtime.inBackground(() => stepWalk(step, walk));
   }
   await stepSuspects(step, auditing.walks);
 }

@@ -34,7 +34,7 @@ const gatherMs = 250;
 const forgetEveryMs = 60_000;
 const forgetRowsMax = 5_000;
 
-type Runtime = Pick<ServiceRuntime<OperationsTables>, "db" | "transaction" | "clock" | "log">;
+type Runtime = Pick<ServiceRuntime<OperationsTables>, "db" | "transaction" | "inBackground" | "clock" | "log">;
 
 interface Reading {
   runtime: Runtime;
@@ -137,12 +137,14 @@ async function step(reading: Reading, headers: HeaderReading, position: ReaderPo
   // Before the transaction: it asks the server for what the headers alone do not tell.
   const unknown = await unknownTypeFailures(bus.manager, seen, now);
   const isTrimmed = messages.length > 0 && (await isBeginningGone(bus.manager, position));
-  await runtime.transaction(async (tx) => {
-    await holdLease(tx, lease);
-    await addEvents(tx, seen.flatMap(counted), { now, isTrimmed });
-    await fileFailures(tx, unknown);
-    await saveReader(tx, eventStream, next);
-  });
+  await runtime.inBackground(() =>
+    runtime.transaction(async (tx) => {
+      await holdLease(tx, lease);
+      await addEvents(tx, seen.flatMap(counted), { now, isTrimmed });
+      await fileFailures(tx, unknown);
+      await saveReader(tx, eventStream, next);
+    }),
+  );
   if (unknown.length > 0) runtime.log.warn({ events: unknown.length }, "events_of_unknown_types");
   return { position: next, isEnd };
 }

@@ -10,7 +10,8 @@ import { unbounded, unhurried } from "../settings.ts";
 
 const callersOf = [1, 16, 64, 256];
 const protocols: readonly Protocol[] = ["gRPC", "Connect"];
-const warmUpSeconds = 1.5;
+/** The load is a new process each time, and slow until its code is compiled. */
+const warmUpSeconds = 4;
 
 interface Place {
   rpcUrl: string;
