@@ -2,7 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { createGroup, GroupFull, type TakeTurn } from "./group.ts";
 
-function recorded(options: { inFlightMax?: number; waitingMax?: number; takeTurn?: TakeTurn; bad?: number; isOfOne?: boolean } = {}) {
+function recorded(
+  options: { inFlightMax?: number; waitingMax?: number; takeTurn?: TakeTurn; bad?: number; isOfOne?: boolean } = {},
+) {
   const groups: number[][] = [];
   const { inFlightMax = 1, waitingMax = 100, takeTurn, bad, isOfOne = true } = options;
   const group = createGroup<number, number>({

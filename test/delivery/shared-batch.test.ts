@@ -57,7 +57,14 @@ afterAll(async () => {
 function delivery(key: string): Delivery {
   const id = newId("evt");
   const event = { id, tenant: "demo", key, sequence: 1, time: new Date(), cause: { id, traceparent: "" }, message: {} };
-  return { streamSequence: 1, hearing: writeDown, event, orderKey: key, redriven: false, discarded: false } as unknown as Delivery;
+  return {
+    streamSequence: 1,
+    hearing: writeDown,
+    event,
+    orderKey: key,
+    redriven: false,
+    discarded: false,
+  } as unknown as Delivery;
 }
 
 /** Keys with an effect, by the transaction that wrote them. */
