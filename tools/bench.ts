@@ -10,13 +10,15 @@ import { accept } from "./bench/groups/accept.ts";
 import { consume } from "./bench/groups/consume.ts";
 import { edge } from "./bench/groups/edge.ts";
 import { flow } from "./bench/groups/flow.ts";
+import { growth } from "./bench/groups/growth.ts";
 import { idle } from "./bench/groups/idle.ts";
 import { overload } from "./bench/groups/overload.ts";
 import { relay } from "./bench/groups/relay.ts";
+import { replicas } from "./bench/groups/replicas.ts";
 import { memory, start } from "./bench/groups/start.ts";
 import { runBenchmark } from "./bench/program.ts";
 
-const groups: readonly Group[] = [idle, accept, flow, consume, relay, edge, start, memory, overload];
+const groups: readonly Group[] = [idle, accept, flow, consume, relay, edge, start, memory, overload, growth, replicas];
 
 const usage = [
   "npm run bench -- [group …] [--seconds 5] [--repeats 3] [--json FILE]",

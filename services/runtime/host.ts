@@ -96,7 +96,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     addresses: (serviceName) => addressesFromEnvironment(env, serviceName),
     log,
   });
-  const backlogMs = (): number => Math.max(0, ...running.map(({ relay }) => relay.state().lagMs));
+  const backlogMs = (): number => Math.max(0, ...running.map(({ relay }) => relay.state().backlogMs));
   const admission = createAdmission({ limits: readAdmissionLimits(env), metrics, log });
   const started = await Promise.allSettled(
     bus

@@ -30,8 +30,8 @@ export interface ServiceRuntime<Tables> {
   /** Subjects under which the event stream holds messages, of those that match a filter; each once, in no order. */
   storedSubjects(filter: string): Promise<string[]>;
   /**
-   * How long the oldest event of this process has been waiting to take effect, in milliseconds; 0 where none waits. A service
-   * refuses what would only make the wait longer.
+   * How long the oldest event of this process has been waiting although it could be published, in milliseconds; 0 where none
+   * does. A service refuses what would only make the wait longer.
    */
   backlogMs(): number;
   /** Runs a piece of work that nobody waits for when it is its turn: callers come first. Pieces are short. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { failingNats } from "../support/nats.ts";
 import { eventually, until } from "../support/until.ts";
@@ -15,6 +16,12 @@ test("fault 21: while NATS is away transactions commit, and their events flow on
   await nats.pause();
   await probe.send({ key: "a", label: "during" });
   expect((await probe.host.health.refresh()).checks["nats"]).not.toBe("ok");
+  // An event that cannot be published is no sign of too much work: nobody is sent away for it.
+  await eventually(() => expect(probe.runtime.backlogMs()).toBeGreaterThan(0));
+  await eventually(() => expect(probe.runtime.backlogMs()).toBe(0));
+  await sleep(1_000);
+  expect(probe.runtime.backlogMs()).toBe(0);
+  expect(await labelsOf(probe, "a")).toEqual(["before"]);
   await nats.resume();
   await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["before", "during"]), { timeoutMs: 20_000 });
   await eventually(async () => expect((await probe.host.health.refresh()).ready).toBe(true));

@@ -37,6 +37,11 @@ const streamCheckEveryMs = 30_000;
 export interface RelayState {
   /** Age of the oldest event that is not yet published, in milliseconds; 0 where all are. */
   lagMs: number;
+  /**
+   * How much of that the relay has been able to publish, in milliseconds. While the stream takes nothing it is 0: that events wait
+   * then is no sign of too many, and whoever wants to place an order need not be sent away.
+   */
+  backlogMs: number;
 }
 
 export interface Relay {
@@ -72,6 +77,9 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
     wakeUp.wake();
   });
   const lagMs = (): number => (oldestWaiting ? Math.max(0, Date.now() - oldestWaiting.getTime()) : 0);
+  /** Since when the stream takes events; undefined while it does not. By the process's own steady clock. */
+  let takenSinceMs: number | undefined = performance.now();
+  const backlogMs = (): number => (takenSinceMs === undefined ? 0 : Math.min(lagMs(), performance.now() - takenSinceMs));
 
   const checkStream = async (lease: Lease): Promise<void> => {
     if (performance.now() < checkStreamAfterMs) return;
@@ -107,6 +115,7 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
   const send = async (lease: Lease, rows: readonly OutboxRow[], last: OutboxRow): Promise<void> => {
     crashPoint(`${service}.relay`, "before_publish");
     const { aside: unsent, acknowledged } = await publish(rows, keysAside);
+    takenSinceMs ??= performance.now();
     crashPoint(`${service}.relay`, "after_publish");
     await keepAside(lease, unsent);
     const position = { xid: last.xid, id: last.outboxId };
@@ -149,6 +158,7 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
       } catch (error) {
         if (!(error instanceof PublishFailed)) throw error;
         log.warn({ error: error.message }, "relay_publish_failed");
+        takenSinceMs = undefined;
         // The stream itself may be what is missing.
         checkStreamAfterMs = 0;
         await bus.restoreStreams(signal).catch((problem: unknown) => {
@@ -164,7 +174,7 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
     oldestWaiting = undefined;
   };
   return {
-    state: () => ({ lagMs: lagMs() }),
+    state: () => ({ lagMs: lagMs(), backlogMs: backlogMs() }),
     run: async (lease, signal) => {
       signal.addEventListener("abort", forget, { once: true });
       try {
