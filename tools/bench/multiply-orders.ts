@@ -35,11 +35,7 @@ async function columnsOf(db: pg.Client, table: string): Promise<{ names: string;
 }
 
 /** Copies every order that is ready until there are at least so many; none may be under way. Answers how many there are. */
-export async function multiplyOrders(
-  databaseUrl: string,
-  ordersMin: number,
-  say: (progress: string) => void,
-): Promise<number> {
+export async function multiplyOrders(databaseUrl: string, ordersMin: number, say: (progress: string) => void): Promise<number> {
   const db = new pg.Client({ connectionString: databaseUrl });
   await db.connect();
   try {
