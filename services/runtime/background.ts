@@ -1,6 +1,6 @@
 // Work that nobody waits for, such as a batch of events: a few pieces at a time, and what gathers meanwhile is done in larger
-// batches, at less cost each. While callers wait it stands back further, one piece at a time with a rest after each. It is put
-// off and never refused.
+// batches, at less cost each. The more callers wait, the fewer pieces run; while many do, one at a time with a rest after it. It
+// is put off and never refused.
 import type { Callers, Foreground } from "./foreground.ts";
 
 export interface Background {
