@@ -1,20 +1,21 @@
 // Work that nobody waits for, such as a batch of events: a few pieces at a time, and what gathers meanwhile is done in larger
-// batches, at less cost each. The more callers wait, the fewer pieces run; while many do, one at a time with a rest after it. It
-// is put off and never refused.
-import type { Callers, Foreground } from "./foreground.ts";
+// batches, at less cost each. While some callers wait fewer pieces run; while many do, they run in rounds with a rest after each.
+// It is put off and never refused.
+import type { Foreground } from "./foreground.ts";
 
 export interface Background {
   /** Runs the work when it is its turn. */
   run<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
+const piecesMax = 8;
 /** Where somebody waits, more would only compete with the callers for the same processors. */
-const piecesAtOnce: Readonly<Record<Callers, number>> = { none: 8, some: 3, many: 1 };
+const piecesMaxBesideCallers = 2;
 /** A piece that takes longer waits for something, and lets the others go on meanwhile. Milliseconds. */
 const pieceMsMax = 500;
-/** While many callers wait, work in the background rests so many times as long as it has worked. */
-const restFactor = 4;
-const restMsMax = 250;
+/** While many callers wait, work in the background rests so many times as long as its round has lasted. */
+const restFactor = 3;
+const restMsMax = 400;
 /** No work is put off for longer, however busy the process is. Milliseconds. */
 const waitMsMax = 3_000;
 const lookEveryMs = 5;
@@ -27,20 +28,28 @@ interface Waiting {
 export function createBackground(foreground: Pick<Foreground, "callers">): Background {
   const waiting: Waiting[] = [];
   let running = 0;
+  let beganMs = 0;
   let restUntilMs = 0;
   let looking: NodeJS.Timeout | undefined;
 
-  const mayGo = ({ untilMs }: Waiting): boolean => {
-    const now = performance.now();
-    if (now >= untilMs) return true;
-    const callers = foreground.callers();
-    return running < piecesAtOnce[callers] && (callers !== "many" || now >= restUntilMs);
+  /** How many pieces may begin now. In a round all begin together: much of a piece is to wait for servers. */
+  const places = (now: number): number => {
+    switch (foreground.callers()) {
+      case "none":
+        return piecesMax - running;
+      case "some":
+        return piecesMaxBesideCallers - running;
+      case "many":
+        return running === 0 && now >= restUntilMs ? piecesMax : 0;
+    }
   };
 
   /** First come, first served. */
   const look = (): void => {
-    for (let first = waiting[0]; first && mayGo(first); first = waiting[0]) {
+    const now = performance.now();
+    for (let left = places(now), first = waiting[0]; first && (left > 0 || now >= first.untilMs); left -= 1, first = waiting[0]) {
       waiting.shift();
+      if (running === 0) beganMs = now;
       running += 1;
       first.go();
     }
@@ -57,24 +66,27 @@ export function createBackground(foreground: Pick<Foreground, "callers">): Backg
       look();
     });
 
+  const end = (): void => {
+    running -= 1;
+    const now = performance.now();
+    if (running === 0) restUntilMs = now + Math.min((now - beganMs) * restFactor, restMsMax);
+    look();
+  };
+
   return {
     run: async (work) => {
       await turn();
-      const startMs = performance.now();
-      let isCounted = true;
-      const leave = (): void => {
-        if (isCounted) running -= 1;
-        isCounted = false;
-        look();
+      let hasEnded = false;
+      const endOnce = (): void => {
+        if (!hasEnded) end();
+        hasEnded = true;
       };
-      const tooLong = setTimeout(leave, pieceMsMax);
+      const tooLong = setTimeout(endOnce, pieceMsMax);
       try {
         return await work();
       } finally {
         clearTimeout(tooLong);
-        const endMs = performance.now();
-        restUntilMs = endMs + Math.min((endMs - startMs) * restFactor, restMsMax);
-        leave();
+        endOnce();
       }
     },
   };

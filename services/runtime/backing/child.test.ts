@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, realpath, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -75,4 +75,18 @@ test("the log keeps the end of what a server wrote", async () => {
   await child.exited;
   await expect.poll(child.logTail).toContain("line 5000\n");
   expect(child.logTail().length).toBeLessThanOrEqual(16_000);
+});
+
+/** The number of a process's scheduling policy: field 41, of which the first that has no blanks in it is the third. */
+const policyOf = async (pid: number | undefined): Promise<number> => {
+  const stat = await readFile(`/proc/${pid ?? "none"}/stat`, "utf8");
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[41 - 3]);
+};
+
+test.runIf(process.platform === "linux")("a server does not interrupt whoever wakes it, and we are as we were", async () => {
+  const child = start({});
+  const batch = 3;
+  expect(await waitUntil(async () => (await policyOf(child.pid)) === batch, { timeoutMs: 5_000 })).toBe(true);
+  expect(await policyOf(process.pid)).not.toBe(batch);
+  await child.stop();
 });

@@ -1,7 +1,7 @@
 // Publishes to a stream with many messages in flight: one subscription hears all acknowledgements, and one timer ends the
 // waits. The client's own publish makes a request object, a timer and two errors for each message.
 // What is sent and answered: https://docs.nats.io/nats-concepts/jetstream (a JSON PubAck on the reply subject).
-import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import { createInbox, nuid, type Msg, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 
 /** The stream has answered that it does not take the message. */
 export class PublishRefused extends Error {
@@ -15,12 +15,24 @@ export class PublishRefused extends Error {
   }
 }
 
+export interface Message {
+  subject: string;
+  payload: Uint8Array;
+  headers: MsgHdrs;
+}
+
 export interface AckedPublisher {
   /**
    * Answers the message's sequence in the stream. Throws PublishRefused, what the connection throws, or an Error where
    * no answer came in time: whether the message is stored is then unknown.
    */
-  publish(subject: string, payload: Uint8Array, headers: MsgHdrs): Promise<number>;
+  publish(message: Message): Promise<number>;
+  /**
+   * Stores all messages in their order, or none; the server flushes them to disk once and not one by one. Answers the sequence
+   * of the last and throws as publish does. The headers get what the server needs. It refuses a message that it knows already.
+   * https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-50.md
+   */
+  publishTogether(messages: readonly Message[]): Promise<number>;
 }
 
 interface Waiting {
@@ -65,15 +77,29 @@ export function createAckedPublisher(connection: NatsConnection, timeoutMs: numb
     },
   });
 
+  const publish = ({ subject, payload, headers }: Message): Promise<number> =>
+    new Promise((resolve, reject) => {
+      next += 1;
+      const reply = `${inbox}.${next.toString(36)}`;
+      connection.publish(subject, payload, { reply, headers });
+      waiting.set(reply, { untilMs: performance.now() + timeoutMs, resolve, reject });
+      checking ??= setInterval(endWaits, checkEveryMs);
+    });
+
   return {
-    publish: (subject, payload, headers) =>
-      new Promise((resolve, reject) => {
-        next += 1;
-        const reply = `${inbox}.${next.toString(36)}`;
-        connection.publish(subject, payload, { reply, headers });
-        waiting.set(reply, { untilMs: performance.now() + timeoutMs, resolve, reject });
-        checking ??= setInterval(endWaits, checkEveryMs);
-      }),
+    publish,
+    publishTogether: async (messages) => {
+      const last = messages.at(-1);
+      if (!last) throw new Error("no messages to publish");
+      const batchId = nuid.next();
+      messages.forEach(({ headers }, index) => {
+        headers.set("Nats-Batch-Id", batchId);
+        headers.set("Nats-Batch-Sequence", String(index + 1));
+      });
+      last.headers.set("Nats-Batch-Commit", "1");
+      for (const { subject, payload, headers } of messages.slice(0, -1)) connection.publish(subject, payload, { headers });
+      return publish(last);
+    },
   };
 }
 

@@ -59,6 +59,8 @@ function declaredStreams({ partitions, replicas }: StreamOptions): DeclaredStrea
       max_age: nanos(7 * dayMs),
       // Refuse new events rather than forget old ones: the outbox keeps what is refused.
       discard: DiscardPolicy.New,
+      // The relays publish in batches.
+      allow_atomic: true,
       duplicate_window: nanos(120_000),
     },
     {
