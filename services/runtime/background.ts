@@ -15,7 +15,7 @@ const piecesMaxBesideCallers = 2;
 const pieceMsMax = 500;
 /** While many callers wait, work in the background rests so many times as long as its round has lasted. */
 const restFactor = 3;
-const restMsMax = 400;
+const restMsMax = 2_000;
 /** No work is put off for longer, however busy the process is. Milliseconds. */
 const waitMsMax = 3_000;
 const lookEveryMs = 5;
