@@ -1,18 +1,19 @@
-// Twice as many callers' orders as the mesh can accept: what was accepted keeps its pace, the rest is refused at once, nothing
+// Twice as many orders as the mesh can sustain: what was accepted keeps its pace, the rest is refused at once, nothing
 // is lost, and afterwards all is as before.
 import { openBacklog, type Backlog } from "../backlog.ts";
 import { benchSkus, stockCatalogue } from "../catalogue.ts";
 import { newSeries, type Series } from "../figures.ts";
 import type { Group, GroupOptions } from "../group.ts";
-import { runLoad, type LoadResult } from "../load.ts";
+import { runLoad, runWatchedLoad, type LoadResult } from "../load.ts";
 import { startBenchMesh } from "../mesh.ts";
 import { unhurried } from "../settings.ts";
 
 const callers = 64;
+const underWayMax = 400;
 const overloadFactor = 2;
 /** At twice the capacity for so many times as long as other runs: two minutes by default. */
 const lengthFactor = 24;
-/** At half the capacity, for so long afterwards. */
+/** Afterwards, at half the capacity. */
 const afterSeconds = 10;
 /** What a caller is told who comes at such a time; any other error is one. */
 const refusals = /^(ResourceExhausted|Unavailable): (too many calls at once|what was accepted before)/;
@@ -32,15 +33,18 @@ async function lostOf(backlog: Backlog, since: string, accepted: number): Promis
 
 async function measure(rpcUrl: string, backlog: Backlog, seconds: number) {
   const options = { urls: [rpcUrl], protocol: "Connect", skus: benchSkus } as const;
-  const capacityRun = await runLoad({ ...options, pace: { kind: "closed", callers }, warmUpSeconds: 3, seconds });
-  const capacity = capacityRun.accepted / capacityRun.seconds;
+  const capacityRun = await runWatchedLoad(
+    { ...options, pace: { kind: "closed", callers }, warmUpSeconds: 4, seconds: seconds * 2 },
+    { underWay: backlog.pending, underWayMax },
+  );
+  const capacity = capacityRun.ready / capacityRun.watchedSeconds;
   await backlog.settle();
   const before = await backlog.newestOrder();
   const pace = { kind: "open", perSecond: capacity * overloadFactor } as const;
   const load = await runLoad({ ...options, pace, seconds: seconds * lengthFactor });
   const { refused, wrong } = refusedIn(load);
   const lost = await lostOf(backlog, before, load.accepted);
-  const after = await runLoad({ ...options, pace: { kind: "open", perSecond: capacity / 4 }, seconds: afterSeconds });
+  const after = await runLoad({ ...options, pace: { kind: "open", perSecond: capacity / 2 }, seconds: afterSeconds });
   return { capacity, load, refused, errors: { ...capacityRun.errors, ...wrong, ...lost }, after };
 }
 
@@ -51,10 +55,10 @@ export const overload: Group = {
     const mesh = await startBenchMesh(unhurried);
     const backlog = await openBacklog(mesh.backing);
     const about = { name: "overload", unit: "calls/s" };
-    const asked: Series = newSeries({ ...about, variant: "asked", limitName: "accepted at 64 callers" });
-    const accepted: Series = newSeries({ ...about, variant: "accepted", limitName: "accepted at 64 callers" });
+    const asked: Series = newSeries({ ...about, variant: "asked", limitName: "sustained" });
+    const accepted: Series = newSeries({ ...about, variant: "accepted", limitName: "sustained" });
     const refused: Series = newSeries({ ...about, variant: "refused" });
-    const after: Series = newSeries({ ...about, variant: "afterwards, a quarter of the capacity" });
+    const after: Series = newSeries({ ...about, variant: "afterwards, half the capacity" });
     try {
       await stockCatalogue(mesh.rpcUrl);
       say(`overload: ${seconds * lengthFactor} s at twice the capacity`);
