@@ -78,8 +78,9 @@ export function createBackground(foreground: Pick<Foreground, "callers">): Backg
       await turn();
       let hasEnded = false;
       const endOnce = (): void => {
-        if (!hasEnded) end();
+        if (hasEnded) return;
         hasEnded = true;
+        end();
       };
       const tooLong = setTimeout(endOnce, pieceMsMax);
       try {

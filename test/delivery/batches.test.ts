@@ -7,7 +7,7 @@ import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { until } from "../support/until.ts";
-import { probeWorld, type Probe, type ProbeWorld } from "./probe.ts";
+import { labelsOf, probeWorld, type Probe, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 
@@ -20,9 +20,6 @@ afterEach(() => world.close());
 /** Of ten keys, two events each, in turn. */
 const events = (round: string) =>
   Array.from({ length: 20 }, (_, index) => ({ key: `key${index % 10}`, label: `${round}${index}` }));
-
-const labelsOf = async (probe: Probe, key: string): Promise<string[]> =>
-  (await probe.effects()).filter((effect) => effect.key === key).map((effect) => effect.label);
 
 const batchIds = async (): Promise<(string | undefined)[]> =>
   (await world.stored()).map(({ headers }) => headers?.get("Nats-Batch-Id") || undefined);

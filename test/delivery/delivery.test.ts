@@ -5,7 +5,7 @@ import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing, type OutgoingEvent } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { eventually, until } from "../support/until.ts";
-import { eventType, probeWorld, productBytes, tenant, type Probe, type ProbeWorld } from "./probe.ts";
+import { eventType, labelsOf, probeWorld, productBytes, tenant, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 
@@ -14,9 +14,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => world.close());
-
-const labelsOf = async (probe: Probe, key: string): Promise<string[]> =>
-  (await probe.effects()).filter((effect) => effect.key === key).map((effect) => effect.label);
 
 const deadLetters = async (): Promise<{ reason: string; streamSequence: number }[]> =>
   (await world.advisories())

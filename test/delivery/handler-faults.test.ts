@@ -5,7 +5,7 @@ import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { newId } from "#runtime/ids.ts";
 import { eventually, until } from "../support/until.ts";
-import { eventType, probeWorld, productBytes, tenant, type Probe, type ProbeWorld } from "./probe.ts";
+import { eventType, labelsOf, probeWorld, productBytes, tenant, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 
@@ -14,9 +14,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => world.close());
-
-const labelsOf = async (probe: Probe, key: string): Promise<string[]> =>
-  (await probe.effects()).filter((effect) => effect.key === key).map((effect) => effect.label);
 
 const reasons = async (): Promise<string[]> =>
   (await world.advisories()).map((advisory) => String(advisory["reason"])).filter((reason) => reason.startsWith("dead-letter: "));

@@ -2,10 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { failingNats } from "../support/nats.ts";
 import { eventually, until } from "../support/until.ts";
-import { probeWorld, type Probe } from "./probe.ts";
-
-const labelsOf = async (probe: Probe, key: string): Promise<string[]> =>
-  (await probe.effects()).filter((effect) => effect.key === key).map((effect) => effect.label);
+import { labelsOf, probeWorld } from "./probe.ts";
 
 test("fault 21: while NATS is away transactions commit, and their events flow once it is back", async () => {
   const nats = await failingNats();

@@ -41,6 +41,10 @@ export interface Probe {
   effects(): Promise<{ eventId: string; key: string; label: string }[]>;
 }
 
+/** The effects of a key, in the order in which they came. */
+export const labelsOf = async (probe: Probe, key: string): Promise<string[]> =>
+  (await probe.effects()).filter((effect) => effect.key === key).map((effect) => effect.label);
+
 export interface ProbeWorld {
   databaseUrl: string;
   connection: NatsConnection;

@@ -11,7 +11,7 @@ import { createTestDatabase } from "../support/database.ts";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { failingNats } from "../support/nats.ts";
 import { eventually, until } from "../support/until.ts";
-import { probeWorld, type Probe, type ProbeWorld } from "./probe.ts";
+import { labelsOf, probeWorld, type Probe, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 let manager: JetStreamManager;
@@ -22,9 +22,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => world.close());
-
-const labelsOf = async (probe: Probe, key: string): Promise<string[]> =>
-  (await probe.effects()).filter((effect) => effect.key === key).map((effect) => effect.label);
 
 const delivery = (probe: Probe) =>
   createClient(DeliveryService, createConnectTransport({ baseUrl: `http://127.0.0.1:${probe.host.rpcPort}`, httpVersion: "2" }));

@@ -36,11 +36,11 @@ export interface Child {
 
 // The shell becomes the server (exec), so its pid, signals and exit are the server's own. The doubled parentheses make
 // the watcher an orphan: PostgreSQL would otherwise mistake it for one of its own processes.
-// As a batch process (sched(7)) a server has as large a share of the processors as any other, and yet does not interrupt whoever
-// wakes it: our one thread would otherwise stand still at nearly every write to a socket until the server is done with it.
+// As a batch process (sched(7)) a server keeps its share of the processors, and yet does not interrupt whoever wakes it: our
+// one thread would otherwise stand still at nearly every write to a socket until the server is done with it.
 const script = `
 signal=$1 folder=$2; shift 2; server=$$
-PATH=$PATH:/usr/bin:/bin chrt --batch --pid 0 "$$" >/dev/null 2>&1
+PATH=$PATH:/usr/bin:/bin chrt -b -p 0 "$$" >/dev/null 2>&1
 ( ( trap '' INT TERM HUP
     PATH=$PATH:/usr/bin:/bin
     read -r _ <&3

@@ -6,12 +6,11 @@ import type { Group, GroupOptions } from "../group.ts";
 import { runLoad, type Protocol } from "../load.ts";
 import { startBenchMesh } from "../mesh.ts";
 import { openOneByOne, type OneByOne } from "../one-by-one.ts";
-import { unbounded, unhurried } from "../settings.ts";
+import { unbounded, unhurried, warmUpSeconds } from "../settings.ts";
 
 const callersOf = [1, 16, 64, 256];
 const protocols: readonly Protocol[] = ["gRPC", "Connect"];
 /** The load is a new process each time, and slow until its code is compiled. */
-const warmUpSeconds = 4;
 
 interface Place {
   rpcUrl: string;

@@ -5,9 +5,8 @@ import { newSeries } from "../figures.ts";
 import type { Group, GroupOptions } from "../group.ts";
 import { runLoad, type LoadResult, type Protocol } from "../load.ts";
 import { startBenchMesh } from "../mesh.ts";
-import { unbounded, unhurried } from "../settings.ts";
+import { callers, unbounded, unhurried } from "../settings.ts";
 
-const callers = 64;
 const warmUpSeconds = 1.5;
 
 export const edge: Group = {

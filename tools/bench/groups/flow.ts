@@ -6,14 +6,10 @@ import type { Group, GroupOptions } from "../group.ts";
 import { runLoad, runWatchedLoad } from "../load.ts";
 import { startBenchMesh } from "../mesh.ts";
 import { openOneByOne, type OneByOne } from "../one-by-one.ts";
-import { unhurried } from "../settings.ts";
+import { callers, underWayMax, unhurried, warmUpSeconds } from "../settings.ts";
 
 /** The number of clients at which the limit is measured. */
 const limitClients = 64;
-const callers = 64;
-/** Orders on their way; beyond it callers wait, so that the consumers keep up with what is accepted. */
-const underWayMax = 400;
-const warmUpSeconds = 4;
 
 interface Place {
   rpcUrl: string;

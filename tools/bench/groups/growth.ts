@@ -6,14 +6,11 @@ import type { Group, GroupOptions } from "../group.ts";
 import { runLoad, runWatchedLoad } from "../load.ts";
 import { startBenchServers, startMeshOn, type BenchServers, type MeshProcess } from "../mesh.ts";
 import { multiplyOrders } from "../multiply-orders.ts";
-import { unbounded, unhurried } from "../settings.ts";
+import { callers, unbounded, underWayMax, unhurried, warmUpSeconds } from "../settings.ts";
 
 const sizes = { few: 10_000, many: 1_000_000 };
 /** Placed, and then copied. */
 const originalsSeconds = 5;
-const callers = 64;
-const underWayMax = 400;
-const warmUpSeconds = 4;
 /** Without operations: its auditor would rightly say that the copies have no events. */
 const args = ["--only", "catalog,inventory,orders,payments,fraud,shipping"];
 

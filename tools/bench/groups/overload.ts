@@ -6,10 +6,8 @@ import { newSeries, type Series } from "../figures.ts";
 import type { Group, GroupOptions } from "../group.ts";
 import { runLoad, runWatchedLoad, type LoadResult } from "../load.ts";
 import { startBenchMesh } from "../mesh.ts";
-import { unhurried } from "../settings.ts";
+import { callers, underWayMax, unhurried, warmUpSeconds } from "../settings.ts";
 
-const callers = 64;
-const underWayMax = 400;
 const overloadFactor = 2;
 /** At twice the capacity for so many times as long as other runs: two minutes by default. */
 const lengthFactor = 24;
@@ -34,7 +32,7 @@ async function lostOf(backlog: Backlog, since: string, accepted: number): Promis
 async function measure(rpcUrl: string, backlog: Backlog, seconds: number) {
   const options = { urls: [rpcUrl], protocol: "Connect", skus: benchSkus } as const;
   const capacityRun = await runWatchedLoad(
-    { ...options, pace: { kind: "closed", callers }, warmUpSeconds: 4, seconds: seconds * 2 },
+    { ...options, pace: { kind: "closed", callers }, warmUpSeconds, seconds: seconds * 2 },
     { underWay: backlog.pending, underWayMax },
   );
   const capacity = capacityRun.ready / capacityRun.watchedSeconds;

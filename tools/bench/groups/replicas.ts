@@ -8,11 +8,9 @@ import { newSeries, runLine, type Run } from "../figures.ts";
 import type { Group, GroupOptions } from "../group.ts";
 import { runLoad, runWatchedLoad } from "../load.ts";
 import { startBenchServers } from "../mesh.ts";
+import { callers, underWayMax, warmUpSeconds } from "../settings.ts";
 
 const replicasMany = 3;
-const callers = 64;
-const underWayMax = 400;
-const warmUpSeconds = 4;
 /** While a replica dies. */
 const perSecondMeanwhile = 5;
 

@@ -6,7 +6,7 @@ import { median, newSeries } from "../figures.ts";
 import type { Group, GroupOptions } from "../group.ts";
 import { runWatchedLoad } from "../load.ts";
 import { startBenchServers, startMeshOn } from "../mesh.ts";
-import { unhurried } from "../settings.ts";
+import { callers, underWayMax, unhurried } from "../settings.ts";
 
 export const start: Group = {
   name: "start",
@@ -30,8 +30,6 @@ export const start: Group = {
   },
 };
 
-const callers = 64;
-const underWayMax = 400;
 const lookEveryMs = 1_000;
 const warmUpSeconds = 10;
 /** Full load lasts so many times as long as other runs: --seconds 50 makes ten minutes of it. */
