@@ -15,10 +15,10 @@ import { startLeaseKeeper, type LeasedTask, type LeaseKeeper } from "./lease/lea
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Clients } from "./rpc/clients.ts";
-import { dueTask, sleepMsMax } from "./schedule/due-runner.ts";
+import { dueTask, dueTaskName, sleepMsMax } from "./schedule/due-runner.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "./service.ts";
 import type { Environment } from "./settings.ts";
-import { createWakeUp } from "./wake-up.ts";
+import { createSharedWakeUp, type SharedWakeUp } from "./shared-wake-up.ts";
 
 export interface StartOptions {
   databaseUrl: string;
@@ -49,6 +49,7 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
+const relayTaskName = "relay";
 const partitionCareEveryMs = 3_600_000;
 const analyzeEveryMs = 2_000;
 
@@ -58,8 +59,15 @@ export async function startService(definition: ServiceDefinition, options: Start
   const { js, manager, hub } = bus;
   const log = options.log.child({ service: name });
   assertEvents(definition);
-  const relayWakeUp = createWakeUp();
-  const dueWakeUp = createWakeUp();
+  let leases: LeaseKeeper | undefined;
+  const wakeUpOf = (task: string): SharedWakeUp =>
+    createSharedWakeUp({
+      connection: bus.connection,
+      subject: `ordermesh.wake.${name}.${task}`,
+      runsHere: () => leases?.held().includes(task) === true,
+    });
+  const relayWakeUp = wakeUpOf(relayTaskName);
+  const dueWakeUp = wakeUpOf(dueTaskName);
   let hasWritten = false;
   const database = connectDatabase<never>({
     url: options.databaseUrl,
@@ -96,7 +104,7 @@ export async function startService(definition: ServiceDefinition, options: Start
     const hearing = { service: name, hears, partitions };
     if (hears.length > 0) await ensureConsumers(manager, hearing);
     const relay = createRelay({ service: name, db, bus, wakeUp: relayWakeUp, background, metrics, log });
-    const tasks: LeasedTask[] = [{ name: "relay", run: relay.run }];
+    const tasks: LeasedTask[] = [{ name: relayTaskName, run: relay.run }];
     if (parts.dueWork) tasks.push(dueTask({ db, database, works: parts.dueWork, wakeUp: dueWakeUp, background, log }));
     if (hears.length > 0) {
       const { retryDelaysMs } = options;
@@ -106,7 +114,6 @@ export async function startService(definition: ServiceDefinition, options: Start
       );
     }
     for (const { name, run } of parts.tasks ?? []) tasks.push({ name, run: (lease, signal) => run(bus, lease, signal) });
-    let leases: LeaseKeeper | undefined;
     const care = setInterval(() => void takeCareOfPartitions(db, { schema: name, clock, log }), partitionCareEveryMs);
     const analyzing = setInterval(() => {
       if (!hasWritten) return;
@@ -126,6 +133,8 @@ export async function startService(definition: ServiceDefinition, options: Start
         leases = startLeaseKeeper({ db, holder, tasks, log });
       },
       stop: async () => {
+        relayWakeUp.close();
+        dueWakeUp.close();
         clearInterval(care);
         clearInterval(analyzing);
         await leases?.stop();

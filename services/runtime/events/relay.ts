@@ -24,7 +24,7 @@ import { goBackToStream } from "./stream-check.ts";
 const batchMax = 500;
 /** Read beyond the batch, for rows that must go out before one of the batch. */
 const lookAheadMax = 250;
-/** Without a wake-up, so that events of other processes and a lost wake-up are not left lying. */
+/** Without a wake-up, so that no event is left lying where one was lost. */
 const idleWaitMs = 1_000;
 /** While an older transaction is open: most last for milliseconds, and one that does not must not be asked after so often. */
 const unsettledWaitMs = 3;

@@ -13,11 +13,12 @@ import type { WakeUp } from "../wake-up.ts";
 import { applyDue, claimDue, postponeDue, prepareDue, type ClaimedItem, type PreparedItem } from "./due-store.ts";
 import type { DueWork } from "./due-work.ts";
 
+export const dueTaskName = "due_work";
 const claimMax = 50;
 /** Where a kind has so many under way, no more of it is claimed; it may have up to one claim more. */
 const inFlightMaxOfKind = 100;
 const stopGraceMs = 3_000;
-/** In case that another process plans work, whose wake-up does not reach this one. */
+/** In case that a wake-up of another process is lost. */
 export const sleepMsMax = 1_000;
 const retryMsMax = 60_000;
 
@@ -87,7 +88,7 @@ export function dueTask<Tables>(options: {
   };
 
   return {
-    name: "due_work",
+    name: dueTaskName,
     run: async (_lease, signal) => {
       while (!signal.aborted) {
         // Slow calls of one kind must not take the places of the others.
