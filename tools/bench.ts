@@ -8,6 +8,7 @@ import { figureOf, figuresJson, figureTable, isRefused, type Figure, type Series
 import type { Group } from "./bench/group.ts";
 import { accept } from "./bench/groups/accept.ts";
 import { consume } from "./bench/groups/consume.ts";
+import { cost } from "./bench/groups/cost.ts";
 import { edge } from "./bench/groups/edge.ts";
 import { flow } from "./bench/groups/flow.ts";
 import { growth } from "./bench/groups/growth.ts";
@@ -18,7 +19,7 @@ import { replicas } from "./bench/groups/replicas.ts";
 import { memory, start } from "./bench/groups/start.ts";
 import { runBenchmark } from "./bench/program.ts";
 
-const groups: readonly Group[] = [idle, accept, flow, consume, relay, edge, start, memory, overload, growth, replicas];
+const groups: readonly Group[] = [idle, accept, flow, consume, relay, edge, start, memory, overload, growth, replicas, cost];
 
 const usage = [
   "npm run bench -- [group …] [--seconds 5] [--repeats 3] [--json FILE]",

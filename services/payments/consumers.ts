@@ -64,7 +64,7 @@ async function openPayments(tx: Transacted, events: readonly ReceivedEvent<Order
   const items = payments.flatMap((payment) => {
     const cause = causes.get(keyOf(payment));
     const isToAsk = cause && payment.state === "PENDING" && inserted.has(keyOf(payment));
-    return isToAsk ? [dueItem(payment, "authorize", { cause, now })] : [];
+    return isToAsk ? [dueItem(payment, "authorize", cause)] : [];
   });
   await planDue(tx, items);
 }

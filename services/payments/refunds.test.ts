@@ -176,7 +176,7 @@ test("a refund that is done once more by mistake moves nothing", async () => {
     kind: "payments.refund",
     tenant: testTenant,
     key: booked.ledger.at(-1)?.entryId ?? "",
-    dueTime: new Date(),
+    due: { inMs: 0 },
     cause: { id: "req_again", traceparent: "" },
   };
   await fixture.runtime.transaction((tx) => planDue(tx, [again]));

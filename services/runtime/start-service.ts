@@ -5,6 +5,7 @@ import type { Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { migrateUp } from "./database/migrate.ts";
 import { maintainPartitions } from "./database/partitions.ts";
+import type { Sending } from "./database/send-together.ts";
 import { analyzeYoungTables } from "./database/young-tables.ts";
 import { consumerTasks } from "./events/consume.ts";
 import { eventContract } from "./events/contract.ts";
@@ -74,12 +75,13 @@ export async function startService(definition: ServiceDefinition, options: Start
     schema: name,
     connectionsMax: options.connectionsMax,
     log,
-    onCommit: ({ events, dueTime }) => {
+    onCommit: ({ events, dueInMs }) => {
       if (events) relayWakeUp.wake();
       // What is due later is found in time without being told of it.
-      if (dueTime && dueTime.getTime() <= Date.now() + sleepMsMax) dueWakeUp.wake();
+      if (dueInMs !== undefined && dueInMs <= sleepMsMax) dueWakeUp.wake();
       hasWritten = true;
     },
+    sending: countSending(metrics, name),
   });
   const { db } = database;
   try {
@@ -145,6 +147,19 @@ export async function startService(definition: ServiceDefinition, options: Start
     await database.close();
     throw error;
   }
+}
+
+function countSending(metrics: Metrics, service: string): Sending {
+  const statements = metrics.counter("ordermesh_database_statements_total", "Statements sent to the database", ["service"]);
+  const packets = metrics.counter("ordermesh_database_packets_total", "Packets with statements: ways to the database", [
+    "service",
+  ]);
+  return {
+    sent: (count) => {
+      statements.inc({ service }, count);
+      packets.inc({ service });
+    },
+  };
 }
 
 /** A task that has ended may have lost its consumer: before it begins again, that is made anew where it is gone. */

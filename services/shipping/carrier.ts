@@ -9,10 +9,10 @@ export interface Carrier {
   name: string;
   /** The same for the same shipment, always. */
   trackingNumber(shipmentId: string): string;
-  /** When a parcel that is labelled at the given time leaves. */
-  dispatchTime(labelTime: Date): Date;
-  /** When a parcel that leaves at the given time arrives. */
-  deliverTime(dispatchTime: Date): Date;
+  /** From the label until a parcel leaves. */
+  dispatchMs: number;
+  /** From there until it arrives. */
+  deliverMs: number;
 }
 
 export function sandboxCarrier({ dispatchMs, deliverMs }: { dispatchMs: number; deliverMs: number }): Carrier {
@@ -22,8 +22,8 @@ export function sandboxCarrier({ dispatchMs, deliverMs }: { dispatchMs: number; 
       const digits = serialDigits(shipmentId);
       return `${digits}${checkDigit(digits)}`;
     },
-    dispatchTime: (labelTime) => new Date(labelTime.getTime() + dispatchMs),
-    deliverTime: (dispatchTime) => new Date(dispatchTime.getTime() + deliverMs),
+    dispatchMs,
+    deliverMs,
   };
 }
 

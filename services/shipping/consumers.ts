@@ -47,7 +47,7 @@ async function makeParcels(
     const cause = causes.get(shipment.readyEventId ?? "");
     return cause ? [{ shipment, cause }] : [];
   });
-  await Promise.all([planStep(tx, steps, { kind: dispatchKind, dueTime: carrier.dispatchTime(now) }), tellOf(tx, steps, now)]);
+  await Promise.all([planStep(tx, steps, { kind: dispatchKind, inMs: carrier.dispatchMs }), tellOf(tx, steps, now)]);
 }
 
 /** Leaves out orders that were stopped and events that were handled before. Throws where an order is ready a second time. */

@@ -14,7 +14,7 @@ export function shippingDueWork({ clock }: { clock: Clock }, carrier: Carrier): 
       apply: async (tx, works) => {
         const now = clock.now();
         const steps = await move(tx, works, (shipment) => dispatch(shipment, now));
-        await planStep(tx, steps, { kind: deliverKind, dueTime: carrier.deliverTime(now) });
+        await planStep(tx, steps, { kind: deliverKind, inMs: carrier.deliverMs });
         await tellOf(tx, steps, now);
       },
     }),

@@ -1,11 +1,11 @@
 import { sql } from "kysely";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing, type OutgoingEvent } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { eventually, until } from "../support/until.ts";
-import { eventType, labelsOf, probeWorld, productBytes, tenant, type ProbeWorld } from "./probe.ts";
+import { eventType, labelsOf, probeWorld, productBytes, tenant, type Probe, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 
@@ -207,28 +207,51 @@ test("fault 4: a transaction that began early and committed late is not skipped"
   await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["quick"]));
 });
 
-test("of two transactions about one key, what was written first is told first, also when the other began earlier", async () => {
-  const probe = await world.start();
-  const locked = Promise.withResolvers<void>();
-  const began = Promise.withResolvers<void>();
-  const event = (label: string, sequence: number): OutgoingEvent =>
+describe("of two transactions about one key, what was written first is told first, also when the other began earlier", () => {
+  const event = (key: string, label: string, sequence = 1): OutgoingEvent =>
     outgoing(
       ProductCreatedSchema,
-      { productId: "a", title: label },
+      { productId: key, title: label },
       { tenant, sequence, time: new Date(), cause: { id: "req_test", traceparent: "" } },
     );
-  // Takes its transaction id first, as a consumer does by its inbox, and writes last.
-  const early = probe.runtime.transaction(async (tx) => {
-    await sql`insert into effect (event_id, key, label) values ('none', 'none', 'takes a transaction id')`.execute(tx);
-    began.resolve();
-    await locked.promise;
-    await appendEvents(tx, [event("second", 2)]);
+
+  /** A transaction that has written one event and waits, then writes another. */
+  async function waiting(probe: Probe, first: OutgoingEvent, later: OutgoingEvent[]) {
+    const [began, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const ended = probe.runtime.transaction(async (tx) => {
+      await appendEvents(tx, [first]);
+      began.resolve();
+      await goOn.promise;
+      await appendEvents(tx, later);
+    });
+    await began.promise;
+    return async () => {
+      goOn.resolve();
+      await ended;
+    };
+  }
+
+  test("where nothing else is open", async () => {
+    const probe = await world.start();
+    // Takes its transaction id first, as a consumer does by its inbox, and writes last.
+    const endEarly = await waiting(probe, event("b", "other"), [event("a", "second", 2)]);
+    await probe.runtime.transaction((tx) => appendEvents(tx, [event("a", "first")]));
+    await endEarly();
+    await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["first", "second"]));
   });
-  await began.promise;
-  await probe.runtime.transaction((tx) => appendEvents(tx, [event("first", 1)]));
-  locked.resolve();
-  await early;
-  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["first", "second"]));
+
+  test("where a transaction that began between them is open still", async () => {
+    const probe = await world.start();
+    const endEarly = await waiting(probe, event("b", "other"), [event("a", "second", 2)]);
+    const endBetween = await waiting(probe, event("c", "between"), []);
+    await probe.runtime.transaction((tx) => appendEvents(tx, [event("a", "first")]));
+    await endEarly();
+    // What nothing older stands behind goes out.
+    await until(async () => (await labelsOf(probe, "b")).length === 1);
+    expect(await labelsOf(probe, "a")).toEqual([]);
+    await endBetween();
+    await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["first", "second"]));
+  });
 });
 
 test("two instances share the partitions; when one leaves, the other goes on with its work and its order", async () => {

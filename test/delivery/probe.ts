@@ -153,7 +153,7 @@ async function startProbe(options: {
       transaction((tx) =>
         planDue(
           tx,
-          items.map(({ key, inMs }) => ({ kind: remindKind, tenant, key, dueTime: new Date(Date.now() + inMs), cause })),
+          items.map(({ key, inMs }) => ({ kind: remindKind, tenant, key, due: { inMs }, cause })),
         ),
       ),
     unplan: (...keys) =>

@@ -40,7 +40,7 @@ async function inProcess(runsHere: boolean): Promise<SharedWakeUp> {
 async function listen(): Promise<{ connection: NatsConnection; told: () => number }> {
   const connection = await newConnection();
   let told = 0;
-  connection.subscribe(subject, { callback: () => (told += 1) });
+  connection.subscribe(subject, { callback: () => void (told += 1) });
   await connection.flush();
   return { connection, told: () => told };
 }

@@ -60,6 +60,7 @@ export async function serviceFixture<Tables>(
     connectionsMax: 5,
     log,
     onCommit: () => {},
+    clock: options.clock,
   });
   await migrateUp(connected.db, { schema: definition.name, folder: definition.migrations });
   const interceptors = serverInterceptors({ log, tenant: testTenant });

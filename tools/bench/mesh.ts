@@ -1,13 +1,14 @@
 // The mesh in processes of its own on servers of the benchmark's, with fsync on.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { resolveBacking, type Backing } from "#runtime/backing/resolve.ts";
 
 export interface BenchServers {
   backing: Backing;
+  serverPids(): Promise<{ postgres: number; nats: number }>;
   close(): Promise<void>;
 }
 
@@ -28,6 +29,7 @@ export interface BenchMesh {
   edgeUrl: string;
   backing: Backing;
   pid(): number;
+  serverPids: BenchServers["serverPids"];
   /** Kills the process as a crash would and starts another on the same servers and ports. */
   killAndRestart(): Promise<void>;
   close(): Promise<void>;
@@ -41,8 +43,10 @@ export async function startBenchServers(): Promise<BenchServers> {
   // Started as root, PostgreSQL runs as nobody, who must get into the folder.
   await chmod(dataFolder, 0o755);
   const backing = await resolveBacking({ dataFolder, durable: true, allowContainers: false });
+  const pidIn = async (file: string): Promise<number> => Number.parseInt(await readFile(join(dataFolder, file), "utf8"), 10);
   return {
     backing,
+    serverPids: async () => ({ postgres: await pidIn("postgres/postmaster.pid"), nats: await pidIn("nats/server.pid") }),
     close: async () => {
       await backing.stop();
       await rm(dataFolder, { recursive: true, force: true });
@@ -61,6 +65,7 @@ export async function startBenchMesh(env: Record<string, string> = {}): Promise<
       edgeUrl,
       backing,
       pid: () => mesh.pid,
+      serverPids: servers.serverPids,
       killAndRestart: async () => {
         await mesh.kill();
         const ports = { ORDERMESH_RPC_PORT: new URL(rpcUrl).port, ORDERMESH_EDGE_PORT: new URL(edgeUrl).port };

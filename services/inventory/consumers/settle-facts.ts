@@ -102,8 +102,8 @@ async function planHoldExpiry(
 ): Promise<void> {
   const planned = facts.flatMap(({ tenant, orderId, change, cause }) => {
     if (change.kind !== "created" || after.reservations.get(keyOf(tenant, orderId))?.state !== "HELD") return [];
-    const dueTime = new Date(change.expireTime.getTime() + holdGraceMs);
-    return [{ kind: holdExpiryKind, tenant, key: orderId, dueTime, isTold: true, cause }];
+    const due = { at: new Date(change.expireTime.getTime() + holdGraceMs) };
+    return [{ kind: holdExpiryKind, tenant, key: orderId, due, cause }];
   });
   await planDue(tx, planned);
 }

@@ -1,7 +1,7 @@
 // Tells what is new by one mail: written down before it is sent, sent outside any transaction, and forgotten in the
 // transaction that ends the work.
 import { randomUUID } from "node:crypto";
-import { dueWork, planDue, type DueWork } from "#runtime/schedule/due-work.ts";
+import { dueWork, planDue, type DueTime, type DueWork } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { alertBounds, alertTime } from "../domain/alerts.ts";
 import { renderAlert } from "../domain/alerts-render.ts";
@@ -37,12 +37,12 @@ export function alertWork<Tables>(runtime: Runtime<Tables>, settings: AlertSetti
     },
     apply: async (tx, items) => {
       for (const { item, prepared } of items) {
-        let nextTime: Date | undefined;
+        let next: DueTime | undefined;
         if (prepared.kind === "sent") await finishMail(tx, { mailId: prepared.mailId, now: clock.now() });
-        if (prepared.kind === "too_early") nextTime = prepared.nextTime;
+        if (prepared.kind === "too_early") next = { at: prepared.nextTime };
         // What came in the meantime found this work planned and did not plan it again.
-        else if ((await readAlertState(tx)).firstNewsTime) nextTime = clock.now();
-        if (nextTime) await planDue(tx, [{ kind: alertKind, ...alertItem, dueTime: nextTime, cause: item.cause }]);
+        else if ((await readAlertState(tx)).firstNewsTime) next = { inMs: 0 };
+        if (next) await planDue(tx, [{ kind: alertKind, ...alertItem, due: next, cause: item.cause }]);
       }
     },
   });

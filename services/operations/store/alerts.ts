@@ -52,7 +52,7 @@ export async function planAlert<Tables>(
       ${rows.map((row) => row.message)}::text[],
       ${rows.map((row) => row.happenTime)}::timestamptz[]
     ) as news`.execute(tx);
-  notePlanned(tx, now);
+  notePlanned(tx, 0);
   // A row that is there keeps its time: neither a wait for company nor a back-off starts again.
   await sql`
     insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)

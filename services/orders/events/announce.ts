@@ -43,6 +43,6 @@ export async function announceAndSave(
 export async function resumeExpiry(tx: Transaction<OrdersTables>, order: LockedOrder, cause: Cause): Promise<boolean> {
   const { tenant, orderId, expireTime } = order;
   if (await isExpiryPlanned(tx, order)) return false;
-  await planDue(tx, [{ kind: expireKind, tenant, key: orderId, dueTime: expireTime, cause }]);
+  await planDue(tx, [{ kind: expireKind, tenant, key: orderId, due: { at: expireTime }, cause }]);
   return true;
 }

@@ -68,7 +68,7 @@ async function commitGroup(
             kind: expireKind,
             tenant: order.tenant,
             key: order.orderId,
-            dueTime: order.expireTime,
+            due: { inMs: order.expireTime.getTime() - order.createTime.getTime() },
             cause,
           })),
         ),

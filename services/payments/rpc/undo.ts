@@ -28,7 +28,7 @@ export function undoPayment({
       }
       const after = change ? { ...change.payment, updateTime: now } : payment;
       // A payment whose next step was lost would otherwise wait for it with its money on the way.
-      await planForgotten(tx, { payment: after, needed: neededWork(after) }, { cause, now });
+      await planForgotten(tx, { payment: after, needed: neededWork(after) }, cause);
       return after;
     });
 }

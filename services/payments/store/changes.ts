@@ -29,8 +29,10 @@ export const dueKinds: Record<Work | "refund", string> = {
   refund: "payments.refund",
 };
 
-export function dueItem(payment: Payment, work: Work, { cause, now }: { cause: Cause; now: Date }): NewDueItem {
-  return { kind: dueKinds[work], tenant: payment.tenant, key: payment.orderId, dueTime: now, cause };
+const atOnce = { inMs: 0 };
+
+export function dueItem(payment: Payment, work: Work, cause: Cause): NewDueItem {
+  return { kind: dueKinds[work], tenant: payment.tenant, key: payment.orderId, due: atOnce, cause };
 }
 
 /** Saves decisions about payments that this transaction has locked; several about one payment follow one another. */
@@ -40,9 +42,7 @@ export async function saveChanges(tx: Transaction<PaymentsTables>, decided: read
   await updatePayments(tx, [...last.values()]);
   await insertMovements(tx, decided, now);
   const refundItems = await insertRefunds(tx, decided, now);
-  const workItems = decided.flatMap(({ change, cause }) =>
-    change.work.map((work) => dueItem(change.payment, work, { cause, now })),
-  );
+  const workItems = decided.flatMap(({ change, cause }) => change.work.map((work) => dueItem(change.payment, work, cause)));
   await planDue(tx, [...workItems, ...refundItems]);
   await appendEvents(
     tx,
@@ -57,7 +57,7 @@ export async function saveChanges(tx: Transaction<PaymentsTables>, decided: read
 export async function planForgotten(
   tx: Transaction<PaymentsTables>,
   { payment, needed }: { payment: Payment; needed: Work | undefined },
-  { cause, now }: { cause: Cause; now: Date },
+  cause: Cause,
 ): Promise<void> {
   const { tenant, orderId } = payment;
   const refunds = await sql<{ key: string }>`
@@ -66,11 +66,11 @@ export async function planForgotten(
       select from due_work
       where kind = ${dueKinds.refund} and due_work.tenant_id = refund.tenant_id and due_work.key = refund.refund_id
     )`.execute(tx);
-  const items = refunds.rows.map(({ key }): NewDueItem => ({ kind: dueKinds.refund, tenant, key, dueTime: now, cause }));
+  const items = refunds.rows.map(({ key }): NewDueItem => ({ kind: dueKinds.refund, tenant, key, due: atOnce, cause }));
   if (needed) {
     const planned = await sql`
       select from due_work where kind = ${dueKinds[needed]} and tenant_id = ${tenant} and key = ${orderId}`.execute(tx);
-    if (planned.rows.length === 0) items.push(dueItem(payment, needed, { cause, now }));
+    if (planned.rows.length === 0) items.push(dueItem(payment, needed, cause));
   }
   await planDue(tx, items);
 }
@@ -115,7 +115,7 @@ async function insertRefunds(tx: Transaction<PaymentsTables>, decided: readonly 
     kind: dueKinds.refund,
     tenant: payment.tenant,
     key: refundId,
-    dueTime: now,
+    due: atOnce,
     cause,
   }));
 }

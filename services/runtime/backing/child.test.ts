@@ -77,16 +77,18 @@ test("the log keeps the end of what a server wrote", async () => {
   expect(child.logTail().length).toBeLessThanOrEqual(16_000);
 });
 
-/** The number of a process's scheduling policy: field 41, of which the first that has no blanks in it is the third. */
-const policyOf = async (pid: number | undefined): Promise<number> => {
+/** How a process is scheduled: fields 41 and 19 of proc_pid_stat(5), of which the first that has no blanks in it is the third. */
+const schedulingOf = async (pid: number | undefined): Promise<{ policy: number; nice: number }> => {
   const stat = await readFile(`/proc/${pid ?? "none"}/stat`, "utf8");
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[41 - 3]);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { policy: Number(fields[41 - 3]), nice: Number(fields[19 - 3]) };
 };
 
-test.runIf(process.platform === "linux")("a server does not interrupt whoever wakes it, and we are as we were", async () => {
+test.runIf(process.platform === "linux")("a server leaves us the processor, and we are as we were", async () => {
+  const before = await schedulingOf(process.pid);
   const child = start({});
-  const batch = 3;
-  expect(await waitUntil(async () => (await policyOf(child.pid)) === batch, { timeoutMs: 5_000 })).toBe(true);
-  expect(await policyOf(process.pid)).not.toBe(batch);
+  const [batch, nice] = [3, 10];
+  await expect.poll(() => schedulingOf(child.pid), { timeout: 5_000 }).toEqual({ policy: batch, nice });
+  expect(await schedulingOf(process.pid)).toEqual(before);
   await child.stop();
 });

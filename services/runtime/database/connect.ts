@@ -1,13 +1,14 @@
 // One pool per service, bound to the service's own schema.
 import { Kysely, type Transaction } from "kysely";
 import pg from "pg";
+import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import { expectLateWrites, failureOf } from "./late-writes.ts";
-import { noWork, workWrittenIn, type WrittenWork } from "./written-work.ts";
+import { giveTime, noWork, workWrittenIn, type WrittenWork } from "./written-work.ts";
 import { pipelined } from "./pipelined.ts";
 import { PromptDialect } from "./transaction-begin.ts";
 import { nameStatements } from "./named-statements.ts";
-import { sendTogether } from "./send-together.ts";
+import { sendTogether, type Sending } from "./send-together.ts";
 
 export interface ServiceDatabase<Tables> {
   db: Kysely<Tables>;
@@ -34,6 +35,9 @@ export function connectDatabase<Tables>(options: {
   log: Logger;
   /** Called after a commit, with what the transaction has left to be done. */
   onCommit: (written: WrittenWork) => void;
+  sending?: Sending;
+  /** For tests with a time of their own; else what is planned counts from the database's. */
+  clock?: Clock | undefined;
 }): ServiceDatabase<Tables> {
   const pool = new pg.Pool({
     connectionString: options.url,
@@ -58,7 +62,7 @@ export function connectDatabase<Tables>(options: {
   pool.on("connect", (client) => {
     client.on("error", onLost);
     nameStatements(client);
-    sendTogether(client);
+    sendTogether(client, options.sending);
   });
   const db = pipelined(new Kysely<Tables>({ dialect: new PromptDialect({ pool }) }));
   return {
@@ -68,6 +72,7 @@ export function connectDatabase<Tables>(options: {
       let late: readonly Promise<unknown>[] = [];
       const committed = db.transaction().execute(async (tx) => {
         late = await expectLateWrites(tx);
+        if (options.clock) giveTime(tx, options.clock.now());
         const done = await work(tx);
         written = workWrittenIn(tx);
         return done;

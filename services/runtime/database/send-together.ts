@@ -2,21 +2,28 @@
 import type { Socket } from "node:net";
 import type pg from "pg";
 
+/** Hears of what is sent. */
+export interface Sending {
+  /** A packet with so many statements, which is one way to the server. */
+  sent(statements: number): void;
+}
+
 /** From now on what the connection is given is held until the work at hand is done, and then written at once. */
-export function sendTogether(client: pg.PoolClient): void {
+export function sendTogether(client: pg.PoolClient, sending?: Sending): void {
   const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
   const query = client.query.bind(client) as (...given: unknown[]) => unknown;
-  let isHeld = false;
+  let held = 0;
   const release = (): void => {
-    isHeld = false;
+    sending?.sent(held);
+    held = 0;
     stream.uncork();
   };
   const gathered = (...given: unknown[]): unknown => {
-    if (!isHeld) {
-      isHeld = true;
+    if (held === 0) {
       stream.cork();
       process.nextTick(release);
     }
+    held += 1;
     return query(...given);
   };
   client.query = gathered as typeof client.query;

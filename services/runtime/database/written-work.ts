@@ -1,11 +1,20 @@
 // What a transaction has written for others to do, so that only they are woken after its commit.
 export interface WrittenWork {
   events: boolean;
-  /** When the first of the planned work is due; undefined where none was planned. */
-  dueTime: Date | undefined;
+  /** In how many milliseconds the first of the planned work is due; undefined where none was planned. */
+  dueInMs: number | undefined;
 }
 
-export const noWork: WrittenWork = { events: false, dueTime: undefined };
+export const noWork: WrittenWork = { events: false, dueInMs: undefined };
+
+const givenTimes = new WeakMap<object, Date>();
+
+/** For tests with a time of their own: what this transaction plans counts from it. */
+export function giveTime(tx: object, now: Date): void {
+  givenTimes.set(tx, now);
+}
+
+export const givenTimeOf = (tx: object): Date | undefined => givenTimes.get(tx);
 
 const written = new WeakMap<object, WrittenWork>();
 
@@ -17,7 +26,7 @@ export function noteEvents(tx: object): void {
   written.set(tx, { ...workWrittenIn(tx), events: true });
 }
 
-export function notePlanned(tx: object, dueTime: Date): void {
-  const { dueTime: before, ...work } = workWrittenIn(tx);
-  written.set(tx, { ...work, dueTime: before && before < dueTime ? before : dueTime });
+export function notePlanned(tx: object, dueInMs: number): void {
+  const { dueInMs: before = dueInMs, ...work } = workWrittenIn(tx);
+  written.set(tx, { ...work, dueInMs: Math.min(before, dueInMs) });
 }

@@ -5,7 +5,7 @@ import { createAckedPublisher, PublishRefused, type Message } from "./acked-publ
 import type { Bus } from "./bus.ts";
 import { eventSubject } from "./contract.ts";
 import { writeHeaders } from "./envelope.ts";
-import type { Acknowledged, OutboxRow } from "./relay-store.ts";
+import { keyNameOf, type Acknowledged, type OutboxRow } from "./relay-store.ts";
 
 const keysInFlightMax = 128;
 const publishTimeoutMs = 2_000;
@@ -35,8 +35,6 @@ export interface Published {
 
 /** Publishes all rows but those of the given keys, which are set aside. Throws PublishFailed. */
 export type Publish = (rows: readonly OutboxRow[], keysAside: ReadonlySet<string>) => Promise<Published>;
-
-export const keyNameOf = ({ tenant, key }: { tenant: string; key: string }): string => `${tenant}.${key}`;
 
 export function createPublisher({ connection }: Pick<Bus, "connection">): Publish {
   const publisher = createAckedPublisher(connection, publishTimeoutMs);

@@ -20,6 +20,8 @@ export interface OutboxRow extends Omit<OutgoingEvent, "cause"> {
   fromId: number;
 }
 
+export const keyNameOf = ({ tenant, key }: { tenant: string; key: string }): string => `${tenant}.${key}`;
+
 /** The last message that the stream has acknowledged to us; sequence 0 where there is none that it must have. */
 export interface Acknowledged {
   streamSequence: number;
@@ -43,7 +45,7 @@ export async function readCursor<Tables>(db: Kysely<Tables>): Promise<Cursor> {
 const afterCursor = sql`(outbox.xid, outbox.id) > ((select xid from relay_cursor), (select id from relay_cursor))`;
 
 export interface Outbox {
-  /** The next settled rows in commit order. */
+  /** The next settled rows in commit order, up to the first that has to wait for one that is not. */
   settled: OutboxRow[];
   /** When the first row was written that is not published, settled or not; undefined where all are published. */
   oldestTime: Date | undefined;
@@ -65,8 +67,23 @@ export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): P
     where ${afterCursor}
     order by outbox.xid, outbox.id
     limit ${rowsMax}`.execute(db);
-  const settled = read.rows.filter(({ isSettled }) => isSettled);
+  const settled = withoutOvertaking(read.rows);
   return { settled, oldestTime: read.rows[0]?.time, isUnsettled: settled.length < read.rows.length };
+}
+
+/**
+ * Of two rows about one key the first written may have the later transaction: the other took its id early and then waited for
+ * what the first had locked. Until the first is settled, too, the other must wait.
+ */
+function withoutOvertaking<Row extends OutboxRow & { isSettled: boolean }>(rows: readonly Row[]): Row[] {
+  const settled = rows.filter(({ isSettled }) => isSettled);
+  const unsettled = new Map<string, number>();
+  for (const row of rows) {
+    const name = keyNameOf(row);
+    if (!row.isSettled) unsettled.set(name, Math.min(row.outboxId, unsettled.get(name) ?? row.outboxId));
+  }
+  const waits = settled.findIndex((row) => row.outboxId > (unsettled.get(keyNameOf(row)) ?? Number.POSITIVE_INFINITY));
+  return waits === -1 ? settled : settled.slice(0, waits);
 }
 
 /**

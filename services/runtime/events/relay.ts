@@ -8,10 +8,11 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { WakeUp } from "../wake-up.ts";
 import type { Bus } from "./bus.ts";
-import { createPublisher, keyNameOf, PublishFailed, type Published } from "./publish.ts";
+import { createPublisher, PublishFailed, type Published } from "./publish.ts";
 import {
   addCheckpoint,
   forgetUnsent,
+  keyNameOf,
   moveCursor,
   readOutbox,
   readRetries,

@@ -1,8 +1,7 @@
 // Work at a time: rows with a due time, which survive restarts, can be cancelled, and fire once.
 import { sql, type Transaction } from "kysely";
 import { writeLate } from "../database/late-writes.ts";
-import { notePlanned } from "../database/written-work.ts";
-import { processClock } from "../faults.ts";
+import { givenTimeOf, notePlanned } from "../database/written-work.ts";
 import { newId } from "../ids.ts";
 import type { Cause } from "../events/outgoing.ts";
 
@@ -33,41 +32,39 @@ export function dueWork<Tables, Prepared = undefined>(work: {
   return work as unknown as DueWork;
 }
 
+/**
+ * What is due is judged by the database's clock, so what is counted from now is counted by it, too: our own clock may be wrong, and
+ * may jump between two looks at it. A time is given where it was named before, by another service or when it was promised.
+ */
+export type DueTime = { inMs: number } | { at: Date };
+
 export interface NewDueItem {
   kind: string;
   tenant: string;
   key: string;
-  dueTime: Date;
-  /** True where another service has named the time, so that it is right whatever our own clock says. */
-  isTold?: boolean;
+  due: DueTime;
   cause: Cause;
 }
 
-/**
- * Plans work. A second plan for the same kind, tenant and key moves the first.
- *
- * What is due is judged by the database's clock. A time that was counted from our own clock, where that is wrong by more
- * than a second, is moved by as much: "now" would otherwise come only when the wrong clock's hour has come.
- */
+/** Plans work. A second plan for the same kind, tenant and key moves the first. */
 export async function planDue<Tables>(tx: Transaction<Tables>, items: readonly NewDueItem[]): Promise<void> {
   if (items.length === 0) return;
-  for (const { dueTime } of items) notePlanned(tx, dueTime);
+  for (const { due } of items) notePlanned(tx, "at" in due ? due.at.getTime() - Date.now() : due.inMs);
   const plan = sql`
-    with clocks as (select clock_timestamp() - ${processClock.now()}::timestamptz as behind)
     insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
     select id, kind, tenant_id, key,
-      case when is_told or behind between interval '-1 s' and interval '1 s' then due_time else due_time + behind end,
+      coalesce(due_time, coalesce(${givenTimeOf(tx) ?? null}::timestamptz, clock_timestamp()) + make_interval(secs => in_ms / 1000)),
       cause_id, traceparent
-    from clocks, unnest(
+    from unnest(
       ${items.map(() => newId("due"))}::text[],
       ${items.map((item) => item.kind)}::text[],
       ${items.map((item) => item.tenant)}::text[],
       ${items.map((item) => item.key)}::text[],
-      ${items.map((item) => item.dueTime)}::timestamptz[],
-      ${items.map((item) => item.isTold === true)}::boolean[],
+      ${items.map(({ due }) => ("at" in due ? due.at : null))}::timestamptz[],
+      ${items.map(({ due }) => ("at" in due ? null : due.inMs))}::float8[],
       ${items.map((item) => item.cause.id)}::text[],
       ${items.map((item) => item.cause.traceparent)}::text[]
-    ) as planned (id, kind, tenant_id, key, due_time, is_told, cause_id, traceparent)
+    ) as planned (id, kind, tenant_id, key, due_time, in_ms, cause_id, traceparent)
     on conflict (kind, tenant_id, key) do update
       set id = excluded.id, due_time = excluded.due_time, attempt = 0, claimed_until = null,
           cause_id = excluded.cause_id, traceparent = excluded.traceparent`;

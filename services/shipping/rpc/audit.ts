@@ -64,7 +64,7 @@ async function resume(
   const step = nextStep(before.state);
   if (!step || before.nextStepTime) return { progress: before, isPlanned: false };
   const kind = stepKinds[step];
-  await planStep(tx, [{ shipment, cause: requestCause() }], { kind, dueTime: now });
+  await planStep(tx, [{ shipment, cause: requestCause() }], { kind, inMs: 0 });
   await insertResumption(tx, { tenant, orderId, kind, reason, requestId: currentRequest().requestId }, now);
   return { progress: { ...before, nextStepTime: now }, isPlanned: true };
 }

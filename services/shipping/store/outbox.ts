@@ -64,10 +64,10 @@ export type StepKind = (typeof stepKinds)[keyof typeof stepKinds];
 export async function planStep(
   tx: Transaction<Tables>,
   steps: readonly Step[],
-  { kind, dueTime }: { kind: StepKind; dueTime: Date },
+  { kind, inMs }: { kind: StepKind; inMs: number },
 ): Promise<void> {
   await planDue(
     tx,
-    steps.map(({ shipment: { tenant, orderId }, cause }) => ({ kind, tenant, key: orderId, dueTime, cause })),
+    steps.map(({ shipment: { tenant, orderId }, cause }) => ({ kind, tenant, key: orderId, due: { inMs }, cause })),
   );
 }
