@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import pg from "pg";
+import { OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { eventStream } from "#runtime/events/streams.ts";
 
 export interface OrderTimes {
@@ -21,7 +22,7 @@ export interface Backlog {
   settle(): Promise<number>;
   /** The newest order so far. */
   newestOrder(): Promise<string>;
-  /** From placed to ready, of the orders after the given one. */
+  /** From placed to the moment at which orders says that it is ready, of the orders after the given one. */
   timesSince(orderId: string): Promise<OrderTimes>;
   close(): Promise<void>;
 }
@@ -79,16 +80,16 @@ async function readTimes(db: pg.Client, orderId: string): Promise<OrderTimes> {
     `with placed as (
        select tenant_id, order_id, create_time, state from orders.orders where tenant_id = 'demo' and order_id > $1
      ), ready as (
-       select extract(epoch from step.time - placed.create_time) * 1000 as ms
-       from placed join orders.order_timeline as step using (tenant_id, order_id)
-       where step.sequence = 2 and step.state = 'pending_shipment'
+       select extract(epoch from event_time - create_time) * 1000 as ms
+       from placed join orders.outbox on outbox.tenant_id = placed.tenant_id and key = order_id
+       where type_name = $2
      )
      select count(*)::integer as count,
        percentile_cont(0.5) within group (order by ms)::float8 as "p50Ms",
        percentile_cont(0.99) within group (order by ms)::float8 as "p99Ms",
        (select count(*)::integer from placed where state = 'cancelled') as cancelled
      from ready`,
-    [orderId],
+    [orderId, OrderReadySchema.typeName],
   );
   return read.rows[0] ?? { count: 0, p50Ms: Number.NaN, p99Ms: Number.NaN, cancelled: 0 };
 }

@@ -7,15 +7,6 @@ export interface WrittenWork {
 
 export const noWork: WrittenWork = { events: false, dueInMs: undefined };
 
-const givenTimes = new WeakMap<object, Date>();
-
-/** For tests with a time of their own: what this transaction plans counts from it. */
-export function giveTime(tx: object, now: Date): void {
-  givenTimes.set(tx, now);
-}
-
-export const givenTimeOf = (tx: object): Date | undefined => givenTimes.get(tx);
-
 const written = new WeakMap<object, WrittenWork>();
 
 export function workWrittenIn(tx: object): WrittenWork {

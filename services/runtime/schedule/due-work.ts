@@ -1,7 +1,8 @@
 // Work at a time: rows with a due time, which survive restarts, can be cancelled, and fire once.
 import { sql, type Transaction } from "kysely";
+import { givenTimeOf } from "../database/given-time.ts";
 import { writeLate } from "../database/late-writes.ts";
-import { givenTimeOf, notePlanned } from "../database/written-work.ts";
+import { notePlanned } from "../database/written-work.ts";
 import { newId } from "../ids.ts";
 import type { Cause } from "../events/outgoing.ts";
 

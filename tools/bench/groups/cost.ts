@@ -1,6 +1,6 @@
 // What an order costs: statements, bytes, flushes to disk and processor time, where orders come alone and at full load.
-import type { Backlog } from "../backlog.ts";
-import { openBacklog } from "../backlog.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openBacklog, type Backlog } from "../backlog.ts";
 import { benchSkus, stockCatalogue } from "../catalogue.ts";
 import { newSeries, type Series } from "../figures.ts";
 import type { Group, GroupOptions } from "../group.ts";
@@ -8,7 +8,6 @@ import { runLoad, runWatchedLoad } from "../load.ts";
 import { startBenchMesh, type BenchMesh } from "../mesh.ts";
 import { callers, underWayMax, unhurried, warmUpSeconds } from "../settings.ts";
 import { readUsage, usageNames, usageUnits, type Usage } from "../usage.ts";
-import { setTimeout as sleep } from "node:timers/promises";
 
 /** Slow enough for each order to be alone. */
 const alonePerSecond = 5;
@@ -37,20 +36,19 @@ async function count(
 const mapUsage = (of: (name: keyof Usage) => number): Usage =>
   Object.fromEntries(usageNames.map((name) => [name, of(name)])) as unknown as Usage;
 
+function seriesOf(when: string, per: string): Record<keyof Usage, Series> {
+  const unitOf = (name: keyof Usage): string => (usageUnits[name] === "" ? `each ${per}` : `${usageUnits[name]}/${per}`);
+  const entries = usageNames.map((name) => [name, newSeries({ name: "cost", variant: `${when}: ${name}`, unit: unitOf(name) })]);
+  return Object.fromEntries(entries) as Record<keyof Usage, Series>;
+}
+
 export const cost: Group = {
   name: "cost",
   about: "what an order needs of the processors, the database and the disk: alone, and at full load",
   run: async ({ seconds, repeats, say }: GroupOptions) => {
     const mesh = await startBenchMesh(unhurried);
     const backlog = await openBacklog(mesh.backing);
-    const seriesOf = (when: string, per: string): Record<keyof Usage, Series> =>
-      Object.fromEntries(
-        usageNames.map((name) => [
-          name,
-          newSeries({ name: "cost", variant: `${when}: ${name}`, unit: `${usageUnits[name]}/${per}`.replace(/^\//, "a ") }),
-        ]),
-      ) as Record<keyof Usage, Series>;
-    const [idle, alone, full] = [seriesOf("no orders", "s"), seriesOf("alone", "order"), seriesOf("full load", "order")];
+    const [idle, alone, full] = [seriesOf("no orders", "second"), seriesOf("alone", "order"), seriesOf("full load", "order")];
     const load = { urls: [mesh.rpcUrl], protocol: "Connect", skus: benchSkus } as const;
     const closed = { ...load, pace: { kind: "closed", callers } } as const;
     const watch = { underWay: backlog.pending, underWayMax };

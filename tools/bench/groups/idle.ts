@@ -1,7 +1,6 @@
-// How long an order takes from placed to ready while nothing else happens, beside the least that these servers allow.
+// How long an order takes until its caller sees it ready while nothing else happens, beside the least that these servers allow.
 import { createClient, type Client } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { benchSkus, stockCatalogue } from "../catalogue.ts";
@@ -32,8 +31,8 @@ async function placeOne(orders: Client<typeof OrdersService>, customerId: string
   try {
     for await (const { entry } of orders.watchOrder({ orderId: order?.orderId ?? "" }, { signal: seen.signal })) {
       if (entry?.state === OrderState.CANCELLED) throw new Error(`an order was cancelled: ${entry.reason}`);
-      if (entry?.state !== OrderState.PENDING_SHIPMENT || !entry.time || !order?.createTime) continue;
-      return { answeredMs, readyMs: timestampMs(entry.time) - timestampMs(order.createTime) };
+      // Seen by whoever follows the order: the entry's own time is that of the fact which made it ready.
+      if (entry?.state === OrderState.PENDING_SHIPMENT) return { answeredMs, readyMs: performance.now() - startedMs };
     }
   } finally {
     // Leaving the loop alone does not end the stream.
@@ -51,7 +50,7 @@ export const idle: Group = {
     const orders = createClient(OrdersService, createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" }));
     const limitName = `${commitsOnTheWay} bare commits, ${commitsOnTheWay - 1} events`;
     const answered = newSeries({ name: "idle", variant: "asked → answered", unit: "ms" });
-    const ready = newSeries({ name: "idle", variant: "placed → ready", unit: "ms", limitName });
+    const ready = newSeries({ name: "idle", variant: "asked → seen to be ready", unit: "ms", limitName });
     try {
       await stockCatalogue(mesh.rpcUrl);
       for (let round = 1; round <= repeats; round += 1) {

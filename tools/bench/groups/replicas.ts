@@ -14,11 +14,11 @@ const replicasMany = 3;
 /** While a replica dies. */
 const perSecondMeanwhile = 5;
 
-/** Orders a second, and the processor time of all processes of the mesh for each, in milliseconds. */
-async function measureCost(apart: Apart, backlog: Backlog, seconds: number) {
-  const pace = { kind: "closed", callers } as const;
+/** Orders a second, and the processor time of all processes of the mesh for each, in milliseconds; under so many times full load. */
+async function measureCost(apart: Apart, backlog: Backlog, { seconds, loads }: { seconds: number; loads: number }) {
+  const pace = { kind: "closed", callers: callers * loads } as const;
   const options = { urls: apart.ordersUrls, protocol: "Connect", pace, skus: benchSkus } as const;
-  const watch = { underWay: backlog.pending, underWayMax };
+  const watch = { underWay: backlog.pending, underWayMax: underWayMax * loads };
   await runWatchedLoad({ ...options, seconds: warmUpSeconds }, watch);
   await backlog.settle();
   const before = await cpuMsOf(apart.pids);
@@ -58,8 +58,13 @@ export const replicas: Group = {
     const servers = await startBenchServers();
     const backlog = await openBacklog(servers.backing);
     const about = { name: "replicas", limitName: "one replica of each" };
-    const cost = newSeries({ ...about, variant: "processor time of an order", unit: "ms" });
-    const pace = newSeries({ ...about, variant: "placed → ready, sustained", unit: "orders/s" });
+    // Replicas are for more load: what they cost shows where each has as much as the one had.
+    const costOf = (load: string) => newSeries({ ...about, variant: `processor time of an order, ${load}`, unit: "ms" });
+    const paceOf = (load: string) => newSeries({ ...about, variant: `placed → ready, sustained, ${load}`, unit: "orders/s" });
+    const loads = [
+      { factor: replicasMany, cost: costOf("as much for each"), pace: paceOf("as much for each") },
+      { factor: 1, cost: costOf("as much for all"), pace: paceOf("as much for all") },
+    ];
     const takenOver = (service: string) =>
       newSeries({ name: "replicas", variant: `${service}: killed → all taken over`, unit: "ms" });
     const [orders, inventory] = [takenOver("orders"), takenOver("inventory")];
@@ -77,21 +82,25 @@ export const replicas: Group = {
     try {
       for (let round = 1; round <= repeats; round += 1) {
         say(`replicas: round ${round} of ${repeats}, one of each`);
-        const one = await withReplicas(1, (apart) => measureCost(apart, backlog, seconds));
+        const one = await withReplicas(1, (apart) => measureCost(apart, backlog, { seconds, loads: 1 }));
         say(`replicas: round ${round} of ${repeats}, ${replicasMany} of each`);
         await withReplicas(replicasMany, async (apart) => {
-          const many = await measureCost(apart, backlog, seconds);
-          const errors = { ...one.errors, ...many.errors };
-          cost.runs.push({ value: many.costMs, limit: one.costMs, errors });
-          pace.runs.push({ value: many.perSecond, limit: one.perSecond, errors });
-          say(`replicas: an order costs ${many.costMs.toFixed(1)} ms, with one replica ${one.costMs.toFixed(1)}`);
+          for (const { factor, cost, pace } of loads) {
+            const many = await measureCost(apart, backlog, { seconds, loads: factor });
+            const errors = { ...one.errors, ...many.errors };
+            cost.runs.push({ value: many.costMs, limit: one.costMs, errors });
+            pace.runs.push({ value: many.perSecond, limit: one.perSecond, errors });
+            say(
+              `replicas: ${factor} times the load: an order costs ${many.costMs.toFixed(1)} ms, one of each ${one.costMs.toFixed(1)}`,
+            );
+          }
           const death = await measureDeath(apart, backlog, seconds);
           orders.runs.push(death.orders);
           inventory.runs.push(death.inventory);
           say(`replicas: taken over after ${runLine(death.orders)} ms (orders), ${runLine(death.inventory)} ms (inventory)`);
         });
       }
-      return [cost, pace, orders, inventory];
+      return [...loads.flatMap(({ cost, pace }) => [cost, pace]), orders, inventory];
     } finally {
       await backlog.close();
       await servers.close();
