@@ -219,6 +219,8 @@ describe("of two transactions about one key, what was written first is told firs
   async function waiting(probe: Probe, first: OutgoingEvent, later: OutgoingEvent[]) {
     const [began, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const ended = probe.runtime.transaction(async (tx) => {
+      // An event travels with the commit; the id is to be taken now.
+      await sql`select pg_current_xact_id()`.execute(tx);
       await appendEvents(tx, [first]);
       began.resolve();
       await goOn.promise;
@@ -233,7 +235,7 @@ describe("of two transactions about one key, what was written first is told firs
 
   test("where nothing else is open", async () => {
     const probe = await world.start();
-    // Takes its transaction id first, as a consumer does by its inbox, and writes last.
+    // Takes its transaction's id first, as a consumer does by its inbox, and writes last.
     const endEarly = await waiting(probe, event("b", "other"), [event("a", "second", 2)]);
     await probe.runtime.transaction((tx) => appendEvents(tx, [event("a", "first")]));
     await endEarly();
