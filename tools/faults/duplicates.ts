@@ -1,5 +1,5 @@
-// Publishes events again, as a stranger may: under the plain subject, with the event's own id, and without the message id
-// by which the server would have known them.
+// Publishes events again, as a stranger may: under the plain subject, with the event's own id, and without what was said to the
+// server alone: the message id by which it would have known them, and their place in a batch.
 import { jetstreamManager, jetstream } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/transport-node";
 import { eventStream } from "#runtime/events/streams.ts";
@@ -20,7 +20,7 @@ export async function publishAgain(connection: NatsConnection, random: Random, c
     if (!message || !partitionPrefix.test(message.subject)) continue;
     const copied = headers();
     for (const [name, values] of message.header ?? []) {
-      if (name.toLowerCase() !== "nats-msg-id") for (const value of values) copied.append(name, value);
+      if (!/^nats-/i.test(name)) for (const value of values) copied.append(name, value);
     }
     await jetstream(connection).publish(message.subject.replace(partitionPrefix, ""), message.data, { headers: copied });
     published += 1;

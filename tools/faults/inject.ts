@@ -15,7 +15,7 @@ export interface InjectorDeps {
   mesh: BenchMesh;
   servers: Record<Server, BenchServer>;
   duplicate(messages: number): Promise<number>;
-  onFault(planned: PlannedFault, note: string): void;
+  onFault(planned: PlannedFault, outcome: { note: string; isInjected: boolean }): void;
 }
 
 export function createInjector({ mesh, servers, duplicate, onFault }: InjectorDeps): Injector {
@@ -75,8 +75,8 @@ export function createInjector({ mesh, servers, duplicate, onFault }: InjectorDe
         await sleep(Math.max(0, planned.atMs - (performance.now() - startedMs)), undefined, { signal }).catch(() => {});
         if (signal.aborted) break;
         const one = inject(planned.fault, signal).then(
-          (note) => onFault(planned, note),
-          (error: unknown) => onFault(planned, `not injected: ${(error as Error).message}`),
+          (note) => onFault(planned, { note, isInjected: true }),
+          (error: unknown) => onFault(planned, { note: `not injected: ${(error as Error).message}`, isInjected: false }),
         );
         underWay.push(one);
       }

@@ -9,6 +9,8 @@ export interface InjectedFault {
   kind: string;
   text: string;
   note: string;
+  /** False where it could not be done at its moment; the note says why. */
+  isInjected: boolean;
 }
 
 export interface RunReport {
@@ -50,12 +52,14 @@ const shownMax = 40;
 
 export function reportText(report: RunReport): string {
   const { faults, commands, judgement, audit } = report;
-  const byKind = counted(faults.map(({ kind }) => kind));
+  const injected = faults.filter(({ isInjected }) => isInjected);
+  const missed = faults.filter(({ isInjected }) => !isInjected);
   const wrong = problems(report);
   return [
     "",
-    `Faults injected: ${faults.length}`,
-    ...lines(byKind),
+    `Faults injected: ${injected.length}`,
+    ...lines(counted(injected.map(({ kind }) => kind))),
+    ...lines(counted(missed.map(({ kind }) => kind)), "not injected: "),
     `  died at points ${report.deathsAtPoints.length}${list(report.deathsAtPoints)}, ended by themselves ${report.deathsByThemselves}`,
     "",
     `Orders asked for: ${commands.asked}; accepted ${commands.accepted}, without an answer at last ${commands.unknown}; attempts without an answer ${commands.attemptsWithoutAnswer}`,

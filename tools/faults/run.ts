@@ -86,8 +86,8 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
     mesh,
     servers,
     duplicate: (messages) => publishAgain(connection, seededRandom(seed + faults.length), messages),
-    onFault: ({ atMs, fault }, note) => {
-      faults.push({ atMs, kind: fault.kind, text: faultText(fault), note });
+    onFault: ({ atMs, fault }, { note, isInjected }) => {
+      faults.push({ atMs, kind: fault.kind, text: faultText(fault), note, isInjected });
       say(
         `${((performance.now() - startedMs) / 1_000).toFixed(1).padStart(6)} s  over: ${faultText(fault)}${note && ` (${note})`}`,
       );
