@@ -36,6 +36,7 @@ export function connectDatabase<Tables>(options: {
   log: Logger;
   /** Called after a commit, with what the transaction has left to be done. */
   onCommit: (written: WrittenWork) => void;
+  /** Hears of each packet with statements. */
   sending?: Sending;
   /** For tests with a time of their own; else what is planned counts from the database's. */
   clock?: Clock | undefined;

@@ -77,6 +77,7 @@ export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): P
  */
 function withoutOvertaking<Row extends OutboxRow & { isSettled: boolean }>(rows: readonly Row[]): Row[] {
   const settled = rows.filter(({ isSettled }) => isSettled);
+  if (settled.length === 0 || settled.length === rows.length) return settled;
   const unsettled = new Map<string, number>();
   for (const row of rows) {
     const name = keyNameOf(row);
