@@ -49,8 +49,9 @@ const cancelUnheard = (orderId: string): string[] => [
    where order_id = '${orderId}' group by tenant_id, order_id`,
 ];
 
+/** The order itself first, as the service locks it: the other way round the two can wait for each other. */
 const forget = (orderId: string): string[] =>
-  ["order_timeline", "order_services", "order_item", "orders"].map(
+  ["orders", "order_timeline", "order_services", "order_item"].map(
     (table) => `delete from orders.${table} where order_id = '${orderId}'`,
   );
 
