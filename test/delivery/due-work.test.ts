@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { sql } from "kysely";
 import { setClockOffset } from "#runtime/faults.ts";
+import { claimDue } from "#runtime/schedule/due-store.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
+import { rowsReadFrom } from "../support/rows-read.ts";
 import { eventually, until } from "../support/until.ts";
 import { probeWorld, tenant, type Probe, type ProbeWorld } from "./probe.ts";
 
@@ -84,4 +87,29 @@ test("a time that another service has named is kept, whatever the process's own 
   } finally {
     setClockOffset(0);
   }
+});
+
+test("a claim does not look through all that is planned for later, and says when the first of it is due", async () => {
+  const probe = await world.start();
+  const rows = 20_000;
+  await probe.runtime.transaction(async (tx) => {
+    await sql`
+      insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
+      select 'due_' || number, 'later', ${tenant}, number::text, now() + make_interval(secs => 600 + number), 'req_test', ''
+      from generate_series(1, ${rows}::integer) number`.execute(tx);
+    await sql`update due_work set due_time = now() - interval '1 s' where key in ('1', '2')`.execute(tx);
+  });
+  const kinds = ["later"];
+  const { claim, again, read } = await probe.runtime.transaction(async (tx) => {
+    const before = await rowsReadFrom(tx, "due_work");
+    const [claim, again] = [await claimDue(tx, { kinds, itemsMax: 1 }), await claimDue(tx, { kinds, itemsMax: 50 })];
+    return { claim, again, read: (await rowsReadFrom(tx, "due_work")) - before };
+  });
+  expect(claim).toMatchObject({ claimed: [{ attempt: 1 }] });
+  expect(claim.nextInMs).toBe(0);
+  expect(again).toMatchObject({ claimed: [{ attempt: 1 }] });
+  // Before the third row is due, the claims of the two end.
+  expect(again.nextInMs).toBeGreaterThan(20_000);
+  expect(again.nextInMs).toBeLessThanOrEqual(30_000);
+  expect(read).toBeLessThan(100);
 });

@@ -48,8 +48,9 @@ export function connectDatabase<Tables>(options: {
     statement_timeout: statementTimeoutMs,
     idle_in_transaction_session_timeout: statementTimeoutMs,
     application_name: `ordermesh ${options.schema}`,
-    // Statements are named, and go by keys: planned once a connection and not, as the server would for some, at every call.
-    options: `-c search_path=${options.schema} -c plan_cache_mode=force_generic_plan`,
+    // Statements are named, and go by keys: planned once a connection and not, as the server would for some, at every call. A
+    // table that is still small when it is planned for will not be, so an index must not seem dear: it is for disks that turn.
+    options: `-c search_path=${options.schema} -c plan_cache_mode=force_generic_plan -c random_page_cost=1.1`,
     // Statements of one transaction that do not need each other's answers may be sent together: one way to the server and back.
     pipeline: true,
   });

@@ -55,7 +55,9 @@ async function holdsUnpublished<Tables>(
 ): Promise<boolean> {
   const found = await sql<{ some: boolean }>`
     select exists (
-      select from ${sql.id(schema, name)} as row, ${sql.id(schema, "relay_cursor")} as done where (row.xid, row.id) > (done.xid, done.id)
+      select from ${sql.id(schema, name)} where (xid, id) > (
+        (select xid from ${sql.id(schema, "relay_cursor")}), (select id from ${sql.id(schema, "relay_cursor")})
+      )
     ) as some`.execute(db);
   return found.rows[0]?.some ?? true;
 }

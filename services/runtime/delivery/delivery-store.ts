@@ -1,5 +1,6 @@
 // What a service's own tables say about its deliveries.
 import { sql, type Kysely, type Transaction } from "kysely";
+import { afterCursor } from "../events/relay-store.ts";
 
 export interface EventToCheck {
   eventId: string;
@@ -78,9 +79,7 @@ const countMax = 100_000;
 export async function readDeliveryStatus<Tables>(db: Kysely<Tables>): Promise<DeliveryStatus> {
   const read = await sql<Omit<DeliveryStatus, "unsent">>`
     with waiting as (
-      select write_time from outbox, relay_cursor
-      where (outbox.xid, outbox.id) > (relay_cursor.xid, relay_cursor.id)
-      order by outbox.xid, outbox.id
+      select write_time from outbox where ${afterCursor} order by outbox.xid, outbox.id
       limit ${countMax}
     )
     select (select count(*) from waiting) as unpublished, (select min(write_time) from waiting) as "oldestUnpublishedTime",

@@ -42,7 +42,8 @@ export async function readCursor<Tables>(db: Kysely<Tables>): Promise<Cursor> {
   return cursor;
 }
 
-const afterCursor = sql`(outbox.xid, outbox.id) > ((select xid from relay_cursor), (select id from relay_cursor))`;
+/** What waits to be published. As values and not as a join, so that the index is entered at the cursor. */
+export const afterCursor = sql`(outbox.xid, outbox.id) > ((select xid from relay_cursor), (select id from relay_cursor))`;
 
 export interface Outbox {
   /** The next settled rows in commit order, up to the first that has to wait for one that is not. */
@@ -63,7 +64,6 @@ export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): P
     select outbox.id as "outboxId", outbox.xid::text as xid, ${eventColumns}, relay_cursor.xid::text as "fromXid",
       relay_cursor.id as "fromId", outbox.xid < pg_snapshot_xmin(pg_current_snapshot()) as "isSettled"
     from outbox, relay_cursor
-    -- As values and not as a join, so that the index is entered at the cursor.
     where ${afterCursor}
     order by outbox.xid, outbox.id
     limit ${rowsMax}`.execute(db);

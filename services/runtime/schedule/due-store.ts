@@ -21,7 +21,7 @@ const claimSeconds = shortenedMs("ORDERMESH_TEST_CLAIM_MS", 30_000) / 1_000;
 
 export interface Claim {
   claimed: ClaimedItem[];
-  /** Milliseconds until the next row falls due or its claim ends; undefined where there is none. */
+  /** Milliseconds until the next row falls due or a claim ends, 0 where more may be due now; undefined where there is none. */
   nextInMs: number | undefined;
 }
 
@@ -29,6 +29,8 @@ export interface Claim {
  * Claims rows that are due, oldest first, counts the attempt, and says when to come again. What is due is judged by the
  * database's clock, as leases are: a process whose clock is wrong ends nothing before its time and keeps no claim too long.
  * A claim may be lost with the server; then the row is claimed again, and removed with its effect by whoever comes first.
+ *
+ * What is planned for later is not looked through, however much it is: only the first of it is read.
  */
 export async function claimDue<Tables>(
   db: Kysely<Tables>,
@@ -38,20 +40,25 @@ export async function claimDue<Tables>(
     with claimed as (
       update due_work
       set attempt = attempt + 1, claimed_until = now() + make_interval(secs => ${claimSeconds})
-      where ${commitLazily} and id in (
+      where ${commitLazily} and id = any(array(
         select id from due_work
         where due_time <= now() and (claimed_until is null or claimed_until < now()) and kind = any(${kinds})
         order by due_time
         limit ${itemsMax}
         for update skip locked
-      )
+      ))
       returning id, kind, tenant_id as tenant, key, due_time as "dueTime", attempt, cause_id as "causeId", traceparent
     )
     select
       (select json_agg(claimed) from claimed) as claimed,
       (
-        select (extract(epoch from min(greatest(due_time, coalesce(claimed_until, due_time))) - now()) * 1000)::float8 from due_work
-        where kind = any(${kinds}) and id not in (select id from claimed)
+        select (extract(epoch from case
+          when count(*) >= ${itemsMax} then now()
+          else least(
+            (select due_time from due_work where due_time > now() order by due_time limit 1),
+            (select min(claimed_until) from due_work where due_time <= now() and claimed_until > now())
+          ) end - now()) * 1000)::float8
+        from claimed
       ) as "nextInMs"`.execute(db);
   const row = read.rows[0];
   const claimed = (row?.claimed ?? []).map((item) => ({ ...item, dueTime: new Date(item.dueTime) }));
