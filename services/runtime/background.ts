@@ -14,7 +14,7 @@ const piecesMaxBesideCallers = 2;
 /** A piece that takes longer waits for something, and lets the others go on meanwhile. Milliseconds. */
 const pieceMsMax = 500;
 /** While many callers wait, work in the background rests so many times as long as its round has lasted. */
-const restFactor = 3;
+const restFactor = 9;
 const restMsMax = 2_000;
 /** No work is put off for longer, however busy the process is. Milliseconds. */
 const waitMsMax = 3_000;

@@ -62,3 +62,10 @@ export function isDatabaseConflict(error: unknown): boolean {
   const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
   return code === "40001" || code === "40P01";
 }
+
+/** True where a row was not written because another has what only one may have, by the name of the index: 23505. */
+export function isTaken(error: unknown, index: string): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, constraint } = error as Error & { code?: unknown; constraint?: unknown };
+  return code === "23505" && constraint === index;
+}

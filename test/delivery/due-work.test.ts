@@ -5,7 +5,7 @@ import { claimDue } from "#runtime/schedule/due-store.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
 import { rowsReadFrom } from "../support/rows-read.ts";
 import { eventually, until } from "../support/until.ts";
-import { probeWorld, tenant, type Probe, type ProbeWorld } from "./probe.ts";
+import { probeWorld, tenant, type Probe, type ProbeTables, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 
@@ -102,7 +102,8 @@ test("a claim does not look through all that is planned for later, and says when
   const kinds = ["later"];
   const { claim, again, read } = await probe.runtime.transaction(async (tx) => {
     const before = await rowsReadFrom(tx, "due_work");
-    const [claim, again] = [await claimDue(tx, { kinds, itemsMax: 1 }), await claimDue(tx, { kinds, itemsMax: 50 })];
+    const claim = await claimDue<ProbeTables>(tx, { kinds, itemsMax: 1 });
+    const again = await claimDue<ProbeTables>(tx, { kinds, itemsMax: 50 });
     return { claim, again, read: (await rowsReadFrom(tx, "due_work")) - before };
   });
   expect(claim).toMatchObject({ claimed: [{ attempt: 1 }] });

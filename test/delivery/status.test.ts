@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { sql } from "kysely";
 import { readDeliveryStatus } from "#runtime/delivery/delivery-store.ts";
 import { rowsReadFrom } from "../support/rows-read.ts";
-import { probeWorld, tenant, type ProbeWorld } from "./probe.ts";
+import { probeWorld, tenant, type ProbeTables, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 
@@ -25,7 +25,7 @@ test("what waits to be published is counted without a look at what was", async (
   const { status, read } = await runtime.transaction(async (tx) => {
     await write(2).execute(tx);
     const before = await rowsReadFrom(tx, "outbox");
-    const status = await readDeliveryStatus(tx);
+    const status = await readDeliveryStatus<ProbeTables>(tx);
     const read = (await rowsReadFrom(tx, "outbox")) - before;
     await sql`delete from outbox where xid = pg_current_xact_id()`.execute(tx);
     return { status, read };

@@ -1,4 +1,5 @@
 // Commits concurrent placements in groups: orders, their first event and their deadline, in one transaction.
+import type { Transaction } from "kysely";
 import { crashPoint } from "#runtime/faults.ts";
 import { createGroup, GroupFull, type Group } from "#runtime/group.ts";
 import { isDatabaseUnavailable, unavailable } from "#runtime/errors.ts";
@@ -6,7 +7,7 @@ import { appendEvents } from "#runtime/events/outbox.ts";
 import type { Cause } from "#runtime/events/outgoing.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { insertOrders, insertParts, type NewOrder } from "../store/insert.ts";
+import { insertOrders, insertUnclaimed, isRequestClaimed, type NewOrder } from "../store/insert.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { expireKind } from "../store/audit.ts";
 import { orderCreated, type Screening } from "./build.ts";
@@ -25,7 +26,9 @@ const groupMax = 200;
 const commitsInFlightMax = 2;
 const waitingMax = 2_000;
 
-export function createPlacements(runtime: Pick<ServiceRuntime<OrdersTables>, "transaction">): Group<Placement, Placed> {
+type Transacting = Pick<ServiceRuntime<OrdersTables>, "transaction">;
+
+export function createPlacements(runtime: Transacting): Group<Placement, Placed> {
   const commits = createGroup<Placement, Placed>({
     isOfOne: (error) => !isDatabaseUnavailable(error),
     itemsMax: groupMax,
@@ -41,41 +44,59 @@ export function createPlacements(runtime: Pick<ServiceRuntime<OrdersTables>, "tr
   };
 }
 
-async function commitGroup(
-  runtime: Pick<ServiceRuntime<OrdersTables>, "transaction">,
-  group: readonly Placement[],
-): Promise<Placed[]> {
-  const placed = await runtime.transaction(async (tx) => {
-    const inserted = await insertOrders(
-      tx,
-      group.map(({ order }) => order),
-    );
-    const fresh = group.filter(({ order }) => inserted.has(order.orderId));
-    // None needs another's answer, so they travel together.
-    if (fresh.length > 0)
-      await Promise.all([
-        insertParts(
-          tx,
-          fresh.map(({ order }) => order),
-        ),
-        appendEvents(
-          tx,
-          fresh.map(({ order, screening, cause }) => orderCreated(order, screening, cause)),
-        ),
-        planDue(
-          tx,
-          fresh.map(({ order, cause }) => ({
-            kind: expireKind,
-            tenant: order.tenant,
-            key: order.orderId,
-            due: { inMs: order.expireTime.getTime() - order.createTime.getTime() },
-            cause,
-          })),
-        ),
-      ]);
-    crashPoint("orders.place", "before_commit");
-    return group.map(({ order }): Placed => ({ kind: inserted.has(order.orderId) ? "inserted" : "claimed" }));
+/**
+ * Nothing is asked before it is written, so all of it and the commit are one way to the database. Where a request_id came before,
+ * which is rare, nothing was written, and what is new is found first.
+ */
+async function commitGroup(runtime: Transacting, group: readonly Placement[]): Promise<Placed[]> {
+  const placed = await commitNew(runtime, group).catch((error: unknown) => {
+    if (isRequestClaimed(error)) return commitUnclaimed(runtime, group);
+    throw error;
   });
   crashPoint("orders.place", "after_commit");
   return placed;
+}
+
+async function commitNew(runtime: Transacting, group: readonly Placement[]): Promise<Placed[]> {
+  await runtime.transaction(async (tx) => {
+    await insertOrders(
+      tx,
+      group.map(({ order }) => order),
+    );
+    await setOut(tx, group);
+    crashPoint("orders.place", "before_commit");
+  });
+  return group.map(() => ({ kind: "inserted" }));
+}
+
+async function commitUnclaimed(runtime: Transacting, group: readonly Placement[]): Promise<Placed[]> {
+  return runtime.transaction(async (tx) => {
+    const inserted = await insertUnclaimed(
+      tx,
+      group.map(({ order }) => order),
+    );
+    await setOut(
+      tx,
+      group.filter(({ order }) => inserted.has(order.orderId)),
+    );
+    return group.map(({ order }): Placed => ({ kind: inserted.has(order.orderId) ? "inserted" : "claimed" }));
+  });
+}
+
+/** The first event of each order, and the end of its time. */
+async function setOut(tx: Transaction<OrdersTables>, group: readonly Placement[]): Promise<void> {
+  await appendEvents(
+    tx,
+    group.map(({ order, screening, cause }) => orderCreated(order, screening, cause)),
+  );
+  await planDue(
+    tx,
+    group.map(({ order, cause }) => ({
+      kind: expireKind,
+      tenant: order.tenant,
+      key: order.orderId,
+      due: { inMs: order.expireTime.getTime() - order.createTime.getTime() },
+      cause,
+    })),
+  );
 }

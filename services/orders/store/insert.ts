@@ -1,5 +1,7 @@
 // Writes many new orders at once: one statement a table, whatever their number.
-import { sql, type Transaction } from "kysely";
+import { sql, type RawBuilder, type Transaction } from "kysely";
+import { writeLate } from "#runtime/database/late-writes.ts";
+import { isTaken } from "#runtime/errors.ts";
 import type { PricedItem } from "../domain/place.ts";
 import type { OrderRow } from "./read.ts";
 import type { AddressRow, OrdersTables, ShippingMethodName } from "./tables.ts";
@@ -55,12 +57,33 @@ export function placedRow(order: NewOrder): OrderRow {
 }
 
 /**
- * Inserts what is new and answers their order ids; an order whose request_id is already claimed is left out. Their
- * parts are inserted by insertParts.
+ * Inserts orders and their parts. The writes travel with the commit, which fails where a request_id is another order's
+ * (isRequestClaimed).
  */
-export async function insertOrders(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<Set<string>> {
-  const column = <Value>(pick: (order: NewOrder) => Value): Value[] => orders.map(pick);
+export async function insertOrders(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
+  await writeLate(tx, orderRows(orders));
+  await insertParts(tx, orders);
+}
+
+/** True where the commit of insertOrders failed because of a request_id, which is the one thing in it that may have come before. */
+export const isRequestClaimed = (error: unknown): boolean => isTaken(error, "orders_by_request");
+
+/** Inserts what is new, with its parts, and answers its order ids; an order whose request_id is another's is left out. */
+export async function insertUnclaimed(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<Set<string>> {
   const inserted = await sql<{ order_id: string }>`
+    ${orderRows(orders)}
+    on conflict (tenant_id, request_id) where request_id is not null do nothing
+    returning order_id`.execute(tx);
+  const orderIds = new Set(inserted.rows.map((row) => row.order_id));
+  const fresh = orders.filter(({ orderId }) => orderIds.has(orderId));
+  if (fresh.length > 0) await insertParts(tx, fresh);
+  return orderIds;
+}
+
+/** In the order of their request_ids, so that two who write many never wait for each other in a circle. */
+function orderRows(orders: readonly NewOrder[]): RawBuilder<unknown> {
+  const column = <Value>(pick: (order: NewOrder) => Value): Value[] => orders.map(pick);
+  return sql`
     insert into orders (tenant_id, order_id, customer_id, state, currency_code, subtotal, shipping_cost, total, shipping_method,
       shipping_address, payment_token, request_id, request_hash, expire_time, create_time, update_time)
     select tenant_id, order_id, customer_id, 'pending', currency_code, subtotal, shipping_cost, total, shipping_method,
@@ -82,20 +105,17 @@ export async function insertOrders(tx: Transaction<OrdersTables>, orders: readon
       ${column((order) => order.createTime)}::timestamptz[]
     ) as new (tenant_id, order_id, customer_id, currency_code, subtotal, shipping_cost, total, shipping_method,
       shipping_address, payment_token, request_id, request_hash, expire_time, create_time)
-    order by tenant_id, request_id
-    on conflict (tenant_id, request_id) where request_id is not null do nothing
-    returning order_id`.execute(tx);
-  return new Set(inserted.rows.map((row) => row.order_id));
+    order by tenant_id, request_id`;
 }
 
-/** Inserts what belongs to new orders: lines, services, and the first step of the timeline. */
-export async function insertParts(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
+/** What belongs to new orders: lines, services, and the first step of the timeline. */
+async function insertParts(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
   await Promise.all([insertLines(tx, orders), insertServices(tx, orders), insertFirstStep(tx, orders)]);
 }
 
 async function insertLines(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
   const lines = orders.flatMap((order) => order.items.map((item, position) => ({ ...item, order, position })));
-  await sql`
+  const insert = sql`
     insert into order_item (tenant_id, order_id, position, sku, title, quantity, unit_price)
     select * from unnest(
       ${lines.map((line) => line.order.tenant)}::text[],
@@ -105,11 +125,12 @@ async function insertLines(tx: Transaction<OrdersTables>, orders: readonly NewOr
       ${lines.map((line) => line.title)}::text[],
       ${lines.map((line) => line.quantity)}::bigint[],
       ${lines.map((line) => line.unitPrice)}::bigint[]
-    )`.execute(tx);
+    )`;
+  await writeLate(tx, insert);
 }
 
 async function insertServices(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
-  await sql`
+  const insert = sql`
     insert into order_services (tenant_id, order_id, expires_at, create_time, update_time)
     select tenant_id, order_id, expires_at, create_time, create_time
     from unnest(
@@ -117,16 +138,18 @@ async function insertServices(tx: Transaction<OrdersTables>, orders: readonly Ne
       ${orders.map((order) => order.orderId)}::text[],
       ${orders.map((order) => order.expireTime)}::timestamptz[],
       ${orders.map((order) => order.createTime)}::timestamptz[]
-    ) as new (tenant_id, order_id, expires_at, create_time)`.execute(tx);
+    ) as new (tenant_id, order_id, expires_at, create_time)`;
+  await writeLate(tx, insert);
 }
 
 async function insertFirstStep(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
-  await sql`
+  const insert = sql`
     insert into order_timeline (tenant_id, order_id, sequence, state, time)
     select tenant_id, order_id, 1, 'pending', time
     from unnest(
       ${orders.map((order) => order.tenant)}::text[],
       ${orders.map((order) => order.orderId)}::text[],
       ${orders.map((order) => order.createTime)}::timestamptz[]
-    ) as new (tenant_id, order_id, time)`.execute(tx);
+    ) as new (tenant_id, order_id, time)`;
+  await writeLate(tx, insert);
 }
