@@ -150,6 +150,19 @@ test("100 repeats of one request at once make one order and get the same answer"
   expect((await fixture.sent()).length).toBe(1);
 });
 
+test("repeats take nothing from the new orders that are placed in the same moment", async () => {
+  const first = await place({ requestId: "old" });
+  const answers = await Promise.all([
+    ...Array.from({ length: 10 }, (_, index) => place({ requestId: `new-${index}` })),
+    ...Array.from({ length: 10 }, () => place({ requestId: "old" })),
+    ...Array.from({ length: 10 }, () => place()),
+  ]);
+  expect(answers.slice(10, 20)).toEqual(Array.from({ length: 10 }, () => first));
+  expect(new Set(answers.map((order) => order.orderId)).size).toBe(21);
+  expect(await orderCount()).toBe(21);
+  expect((await fixture.sent()).length).toBe(21);
+});
+
 test("a repeat gets the first answer even when the order has moved on and the stock is gone", async () => {
   const first = await place({ requestId: "once" });
   await fixture.deliver(StockInsufficientSchema, { orderId: first.orderId });
