@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { root, runCommand } from "../tools/command.ts";
+import { root, runCommand, startArgs } from "../tools/command.ts";
 import { loadContracts } from "../tools/contracts.ts";
 import { importsOf, resolveImport } from "../tools/layout/imports.ts";
 import { isTest, readSources } from "../tools/layout/sources.ts";
@@ -124,6 +124,11 @@ describe("the image", () => {
       target.kind === "package" && !(target.name in dependencies) ? [`${target.name}, imported by ${path}`] : [],
     );
     expect(missing).toEqual([]);
+  });
+
+  test("starts the program as npm start does", () => {
+    expect(startArgs.at(-1)).toBe("services/mesh.ts");
+    expect(dockerfile.split("\n")).toContain(`ENTRYPOINT ${JSON.stringify(["node", ...startArgs]).replaceAll(",", ", ")}`);
   });
 
   test("runs the same Node as the tests, not as root, and says whether it is ready", async () => {

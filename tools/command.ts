@@ -1,11 +1,20 @@
 // Runs one program from the repository's root and keeps what it says.
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 /** For NODE_COMPILE_CACHE of processes that are started again and again: what it takes to start is mostly to compile. */
 export const compileCache = join(root, "node_modules/.cache/compiled");
+
+/** What `npm start` gives to node: how large its heap may grow, and the program. */
+export const startArgs: readonly string[] = readStartScript().split(" ").slice(2);
+
+function readStartScript(): string {
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
+  return scripts.start;
+}
 
 export interface CommandResult {
   code: number;

@@ -1,6 +1,6 @@
 // The mesh as a person starts it: a process of its own.
 import { spawn, type ChildProcess } from "node:child_process";
-import { compileCache, root } from "../../tools/command.ts";
+import { compileCache, root, startArgs } from "../../tools/command.ts";
 import { until } from "./until.ts";
 
 export interface MeshProcess {
@@ -29,7 +29,7 @@ const withoutServers = (): NodeJS.ProcessEnv => {
 };
 
 function spawnMesh({ env, args = [] }: { env: Record<string, string>; args?: string[] }): Spawned {
-  const child = spawn(process.execPath, ["services/mesh.ts", ...args], {
+  const child = spawn(process.execPath, [...startArgs, ...args], {
     cwd: root,
     env: { ...withoutServers(), NODE_COMPILE_CACHE: compileCache, ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],

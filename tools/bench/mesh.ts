@@ -5,6 +5,7 @@ import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { resolveBacking, type Backing } from "#runtime/backing/resolve.ts";
+import { startArgs } from "../command.ts";
 
 export interface BenchServers {
   backing: Backing;
@@ -97,7 +98,7 @@ export async function startMeshOn(
 ): Promise<MeshProcess> {
   const startedMs = performance.now();
   const ports = { ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0" };
-  const child = spawn(process.execPath, [...nodeArgs, "services/mesh.ts", ...args], {
+  const child = spawn(process.execPath, [...nodeArgs, ...startArgs, ...args], {
     env: { ...process.env, ...ports, ORDERMESH_LOG_LEVEL: "silent", DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -5,7 +5,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FaultOrder } from "#runtime/faults.ts";
-import { compileCache, root } from "../command.ts";
+import { compileCache, root, startArgs } from "../command.ts";
 
 /** An orchestrator waits a moment before it starts again what has ended by itself. */
 const restartDelayMs = 500;
@@ -90,7 +90,7 @@ export async function startProcess(options: ProcessOptions): Promise<BenchProces
 }
 
 function spawnService({ service, env }: Pick<ProcessOptions, "service" | "env">, log: FileHandle): ChildProcess {
-  return spawn(process.execPath, ["services/mesh.ts", ...(service === undefined ? [] : ["--only", service])], {
+  return spawn(process.execPath, [...startArgs, ...(service === undefined ? [] : ["--only", service])], {
     cwd: root,
     env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: compileCache, ORDERMESH_TEST_FAULTS: "on", ...env },
     // Over the channel it is told what to break; and it ends when we do, however we end.
