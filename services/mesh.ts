@@ -3,7 +3,7 @@ import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createClient, type Client } from "@connectrpc/connect";
+import type { Client } from "@connectrpc/connect";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { resolveBacking } from "#runtime/backing/resolve.ts";
@@ -90,9 +90,9 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));
     if (seed === "demo" && chosen.includes("catalog")) {
-      await seedCatalogue(createClient(CatalogService, running.transportFor(CatalogService)), onProgress);
+      await seedCatalogue(running.clients.client(CatalogService), onProgress);
       if (chosen.includes("inventory"))
-        await untilStocked(createClient(InventoryService, running.transportFor(InventoryService)));
+        await untilStocked(running.clients.client(InventoryService));
     }
     const describe = backing?.describe ?? { database: "none", nats: "none" };
     const serverEnded = backing?.ended ?? new Promise<string>(() => {});

@@ -4,8 +4,11 @@ import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import type { DescService } from "@bufbuild/protobuf";
 import { sql, type Kysely } from "kysely";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
+import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
+import { createGuard } from "./access/guard.ts";
+import { clientSecretOf, readIssuer } from "./access/settings.ts";
 import { createAdmission, type Admission } from "./admission/admission.ts";
 import { readAdmissionLimits } from "./admission/settings.ts";
 import { createBackground } from "./background.ts";
@@ -22,7 +25,7 @@ import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { addReflection } from "./rpc/reflection.ts";
 import { addressesFromEnvironment } from "./rpc/addresses.ts";
-import { createClients } from "./rpc/clients.ts";
+import { createClients, type Clients, type ServiceClients } from "./rpc/clients.ts";
 import { createHealth, type Health } from "./rpc/health.ts";
 import { routerOptions } from "./rpc/interceptors.ts";
 import { assertPolicies } from "./rpc/policy.ts";
@@ -55,8 +58,10 @@ export interface Host {
   health: Health;
   /** Of all ports of the process: a call counts once, at the port where it comes in. */
   admission: Admission;
-  /** Where a service is: in this process, or at its address. */
+  /** Where a service is: in this process, or at its address. For callers from outside, who show a token. */
   transportFor(service: DescService): Transport;
+  /** Calls as the composition itself, which is a service like the others. */
+  clients: ServiceClients;
   /** Accepts no more, finishes what is in hand, gives leases back. */
   close(): Promise<void>;
 }
@@ -76,17 +81,25 @@ export async function startHost(options: HostOptions): Promise<Host> {
     bus && connectDatabase<never>({ url: options.databaseUrl, schema: "public", connectionsMax: 1, log, onCommit: () => {} });
   const foreground = createForeground();
   const background = createBackground(foreground);
-  const rules = routerOptions({ log, tenant, validator: compileValidator(services), foreground });
+  const clock = options.clock ?? systemClock;
+  const guard = createGuard({
+    issuer: readIssuer(env),
+    transportToKeys: () => clients.transportFor(KeysService),
+    bus,
+    clock,
+    log,
+  });
+  const { verify } = guard;
+  const rules = routerOptions({ log, tenant, verify, validator: compileValidator(services), foreground });
 
   const metrics = createMetrics();
   const running: RunningService[] = [];
-  const clock = options.clock ?? systemClock;
   const delivery = deliveryRoutes({ services: () => running.map(delivering), clock, log });
   const routes = (router: ConnectRouter): void => {
     for (const service of running) service.parts.routes(router);
     if (definitions.length > 0) delivery(router);
   };
-  const clients = createClients({
+  const clients: Clients = createClients({
     local: {
       services: ownServices,
       names: definitions.map(({ name }) => name),
@@ -94,6 +107,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
       options: rules,
     },
     addresses: (serviceName) => addressesFromEnvironment(env, serviceName),
+    tenant,
+    secretOf: (serviceName) => clientSecretOf(serviceName, env),
     log,
   });
   const backlogMs = (): number => Math.max(0, ...running.map(({ relay }) => relay.state().backlogMs));
@@ -101,7 +116,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const started = await Promise.allSettled(
     bus
       ? definitions.map((definition) =>
-          startService(definition, { ...options, bus, clock, holder, clients, metrics, backlogMs, background }),
+          startService(definition, { ...options, bus, clock, holder, clients: clients.of(definition.name), metrics, backlogMs, background }),
         )
       : [],
   );
@@ -117,13 +132,14 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const stopAll = async (): Promise<void> => {
     health.stop();
     admission.close();
-    await Promise.all(running.map((service) => service.stop()));
+    await Promise.all([guard.stop(), ...running.map((service) => service.stop())]);
     clients.close();
     await probe?.close();
     await bus?.connection.drain().catch(() => bus.connection.close());
   };
   try {
     if (failed?.status === "rejected") throw failed.reason;
+    await guard.begin();
     const rpc = await serveRpc({
       routes: (router) => {
         routes(router);
@@ -144,6 +160,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       health,
       admission,
       transportFor: clients.transportFor,
+      clients: clients.of("mesh"),
       close: async () => {
         health.drain();
         await rpc.close(closeGraceMs);

@@ -1,6 +1,7 @@
 // What travels with a request or an event through every await: who it is for, what caused it, and its trace.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { randomFillSync } from "node:crypto";
+import type { Caller } from "./access/caller.ts";
 
 export interface RequestContext {
   /** Id of the request, or of the event that is being handled. */
@@ -8,6 +9,8 @@ export interface RequestContext {
   /** W3C Trace Context, level 1: version-traceid-spanid-flags. */
   traceparent: string;
   tenant: string;
+  /** Who asked; absent where an event or the time did, and where somebody without a token did. */
+  caller?: Caller;
   /** When the caller stops waiting; milliseconds since 1970. */
   deadlineMs?: number;
 }

@@ -15,7 +15,7 @@ import { ensureConsumer, ensureConsumers, storedSubjects } from "./events/stream
 import { startLeaseKeeper, type LeasedTask, type LeaseKeeper } from "./lease/lease-keeper.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Clients } from "./rpc/clients.ts";
+import type { ServiceClients } from "./rpc/clients.ts";
 import { dueTask, dueTaskName, sleepMsMax } from "./schedule/due-runner.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "./service.ts";
 import type { Environment } from "./settings.ts";
@@ -32,7 +32,7 @@ export interface StartOptions {
   holder: string;
   bus: Bus;
   metrics: Metrics;
-  clients: Clients;
+  clients: ServiceClients;
   /** Of all services of the process. */
   backlogMs: () => number;
   background: Background;

@@ -66,7 +66,8 @@ function answerRpcError(error: ConnectError, options: ErrorOptions): ErrorAnswer
   if (!deliberate) details.unshift(errorInfo(reasonOfCode(code), options.domain, {}));
   // Without an ErrorInfo it may be the transport that speaks, of addresses and sockets.
   const message = deliberate ? error.rawMessage : (sentenceByCode.get(code) ?? error.rawMessage);
-  return answer({ code, message, details }, options);
+  const challenge = error.metadata.get("www-authenticate");
+  return answer({ code, message, details, headers: challenge === null ? {} : { "www-authenticate": challenge } }, options);
 }
 
 const sentenceByCode = new Map<number, string>([
@@ -104,7 +105,7 @@ function answer(parts: Parts, options: ErrorOptions): ErrorAnswer {
     }
     headers["retry-after"] = String(retryAfterSeconds(retry));
   }
-  if (httpStatus === 401) headers["www-authenticate"] = "Bearer";
+  if (httpStatus === 401) headers["www-authenticate"] ??= "Bearer";
   const json = details.slice(0, detailsMax).map((detail) => detailJson(detail, options.registry));
   return { httpStatus, headers, status: { code: parts.code, message: parts.message, details: json }, unexpected: false };
 }

@@ -13,12 +13,14 @@ import { keyOf, lockOrders } from "../store/progress.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { orderNotFound } from "./read.ts";
 
+type Cancellation = Pick<CancelOrderRequest, "orderId" | "reason">;
+
 const reason = "CANCELLED_BY_REQUEST";
 
-export function cancelOrder(runtime: ServiceRuntime<OrdersTables>): (request: CancelOrderRequest) => Promise<void> {
+export function cancelOrder(runtime: ServiceRuntime<OrdersTables>): (request: Cancellation) => Promise<void> {
   const shipping = runtime.client(ShippingService);
 
-  const decide = async (request: CancelOrderRequest, shipmentStopped: boolean): Promise<CancelOutcome> => {
+  const decide = async (request: Cancellation, shipmentStopped: boolean): Promise<CancelOutcome> => {
     const outcome = await runtime.transaction(async (tx) => {
       const key = { tenant: currentRequest().tenant, orderId: request.orderId };
       const order = (await lockOrders(tx, [key])).get(keyOf(key));
@@ -51,7 +53,7 @@ export function cancelOrder(runtime: ServiceRuntime<OrdersTables>): (request: Ca
   };
 
   // Should we die between the two steps, the ShipmentStopped event cancels the order in our place.
-  async function stopAndDecide(request: CancelOrderRequest): Promise<CancelOutcome> {
+  async function stopAndDecide(request: Cancellation): Promise<CancelOutcome> {
     try {
       const words = request.reason === "" ? reason : `${reason}: ${request.reason}`;
       await shipping.stopShipment({ orderId: request.orderId, reason: words.slice(0, 500) });

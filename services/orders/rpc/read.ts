@@ -8,6 +8,7 @@ import {
   type ListOrdersRequest,
   type ListOrdersResponse,
 } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
+import { isAnothers } from "#runtime/access/authorize.ts";
 import { refuse } from "#runtime/errors.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
@@ -23,11 +24,14 @@ export function orderNotFound(orderId: string): ConnectError {
   return refuse(Code.NotFound, "ORDER_NOT_FOUND", `no order ${orderId}`, { orderId });
 }
 
-/** Throws ORDER_NOT_FOUND, also where a customer is given who is not the order's. */
-export async function getOrder({ db }: Reader, request: GetOrderRequest): Promise<OrderRow> {
-  const row = await readOrder(db, { tenant: currentRequest().tenant, orderId: request.orderId });
-  const isTheirs = request.customerId === "" || row?.customer_id === request.customerId;
-  if (!row || !isTheirs) throw orderNotFound(request.orderId);
+/** Throws ORDER_NOT_FOUND, also where a customer is given who is not the order's, and where a customer asks who is not. */
+export async function getOrder(
+  { db }: Reader,
+  { orderId, customerId = "" }: Pick<GetOrderRequest, "orderId"> & Partial<GetOrderRequest>,
+): Promise<OrderRow> {
+  const row = await readOrder(db, { tenant: currentRequest().tenant, orderId });
+  const isTheirs = customerId === "" || row?.customer_id === customerId;
+  if (!row || !isTheirs || isAnothers(row.customer_id)) throw orderNotFound(orderId);
   return row;
 }
 

@@ -31,10 +31,11 @@ export function routes(
       },
       getOrder: async (request) => ({ order: orderMessage(await getOrder(runtime, request)) }),
       listOrders: (request) => getOrderPage(runtime, request),
-      cancelOrder: async (request) => {
-        await cancel(request);
-        const row = await getOrder(runtime, { ...request, $typeName: "ordermesh.orders.v1.GetOrderRequest", customerId: "" });
-        return { order: orderMessage(row) };
+      cancelOrder: async ({ orderId, reason }) => {
+        // Whoever may not see an order may not end it.
+        await getOrder(runtime, { orderId });
+        await cancel({ orderId, reason });
+        return { order: orderMessage(await getOrder(runtime, { orderId })) };
       },
       watchOrder: (request, context) => watch(request, context.signal),
     });

@@ -1,6 +1,7 @@
 // WatchOrder: the timeline as a stream. The rows are the truth; events only say when to look.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { WatchOrderRequest, WatchOrderResponseSchema } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
+import { isAnothers } from "#runtime/access/authorize.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { createWakeUp, type WakeUp } from "#runtime/wake-up.ts";
@@ -29,7 +30,7 @@ export function watchOrder(runtime: ServiceRuntime<OrdersTables>): Watch {
       let after = Number(request.afterSequence);
       while (!signal.aborted) {
         const row = await readOrder(runtime.db, { tenant, orderId });
-        if (!row) throw orderNotFound(orderId);
+        if (!row || isAnothers(row.customer_id)) throw orderNotFound(orderId);
         for (const entry of row.timeline) {
           if (entry.sequence <= after) continue;
           yield { sequence: BigInt(entry.sequence), entry: timelineMessage(entry), order: orderMessage(row) };

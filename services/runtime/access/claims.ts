@@ -7,6 +7,9 @@ export const tokenType = "at+jwt";
 /** The only one that is taken (RFC 8725, section 3.1): a token does not choose how it is verified. */
 export const tokenAlgorithm = "ES256";
 
+/** No access token is good for longer. Seconds. */
+export const tokenSecondsMax = 600;
+
 /** What one may be. A customer is a person who buys, an operator works for the shop, a service is one of ours. */
 export const roles = ["customer", "operator", "service"] as const;
 export type Role = (typeof roles)[number];

@@ -1,8 +1,12 @@
-// The first thing that happens to a call: it gets its ids, its tenant and its deadline, before the body is read.
+// The first thing that happens to a call: it gets its ids, its caller, its tenant and its deadline, before the body is read.
 import type { DescMethod } from "@bufbuild/protobuf";
 import { createContextKey, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import { newId } from "#runtime/ids.ts";
+import type { Logger } from "#runtime/log.ts";
 import { childTraceparent, requestContext, runInContext, type RequestContext } from "#runtime/request-context.ts";
+import { identify } from "./identify.ts";
+import { logRefusedCall } from "./log-calls.ts";
 import { endedBy, inContext } from "./streams.ts";
 
 /** How long a unary call may take where the caller does not say. Milliseconds. */
@@ -15,22 +19,42 @@ export const peerKey = createContextKey("process", { description: "peer of the c
 
 const callKey = createContextKey<RequestContext | undefined>(undefined, { description: "context of the call" });
 
+export interface GateRules {
+  /** Whom calls without a token are for. */
+  tenant: string;
+  verify: VerifyToken;
+  log: Logger;
+}
+
 /**
  * Gives the call its context before its body is read, so that a body that cannot be decoded is answered
- * with a request id too. For Connect's requestGate.
+ * with a request id too, and refuses whoever may not call. For Connect's requestGate.
  */
-export function admitCalls({ tenant }: { tenant: string }): (call: HandlerContext) => void {
-  return (call) => {
-    const context = contextOf({ method: call.method, header: call.requestHeader, timeoutMs: call.timeoutMs(), tenant });
+export function admitCalls({ tenant, verify, log }: GateRules): (call: HandlerContext) => Promise<void> {
+  return async (call) => {
+    const peer = call.values.get(peerKey);
+    // Only a call between co-located services runs inside another's context.
+    const outer = peer === "process" ? requestContext() : undefined;
+    const context = contextOf({ method: call.method, header: call.requestHeader, timeoutMs: call.timeoutMs(), tenant, outer });
     call.responseHeader.set("x-request-id", context.requestId);
     call.values.set(callKey, context);
+    try {
+      const caller = await identify(call, outer, verify);
+      if (!caller) return;
+      context.caller = caller;
+      if (caller.tenant !== "") context.tenant = caller.tenant;
+    } catch (error) {
+      runInContext(context, () => logRefusedCall({ log, call, peer, error }));
+      throw error;
+    }
   };
 }
 
 /** Runs everything below it, streams included, inside the context of the call; makes one where no gate has. */
 export function runInCallContext({ tenant }: { tenant: string }): Interceptor {
   return (next) => async (request) => {
-    const context = request.contextValues.get(callKey) ?? contextOf({ ...request, timeoutMs: undefined, tenant });
+    const outer = requestContext();
+    const context = request.contextValues.get(callKey) ?? contextOf({ ...request, timeoutMs: undefined, tenant, outer });
     const response = await runInContext(context, () => next(request));
     return response.stream ? { ...response, message: endedBy(request.signal, inContext(context, response.message)) } : response;
   };
@@ -41,13 +65,20 @@ export function requestIdOf(given: unknown): string {
   return typeof given === "string" && requestIdPattern.test(given) ? given : newId("req");
 }
 
-function contextOf(call: { method: DescMethod; header: Headers; timeoutMs: number | undefined; tenant: string }): RequestContext {
+interface Call {
+  method: DescMethod;
+  header: Headers;
+  timeoutMs: number | undefined;
+  tenant: string;
+  outer: RequestContext | undefined;
+}
+
+function contextOf(call: Call): RequestContext {
   const timeoutMs = call.timeoutMs ?? (call.method.methodKind === "unary" ? unaryTimeoutMs : undefined);
   return {
     requestId: requestIdOf(call.header.get("x-request-id")),
     traceparent: childTraceparent(call.header.get("traceparent")),
-    // Only a call between co-located services runs inside another's context.
-    tenant: requestContext()?.tenant ?? call.tenant,
+    tenant: call.outer?.tenant ?? call.tenant,
     ...(timeoutMs === undefined ? {} : { deadlineMs: Date.now() + timeoutMs }),
   };
 }

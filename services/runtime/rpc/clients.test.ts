@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { Code, ConnectError, createClient, type ConnectRouter } from "@connectrpc/connect";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { Health } from "#gen/grpc/health/v1/health_pb.ts";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { ErrorInfoSchema, RetryInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
+import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuseBacklog } from "#runtime/backlog.ts";
 import { reasonOf, refuse } from "#runtime/errors.ts";
@@ -26,6 +27,12 @@ async function replica(catalog: Catalog, port = 0): Promise<TestServer> {
   return server;
 }
 
+/** Gives a token to whoever asks; what is shown to whom is tested with the mesh. */
+const identity = await serveTest({
+  routes: (router) => router.service(IdentityService, { issueToken: () => ({ accessToken: "own-token", expiresIn: 600 }) }),
+});
+afterAll(() => identity.close(0));
+
 function remoteClient(...addresses: string[]) {
   return clientOf({ services: [], routes: () => {}, addresses });
 }
@@ -36,9 +43,15 @@ function localClient(routes: (router: ConnectRouter) => void) {
 
 function clientOf(given: { services: (typeof CatalogService)[]; routes: (router: ConnectRouter) => void; addresses: string[] }) {
   const local = { services: given.services, names: [], routes: given.routes, options: testOptions() };
-  const clients: Clients = createClients({ local, addresses: () => given.addresses, log: silentLog });
+  const clients: Clients = createClients({
+    local,
+    addresses: (name) => (name === "identity" ? [identity.url] : given.addresses),
+    tenant: "demo",
+    secretOf: (name) => `secret of ${name}`,
+    log: silentLog,
+  });
   ended.push(() => clients.close());
-  return clients.client(CatalogService);
+  return clients.of("orders").client(CatalogService);
 }
 
 const refusalOf = (call: Promise<unknown>): Promise<ConnectError> =>

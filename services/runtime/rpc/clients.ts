@@ -1,11 +1,13 @@
 // Typed clients of other services: in process where they are co-located, over HTTP/2 elsewhere. The caller sees no difference.
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, createClient, createRouterTransport, type Client, type ConnectRouter, type Transport } from "@connectrpc/connect";
+import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
+import { createOwnTokens } from "#runtime/access/own-tokens.ts";
 import { refuse } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
 import { addressSetting, serviceNameOf } from "./addresses.ts";
 import { balancedTransport } from "./balanced-transport.ts";
-import { withCallerContext } from "./caller-context.ts";
+import { callTimeoutMs, insideProcess, showingToken, withCallerContext } from "./caller-context.ts";
 import type { RouterOptions } from "./interceptors.ts";
 import { connectReplica, type Replica } from "./replica.ts";
 
@@ -19,21 +21,30 @@ export interface ClientsOptions {
   };
   /** Origins of the replicas of a service elsewhere, by its name such as "catalog"; empty where there is none. */
   addresses: (serviceName: string) => readonly string[];
+  /** Whom work is for that no caller and no event has begun. */
+  tenant: string;
+  /** By which a service shows other processes who it is. */
+  secretOf: (serviceName: string) => string;
   log: Logger;
 }
 
-export interface Clients {
+/** Of one service, which calls for its caller where the caller may call itself, and else for itself. */
+export interface ServiceClients {
   /** Refusals of the service reach the caller as ConnectError with their reason. A service that is nowhere answers UNAVAILABLE. */
   client<Desc extends DescService>(service: Desc): Client<Desc>;
   /** The same, for a contract that every service offers for itself. */
   clientOf<Desc extends DescService>(contract: Desc, serviceName: string): Client<Desc>;
-  /** The way to a service, for callers that know its methods by descriptor only. */
+}
+
+export interface Clients {
+  of(serviceName: string): ServiceClients;
+  /** The way to a service for somebody from outside, whose token must be among the headers. */
   transportFor(service: DescService): Transport;
   /** Closes the connections; calls under way fail. */
   close(): void;
 }
 
-export function createClients({ local, addresses, log }: ClientsOptions): Clients {
+export function createClients({ local, addresses, tenant, secretOf, log }: ClientsOptions): Clients {
   const localNames = new Set(local.services.map((service) => service.typeName));
   const localTransport = lazyTransport(() => createRouterTransport(local.routes, { router: local.options }));
   const remoteTransports = new Map<string, Transport>();
@@ -44,27 +55,40 @@ export function createClients({ local, addresses, log }: ClientsOptions): Client
     replicas.push(...own);
     return own.length === 0 ? nowhere(serviceName) : balancedTransport({ serviceName, replicas: own });
   };
-  const transportTo = (service: DescService): Transport => {
-    if (localNames.has(service.typeName)) return localTransport;
-    return remoteTransportTo(serviceNameOf(service));
-  };
   const remoteTransportTo = (serviceName: string): Transport => {
     const transport = remoteTransports.get(serviceName) ?? connect(serviceName);
     remoteTransports.set(serviceName, transport);
     return transport;
   };
+  const isLocal = (service: DescService): boolean => localNames.has(service.typeName);
+  const outsideTransportTo = (service: DescService): Transport =>
+    isLocal(service) ? localTransport : remoteTransportTo(serviceNameOf(service));
 
   return {
-    client: (service) => createClient(service, withCallerContext(transportTo(service))),
-    clientOf: (contract, serviceName) =>
-      createClient(
-        contract,
-        withCallerContext(local.names.includes(serviceName) ? localTransport : remoteTransportTo(serviceName)),
-      ),
-    transportFor: (service) => withCallerContext(transportTo(service)),
+    of: (ownName) => {
+      const inside = withCallerContext(insideProcess(localTransport, { tenant }));
+      const identity = withTimeout(outsideTransportTo(IdentityService));
+      const ownTokens = createOwnTokens({ transport: identity, clientId: ownName, clientSecret: () => secretOf(ownName) });
+      const remote = (serviceName: string): Transport =>
+        withCallerContext(showingToken(remoteTransportTo(serviceName), { tenant, ownTokens }));
+      return {
+        client: (service) => createClient(service, isLocal(service) ? inside : remote(serviceNameOf(service))),
+        clientOf: (contract, serviceName) =>
+          createClient(contract, local.names.includes(serviceName) ? inside : remote(serviceName)),
+      };
+    },
+    transportFor: (service) => withCallerContext(outsideTransportTo(service)),
     close: () => {
       for (const replica of replicas) replica.close();
     },
+  };
+}
+
+/** Whom it serves is not waited for longer than that, whatever its caller's deadline: the answer is for others as well. */
+function withTimeout(inner: Transport): Transport {
+  return {
+    unary: (method, signal, timeoutMs, ...rest) => inner.unary(method, signal, timeoutMs ?? callTimeoutMs, ...rest),
+    stream: (...call) => inner.stream(...call),
   };
 }
 

@@ -3,8 +3,10 @@ import { createRegistry } from "@bufbuild/protobuf";
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
 import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.ts";
+import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import type { Logger } from "#runtime/log.ts";
 import type { Foreground } from "#runtime/foreground.ts";
+import { checkOwner } from "./check-owner.ts";
 import { answerErrors } from "./answer-errors.ts";
 import { admitCalls, runInCallContext } from "./call-context.ts";
 import { keepDeadline } from "./deadline.ts";
@@ -17,7 +19,7 @@ const readBytesMax = 4 * 1024 * 1024;
 
 export interface CallRules {
   log: Logger;
-  /** Whom the calls are for, until the caller's token says it. */
+  /** Whom calls without a token are for. */
   tenant: string;
   /** From compileValidator; without it, rules are compiled as requests come. */
   validator?: Validator;
@@ -25,7 +27,7 @@ export interface CallRules {
   foreground?: Foreground;
 }
 
-/** From the outermost: context, log, errors, deadline, validation; then the handler. */
+/** From the outermost: context, log, errors, deadline, ownership, validation; then the handler. */
 export function serverInterceptors({ log, tenant, validator = createValidator(), foreground }: CallRules): Interceptor[] {
   const counting = foreground ? [countCalls(foreground)] : [];
   return [
@@ -34,6 +36,7 @@ export function serverInterceptors({ log, tenant, validator = createValidator(),
     logCalls({ log }),
     answerErrors({ log }),
     keepDeadline,
+    checkOwner,
     validateRequests({ validator }),
   ];
 }
@@ -41,7 +44,7 @@ export function serverInterceptors({ log, tenant, validator = createValidator(),
 export type RouterOptions = Pick<ConnectRouterOptions, "interceptors" | "requestGate" | "readMaxBytes" | "jsonOptions">;
 
 /** The interceptors, and what Connect does before it comes to them. */
-export function routerOptions(rules: CallRules): RouterOptions {
+export function routerOptions(rules: CallRules & { verify: VerifyToken }): RouterOptions {
   return {
     requestGate: admitCalls(rules),
     interceptors: serverInterceptors(rules),

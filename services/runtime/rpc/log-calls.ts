@@ -1,12 +1,19 @@
 // One line a call. No payloads, no headers.
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { reasonOf } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
 import { peerKey } from "./call-context.ts";
 
 /** The log's name of a method: ordermesh.catalog.v1.CatalogService/GetProduct. */
 export function methodName(request: { service: { typeName: string }; method: { name: string } }): string {
   return `${request.service.typeName}/${request.method.name}`;
+}
+
+/** The line of a call that was refused before it began. */
+export function logRefusedCall(refused: { log: Logger; call: HandlerContext; peer: string; error: unknown }): void {
+  const { log, call, peer, error } = refused;
+  log.info({ method: methodName(call), code: codeOf(error), reason: reasonOf(error), durationMs: 0, peer }, "rpc");
 }
 
 /** Logs each call under the name "rpc" when it has ended; a stream ends with its last message. */

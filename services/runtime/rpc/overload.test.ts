@@ -8,7 +8,11 @@ import { Health, HealthCheckResponse_ServingStatus as Status } from "#gen/grpc/h
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
+import { bearer } from "../../../test/support/bearer.ts";
 import { serveTest, testAdmission } from "./testing.fixture.ts";
+
+/** Whatever is shown is good. */
+const interceptors = [bearer("any-token")];
 
 const ended: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -53,12 +57,12 @@ const refusalOf = (call: Promise<unknown>): Promise<ConnectError> =>
   );
 
 const transports: Record<string, (baseUrl: string) => Transport> = {
-  "Connect JSON over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
-  "Connect binary over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" }),
-  "Connect GET": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true }),
-  "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
-  "gRPC-Web over HTTP/1.1": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
-  "gRPC-Web over HTTP/2": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+  "Connect JSON over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false, interceptors }),
+  "Connect binary over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", interceptors }),
+  "Connect GET": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true, interceptors }),
+  "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl, interceptors }),
+  "gRPC-Web over HTTP/1.1": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1", interceptors }),
+  "gRPC-Web over HTTP/2": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "2", interceptors }),
 };
 
 describe.each(Object.entries(transports))("%s", (_name, transport) => {
@@ -121,7 +125,7 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
 test("a caller that goes away leaves its place", async () => {
   const { server, admission } = await serveFull();
   const going = new AbortController();
-  const client = createClient(CatalogService, createConnectTransport({ baseUrl: server.url, httpVersion: "2" }));
+  const client = createClient(CatalogService, createConnectTransport({ baseUrl: server.url, httpVersion: "2", interceptors }));
   const calls = Array.from({ length: callsMax }, () =>
     refusalOf(client.getProduct({ productId: "prod_1" }, { signal: going.signal })),
   );
@@ -133,7 +137,7 @@ test("a caller that goes away leaves its place", async () => {
 
 test("a refused call is not read, and its connection stays good: many bodies over one connection do not fill its window", async () => {
   const { server, admission, release } = await serveFull();
-  const client = createClient(CatalogService, createConnectTransport({ baseUrl: server.url, httpVersion: "2" }));
+  const client = createClient(CatalogService, createConnectTransport({ baseUrl: server.url, httpVersion: "2", interceptors }));
   const calls = Array.from({ length: callsMax }, () => client.getProduct({ productId: "prod_1" }));
   await vi.waitFor(() => expect(admission.state().inHand).toBe(callsMax));
   const session = connectHttp2(server.url);

@@ -1,26 +1,24 @@
 // A method that does not say who may call it does not start.
-import { getOption, hasOption, type DescMethod, type DescService } from "@bufbuild/protobuf";
-import { method as methodPolicy } from "#gen/ordermesh/options/v1/options_pb.ts";
+import type { DescService } from "@bufbuild/protobuf";
 import { StartupError } from "#runtime/backing/startup-error.ts";
+import { accessOf } from "#runtime/access/method-access.ts";
 
 /**
- * Checks that each method declares its access: public, or at least one role, not both.
+ * Checks that each method declares its access: public, or at least one role, not both; and that its owner_field exists.
  *
- * @throws StartupError naming each method that does not.
+ * @throws StartupError naming each method that does not, and why.
  */
 export function assertPolicies(services: readonly DescService[]): void {
-  const undeclared = services.flatMap((service) =>
-    service.methods.filter((method) => !declaresAccess(method)).map((method) => `${service.typeName}/${method.name}`),
+  const broken = services.flatMap((service) =>
+    service.methods.flatMap((method) => {
+      try {
+        accessOf(method);
+        return [];
+      } catch (error) {
+        return [`${service.typeName}/${method.name}: ${(error as Error).message}`];
+      }
+    }),
   );
-  if (undeclared.length === 0) return;
-  const names = undeclared.join(", ");
-  throw new StartupError(
-    `Declare who may call ${names}: give option (ordermesh.options.v1.method) an access, public or with roles.`,
-  );
-}
-
-function declaresAccess(method: DescMethod): boolean {
-  if (!hasOption(method, methodPolicy)) return false;
-  const { access } = getOption(method, methodPolicy);
-  return access !== undefined && access.public !== access.roles.length > 0;
+  if (broken.length === 0) return;
+  throw new StartupError(`Correct option (ordermesh.options.v1.method), which says who may call: ${broken.join("; ")}.`);
 }

@@ -8,7 +8,11 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { currentRequest } from "#runtime/request-context.ts";
+import { bearer } from "../../../test/support/bearer.ts";
 import { catalogRoutes, recordingLog, serveTest, type TestServer } from "./testing.fixture.ts";
+
+/** Whatever is shown is good. */
+const interceptors = [bearer("any-token")];
 
 const { log, lines } = recordingLog();
 let server: TestServer;
@@ -43,13 +47,13 @@ const refusalOf = (call: Promise<unknown>): Promise<ConnectError> =>
   );
 
 const transports: Record<string, () => Transport> = {
-  "Connect JSON over HTTP/1.1": () => createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", useBinaryFormat: false }),
-  "Connect JSON over HTTP/2": () => createConnectTransport({ baseUrl: server.url, httpVersion: "2", useBinaryFormat: false }),
-  "Connect binary over HTTP/1.1": () => createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" }),
-  "Connect binary over HTTP/2": () => createConnectTransport({ baseUrl: server.url, httpVersion: "2" }),
-  "gRPC over HTTP/2": () => createGrpcTransport({ baseUrl: server.url }),
-  "gRPC-Web over HTTP/1.1": () => createGrpcWebTransport({ baseUrl: server.url, httpVersion: "1.1" }),
-  "gRPC-Web over HTTP/2": () => createGrpcWebTransport({ baseUrl: server.url, httpVersion: "2" }),
+  "Connect JSON over HTTP/1.1": () => createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", useBinaryFormat: false, interceptors }),
+  "Connect JSON over HTTP/2": () => createConnectTransport({ baseUrl: server.url, httpVersion: "2", useBinaryFormat: false, interceptors }),
+  "Connect binary over HTTP/1.1": () => createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", interceptors }),
+  "Connect binary over HTTP/2": () => createConnectTransport({ baseUrl: server.url, httpVersion: "2", interceptors }),
+  "gRPC over HTTP/2": () => createGrpcTransport({ baseUrl: server.url, interceptors }),
+  "gRPC-Web over HTTP/1.1": () => createGrpcWebTransport({ baseUrl: server.url, httpVersion: "1.1", interceptors }),
+  "gRPC-Web over HTTP/2": () => createGrpcWebTransport({ baseUrl: server.url, httpVersion: "2", interceptors }),
 };
 
 describe.each(Object.entries(transports))("%s", (_name, transport) => {
@@ -109,7 +113,7 @@ test.each([
   { productId: "database_away", code: Code.Unavailable, reason: "DEPENDENCY_UNAVAILABLE" },
   { productId: "conflict", code: Code.Aborted, reason: "CONFLICT" },
 ])("a handler that meets $productId answers $reason in our own words", async ({ productId, code, reason }) => {
-  const client = createClient(CatalogService, createConnectTransport({ baseUrl: server.url, httpVersion: "2" }));
+  const client = createClient(CatalogService, createConnectTransport({ baseUrl: server.url, httpVersion: "2", interceptors }));
   const error = await refusalOf(client.getProduct({ productId }));
   expect(error.code).toBe(code);
   expect(reasonOf(error)).toBe(reason);
@@ -117,7 +121,7 @@ test.each([
 });
 
 test("a method that is not implemented says so with a reason", async () => {
-  const client = createClient(CatalogService, createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" }));
+  const client = createClient(CatalogService, createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", interceptors }));
   const error = await refusalOf(client.listProducts({}));
   expect(error.code).toBe(Code.Unimplemented);
   expect(reasonOf(error)).toBe("UNIMPLEMENTED");

@@ -7,8 +7,12 @@ import { BadRequestSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { requestContext } from "#runtime/request-context.ts";
+import { bearer } from "../../../test/support/bearer.ts";
 import { recordingLog, serveTest, testOptions, type TestServer } from "./testing.fixture.ts";
 import type { ConnectRouter } from "@connectrpc/connect";
+
+/** Whatever is shown is good. */
+const interceptors = [bearer("any-token")];
 
 const { log, lines } = recordingLog();
 let server: TestServer;
@@ -35,11 +39,11 @@ beforeAll(async () => {
 afterAll(() => server.close(0));
 
 const transports: Record<string, () => Transport> = {
-  "in process": () => createRouterTransport(routes, { router: testOptions(log) }),
-  "Connect over HTTP/1.1": () => createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" }),
-  "Connect over HTTP/2": () => createConnectTransport({ baseUrl: server.url, httpVersion: "2" }),
-  "gRPC over HTTP/2": () => createGrpcTransport({ baseUrl: server.url }),
-  "gRPC-Web over HTTP/1.1": () => createGrpcWebTransport({ baseUrl: server.url, httpVersion: "1.1" }),
+  "in process": () => createRouterTransport(routes, { router: testOptions(log), transport: { interceptors } }),
+  "Connect over HTTP/1.1": () => createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", interceptors }),
+  "Connect over HTTP/2": () => createConnectTransport({ baseUrl: server.url, httpVersion: "2", interceptors }),
+  "gRPC over HTTP/2": () => createGrpcTransport({ baseUrl: server.url, interceptors }),
+  "gRPC-Web over HTTP/1.1": () => createGrpcWebTransport({ baseUrl: server.url, httpVersion: "1.1", interceptors }),
 };
 
 describe.each(Object.entries(transports))("a stream, %s", (name, transport) => {

@@ -1,6 +1,8 @@
 // What the tests of this folder serve: a catalogue whose answers are chosen by the product id.
 import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { serviceCaller } from "#runtime/access/caller.ts";
+import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import { createAdmission, type Admission, type AdmissionLimits } from "#runtime/admission/admission.ts";
 import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
@@ -20,8 +22,11 @@ export function recordingLog() {
   return { log, lines };
 }
 
-export function testOptions(log = silentLog) {
-  return routerOptions({ log, tenant: "demo", validator: compileValidator(services) });
+/** Takes whatever is shown for a service's. */
+export const anyToken: VerifyToken = () => Promise.resolve(serviceCaller("demo"));
+
+export function testOptions(log = silentLog, verify = anyToken) {
+  return routerOptions({ log, tenant: "demo", verify, validator: compileValidator(services) });
 }
 
 export type Catalog = Partial<ServiceImpl<typeof CatalogService>>;
@@ -46,8 +51,9 @@ export async function serveTest(given: {
   port?: number;
   fallback?: HttpHandler;
   admission?: Admission;
+  verify?: VerifyToken;
 }): Promise<TestServer> {
-  const { log = silentLog, port = 0, ...rest } = given;
-  const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log) });
+  const { log = silentLog, port = 0, verify, ...rest } = given;
+  const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log, verify) });
   return { ...server, url: `http://127.0.0.1:${server.port}` };
 }

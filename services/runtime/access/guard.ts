@@ -1,0 +1,45 @@
+// Verifies tokens for a whole process: with identity's keys, and without what was revoked.
+import { createClient, type Transport } from "@connectrpc/connect";
+import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
+import type { Clock } from "../clock.ts";
+import type { Bus } from "../events/bus.ts";
+import type { Logger } from "../log.ts";
+import { followRevocations } from "./follow-revocations.ts";
+import { createKeys } from "./keys.ts";
+import { createRevoked } from "./revoked.ts";
+import { createVerifier, type VerifyToken } from "./verify-token.ts";
+
+export interface Guard {
+  verify: VerifyToken;
+  /** Resolves when everything that was revoked before is known; then calls may come. */
+  begin(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface GuardOptions {
+  issuer: string;
+  /** The way to identity. Asked for at the first token. */
+  transportToKeys: () => Transport;
+  /** Undefined in a process that has no events: whomever it calls verifies again. */
+  bus: Bus | undefined;
+  clock: Clock;
+  log: Logger;
+}
+
+/** Identity has so long to say its keys. Milliseconds. */
+const keysTimeoutMs = 3_000;
+
+export function createGuard({ issuer, transportToKeys, bus, clock, log }: GuardOptions): Guard {
+  const revoked = createRevoked(clock);
+  const keys = createKeys(async () => (await createClient(KeysService, transportToKeys()).listKeys({}, { timeoutMs: keysTimeoutMs })).keys);
+  let following: ReturnType<typeof followRevocations> | undefined;
+  return {
+    verify: createVerifier({ issuer, keys, revoked, clock }),
+    begin: async () => {
+      if (!bus) return;
+      following = followRevocations({ bus, revoked, log });
+      await following.caughtUp;
+    },
+    stop: async () => following?.stop(),
+  };
+}

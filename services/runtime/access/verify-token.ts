@@ -1,0 +1,85 @@
+// From the text of an access token to who it speaks for.
+import { errors, jwtVerify, type JWTPayload } from "jose";
+import { LRUCache } from "lru-cache";
+import type { ConnectError } from "@connectrpc/connect";
+import type { Clock } from "../clock.ts";
+import { unavailable } from "../errors.ts";
+import { unauthenticated } from "./authorize.ts";
+import type { Caller } from "./caller.ts";
+import { roles as knownRoles, tokenAlgorithm, tokenAudience, tokenSecondsMax, tokenType, type TokenClaims } from "./claims.ts";
+import type { Keys } from "./keys.ts";
+import type { Revoked } from "./revoked.ts";
+
+/** Clocks of two machines may differ by so much. Seconds. */
+const clockToleranceSeconds = 5;
+/** A client sends the same token with each call, and to verify it costs more than the rest of a small call. */
+const rememberedMax = 10_000;
+/** Beyond it, a header is no token of ours. Characters. */
+const tokenLengthMax = 8_192;
+
+export interface VerifierOptions {
+  issuer: string;
+  keys: Keys;
+  revoked: Revoked;
+  clock: Clock;
+}
+
+/** @throws ConnectError UNAUTHENTICATED with TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REVOKED; UNAVAILABLE while nothing can be verified. */
+export type VerifyToken = (token: string) => Promise<Caller>;
+
+export function createVerifier({ issuer, keys, revoked, clock }: VerifierOptions): VerifyToken {
+  const remembered = new LRUCache<string, Caller>({ max: rememberedMax });
+  const verify = async (token: string): Promise<Caller> => {
+    if (token.length > tokenLengthMax) throw invalid();
+    let isAway: ConnectError | undefined;
+    const keyOf = async ({ kid = "" }: { kid?: string }) => {
+      const key = await keys.find(kid).catch((error: unknown) => {
+        throw (isAway = unavailable("identity", error));
+      });
+      if (!key) throw new errors.JWKSNoMatchingKey();
+      return key;
+    };
+    const rules = { issuer, audience: tokenAudience, typ: tokenType, algorithms: [tokenAlgorithm], requiredClaims: ["exp", "iat", "jti"] };
+    const time = { clockTolerance: clockToleranceSeconds, currentDate: clock.now(), maxTokenAge: tokenSecondsMax };
+    const { payload } = await jwtVerify(token, keyOf, { ...rules, ...time }).catch((error: unknown) => {
+      throw isAway ?? (error instanceof errors.JWTExpired ? expired() : invalid());
+    });
+    const caller = callerOf(payload, token);
+    if (!caller) throw invalid();
+    remembered.set(token, caller);
+    return caller;
+  };
+  return async (token) => {
+    const caller = remembered.get(token) ?? (await verify(token));
+    if (caller.endMs + clockToleranceSeconds * 1_000 <= clock.now().getTime()) throw expired();
+    if (revoked.holds(caller)) throw unauthenticated("TOKEN_REVOKED", "the access token was revoked");
+    return caller;
+  };
+}
+
+const expired = (): ConnectError => unauthenticated("TOKEN_EXPIRED", "the access token has expired");
+/** Says no more: what exactly is wrong with it helps only whoever made it up. */
+const invalid = (): ConnectError => unauthenticated("TOKEN_INVALID", "the access token is not valid");
+
+/** Undefined where a claim is missing or of another kind: signed by us, but not meant as an access token. */
+function callerOf(payload: JWTPayload, token: string): Caller | undefined {
+  const claims: Partial<Record<keyof TokenClaims, unknown>> & JWTPayload = payload;
+  const { sub, client_id: clientId, jti, sid, tenant, roles, scope, rate_limit: rateLimit, exp } = claims;
+  if (typeof sub !== "string" || typeof clientId !== "string" || typeof jti !== "string") return undefined;
+  if (typeof tenant !== "string" || typeof scope !== "string" || typeof exp !== "number" || !Array.isArray(roles)) return undefined;
+  const known = knownRoles.filter((role) => roles.includes(role));
+  // Only a service acts for no shop.
+  if (known.length === 0 || (tenant === "" && !known.includes("service"))) return undefined;
+  return {
+    subject: sub,
+    clientId,
+    tenant,
+    roles: known,
+    scopes: new Set(scope.split(" ").filter((each) => each !== "")),
+    token,
+    tokenId: jti,
+    ...(typeof sid === "string" ? { sessionId: sid } : {}),
+    ...(typeof rateLimit === "number" ? { rateLimit } : {}),
+    endMs: exp * 1_000,
+  };
+}
