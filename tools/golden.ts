@@ -16,6 +16,7 @@ const texts: Readonly<Record<string, string>> = {
   payment_id: "pay_01jd7q3v5cfz8s0c2m4n6p8r9t",
   shipment_id: "shp_01jd7q3v5cfz8s0c2m4n6p8r9t",
   customer_id: "customer-7",
+  revoked_id: "ses_01jd7q3v5cfz8s0c2m4n6p8r9t",
   sku: "SWEATER-BLUE-L",
   currency_code: "EUR",
   country_code: "DE",

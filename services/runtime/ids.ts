@@ -2,7 +2,25 @@
 // Specification: https://github.com/jetify-com/typeid
 import { TypeID, typeid } from "typeid-js";
 
-export type IdPrefix = "evt" | "req" | "ord" | "prod" | "mov" | "pay" | "led" | "shp" | "rule" | "due" | "ltr" | "rdr" | "vio";
+export type IdPrefix =
+  | "evt"
+  | "req"
+  | "ord"
+  | "prod"
+  | "mov"
+  | "pay"
+  | "led"
+  | "shp"
+  | "rule"
+  | "due"
+  | "ltr"
+  | "rdr"
+  | "vio"
+  | "tok"
+  | "ses"
+  | "cli"
+  | "cus"
+  | "key";
 
 /** A new id such as ord_01h455vb4pex5vsknk084sn02q. */
 export function newId(prefix: IdPrefix): string {

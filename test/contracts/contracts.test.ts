@@ -46,12 +46,12 @@ describe.each(methods.map((method) => [nameOf(method), method] as const))("%s", 
     expect(successStatus === 0 || (successStatus >= 200 && successStatus <= 299)).toBe(true);
   });
 
-  test("has a REST route of its own under /v1/, where anybody but services may call it", () => {
+  test("has a REST route of its own under /v1/ or at a well-known place, where anybody but services may call it", () => {
     const { access } = getOption(method, methodOption);
     const isForServices = access?.roles.join() === "service";
     expect(hasOption(method, http)).toBe(!isForServices);
     if (isForServices) return;
-    expect(routesOf(getOption(method, http))[0]).toMatch(/^(GET|POST|PUT|PATCH|DELETE) \/v1\//);
+    expect(routesOf(getOption(method, http))[0]).toMatch(/^(GET|POST|PUT|PATCH|DELETE) \/(v1|\.well-known)\//);
   });
 });
 
@@ -73,6 +73,7 @@ test.each([
   { route: "GET /orders/{customer_id}/{order_id}", method: "OrdersService.GetOrder" },
   { route: "GET /order-details", method: "OrdersService.GetOrder" },
   { route: "POST /check-availability", method: "InventoryService.CheckAvailability" },
+  { route: "POST /auth/token", method: "IdentityService.SignIn" },
 ])("$route is another way to $method", (alias) => {
   expect(routes).toContainEqual(alias);
 });
