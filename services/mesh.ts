@@ -91,8 +91,7 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
     if (edge) stops.push(() => edge.close(closeGraceMs));
     if (seed === "demo" && chosen.includes("catalog")) {
       await seedCatalogue(running.clients.client(CatalogService), onProgress);
-      if (chosen.includes("inventory"))
-        await untilStocked(running.clients.client(InventoryService));
+      if (chosen.includes("inventory")) await untilStocked(running.clients.client(InventoryService));
     }
     const describe = backing?.describe ?? { database: "none", nats: "none" };
     const serverEnded = backing?.ended ?? new Promise<string>(() => {});

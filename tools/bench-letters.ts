@@ -2,7 +2,6 @@
 //   npm run bench:letters -- --letters 10000
 import { parseArgs } from "node:util";
 import { createClient, type Client } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import type { Transaction } from "kysely";
 import { DeadLetterState } from "#gen/ordermesh/operations/v1/dead_letter_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
@@ -11,6 +10,7 @@ import { createLogger } from "#runtime/log.ts";
 import type { OperationsTables } from "../services/operations/store/tables.ts";
 import { fileMany } from "./bench/letters.ts";
 import { percentile, startBenchMesh } from "./bench/mesh.ts";
+import { operatorTransport } from "./operator.ts";
 import { runBenchmark } from "./bench/program.ts";
 
 const rounds = 50;
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   try {
     const startedMs = performance.now();
     await fileMany((work) => database.transaction((tx: Transaction<OperationsTables>) => work(tx)), letters);
-    const operations = createClient(OperationsService, createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" }));
+    const operations = createClient(OperationsService, operatorTransport(mesh.rpcUrl));
     const { total } = await operations.getDeadLetterStats({ filter: {} });
     console.log(`${total} letters, filed in ${((performance.now() - startedMs) / 1_000).toFixed(1)} s. Milliseconds:\n`);
     console.log(`  ${"".padEnd(44)}${["p50", "p90", "p99"].map((name) => name.padStart(9)).join("")}`);

@@ -5,13 +5,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { createClient, type Client } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import pg from "pg";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { DeadLetterState } from "#gen/ordermesh/operations/v1/dead_letter_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { percentile, startBenchMesh } from "./bench/mesh.ts";
+import { operatorTransport } from "./operator.ts";
 import { runBenchmark } from "./bench/program.ts";
 
 const roundsOfEach = 4;
@@ -115,7 +115,7 @@ async function main(): Promise<void> {
   try {
     await db.connect();
     await db.query(fault);
-    const transport = createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" });
+    const transport = operatorTransport(mesh.rpcUrl);
     const orders = createClient(OrdersService, transport);
     const prices = [{ currencyCode: "EUR", minorUnits: 500n }];
     await createClient(CatalogService, transport).createProduct({

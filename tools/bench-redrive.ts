@@ -5,7 +5,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createClient, type Client } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import pg from "pg";
@@ -16,6 +15,7 @@ import { eventSubject } from "#runtime/events/contract.ts";
 import { writeHeaders } from "#runtime/events/envelope.ts";
 import { newId } from "#runtime/ids.ts";
 import { startBenchMesh, type BenchMesh } from "./bench/mesh.ts";
+import { operatorTransport } from "./operator.ts";
 import { runBenchmark } from "./bench/program.ts";
 
 const tenant = "demo";
@@ -108,7 +108,7 @@ async function main(): Promise<void> {
   const db = new pg.Client({ connectionString: mesh.backing.databaseUrl });
   try {
     await db.connect();
-    const operations = createClient(OperationsService, createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" }));
+    const operations = createClient(OperationsService, operatorTransport(mesh.rpcUrl));
     const orderIds = Array.from({ length: letters }, () => newId("ord"));
     await publishStrangers(mesh.backing.natsUrl, orderIds);
     const open = async (): Promise<number> =>

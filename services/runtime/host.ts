@@ -116,7 +116,16 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const started = await Promise.allSettled(
     bus
       ? definitions.map((definition) =>
-          startService(definition, { ...options, bus, clock, holder, clients: clients.of(definition.name), metrics, backlogMs, background }),
+          startService(definition, {
+            ...options,
+            bus,
+            clock,
+            holder,
+            clients: clients.of(definition.name),
+            metrics,
+            backlogMs,
+            background,
+          }),
         )
       : [],
   );

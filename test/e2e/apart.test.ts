@@ -12,7 +12,7 @@ import { freePorts } from "../support/ports.ts";
 import { startMeshProcess, type MeshProcess } from "../support/process.ts";
 import { eventually } from "../support/until.ts";
 
-const names = ["catalog", "inventory", "inventory", "orders", "orders", "payments", "fraud", "shipping"];
+const names = ["identity", "catalog", "inventory", "inventory", "orders", "orders", "payments", "fraud", "shipping"];
 /** Nobody makes it: all are given their servers, or need none. */
 const noFolder = join(tmpdir(), `ordermesh-apart-${randomBytes(6).toString("hex")}`);
 
@@ -68,7 +68,7 @@ afterAll(async () => {
 async function post(path: string, body: object, key: string): Promise<Record<string, unknown>> {
   for (let attempt = 1; ; attempt += 1) {
     const headers = { "content-type": "application/json", "idempotency-key": key };
-    const answer = await fetch(`${edge.edgeUrl}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    const answer = await edge.fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
     const text = await answer.text();
     if (answer.ok) return JSON.parse(text) as Record<string, unknown>;
     if (answer.status !== 503 || attempt === 10) throw new Error(`${path} is answered with ${answer.status}: ${text}`);
@@ -77,7 +77,7 @@ async function post(path: string, body: object, key: string): Promise<Record<str
 }
 
 async function get<Answer>(path: string): Promise<Answer> {
-  const answer = await fetch(`${edge.edgeUrl}${path}`);
+  const answer = await edge.fetch(path);
   expect(answer.status, path).toBe(200);
   return (await answer.json()) as Answer;
 }
@@ -131,7 +131,7 @@ test("none starts a server of its own, and the edge needs none", () => {
 test("an order goes from the edge to the door, and its watch tells each state", async () => {
   await createProduct("APART-1");
   const orderId = await place("APART-1", "apart-1");
-  const lines = (await (await fetch(`${edge.edgeUrl}/v1/orders/${orderId}:watch`)).text()).split("\n").filter(Boolean);
+  const lines = (await (await edge.fetch(`/v1/orders/${orderId}:watch`)).text()).split("\n").filter(Boolean);
   const states = lines.map((line) => (JSON.parse(line) as { entry: { state: string } }).entry.state.replace("ORDER_STATE_", ""));
   expect(states).toEqual(["PENDING", "PENDING_SHIPMENT", "SHIPPED", "DELIVERED"]);
   const order = await get<Order>(`/v1/orders/${orderId}`);

@@ -9,6 +9,7 @@ import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { PaymentState } from "#gen/ordermesh/payments/v1/payment_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
+import { bearer } from "../../tools/bearer.ts";
 import { OrderState, stockOf, testMesh, type TestMesh } from "../support/mesh.ts";
 import { eventually } from "../support/until.ts";
 
@@ -92,7 +93,9 @@ test("a shipped order can no longer be cancelled", async () => {
 
 test("200 buyers ask at once for the last unit: one gets it, the others are refused or cancelled by name", async () => {
   await mesh.product("LAST", { stock: 1 });
-  const transports = Array.from({ length: 8 }, () => createGrpcTransport({ baseUrl: mesh.rpcUrl }));
+  const transports = Array.from({ length: 8 }, () =>
+    createGrpcTransport({ baseUrl: mesh.rpcUrl, interceptors: [bearer(mesh.token)] }),
+  );
   const attempts = await Promise.allSettled(
     Array.from({ length: 200 }, (_, index) =>
       createClient(OrdersService, transports[index % 8] as ReturnType<typeof createGrpcTransport>).placeOrder({

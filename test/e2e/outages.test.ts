@@ -44,7 +44,7 @@ test("while PostgreSQL is away orders are refused at once with RetryInfo; afterw
     expect(error).toBeInstanceOf(ConnectError);
     expect((error as ConnectError).code).toBe(Code.Unavailable);
     expect((error as ConnectError).findDetails(RetryInfoSchema).length).toBe(1);
-    const answer = await fetch(`${mesh.edgeUrl}/v1/orders/ord_1`);
+    const answer = await mesh.fetch("/v1/orders/ord_1");
     expect(answer.status).toBe(503);
     expect(answer.headers.get("retry-after")).not.toBeNull();
     await eventually(async () => expect((await fetch(`${mesh.rpcUrl}/readyz`)).status).toBe(503));

@@ -7,6 +7,7 @@ import { RetryInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "#gen/grpc/health/v1/health_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
+import { bearer } from "../../tools/bearer.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
 import { failingNats } from "../support/nats.ts";
 import { refusalError } from "../support/refusal.ts";
@@ -48,10 +49,10 @@ function retryMsOf(error: ConnectError): number {
   return Number(retry?.retryDelay?.seconds) * 1_000 + Number(retry?.retryDelay?.nanos) / 1e6;
 }
 
-function byRest(edgeUrl: string): Place {
+function byRest(mesh: TestMesh): Place {
   return async (customerId) => {
     const basket = { customerId, currency: "EUR", paymentToken: "tok_success", items: [{ sku: "MUG", quantity: "1" }] };
-    const answer = await fetch(`${edgeUrl}/v1/orders`, {
+    const answer = await mesh.fetch("/v1/orders", {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(basket),
@@ -90,9 +91,9 @@ test("beyond its limit the mesh refuses at once, by every protocol; who was let 
   try {
     await mesh.product("MUG", { stock: 1_000 });
     const ways: Record<string, Place> = {
-      connect: byRpc(createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" })),
-      grpc: byRpc(createGrpcTransport({ baseUrl: mesh.rpcUrl })),
-      rest: byRest(mesh.edgeUrl),
+      connect: byRpc(createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2", interceptors: [bearer(mesh.token)] })),
+      grpc: byRpc(createGrpcTransport({ baseUrl: mesh.rpcUrl, interceptors: [bearer(mesh.token)] })),
+      rest: byRest(mesh),
     };
     const release = await holdOrders(mesh);
     const outcomes: (Outcome & { way: string })[] = [];
@@ -141,7 +142,7 @@ test("while events wait too long no order is taken on; everything else is answer
     expect(error.code).toBe(Code.Unavailable);
     expect(reasonOf(error)).toBe("BACKLOG");
     expect(retryMsOf(error)).toBeGreaterThanOrEqual(1_000);
-    expect(await byRest(mesh.edgeUrl)("late")).toMatchObject({ kind: "refused", code: "HTTP 503", reason: "BACKLOG" });
+    expect(await byRest(mesh)("late")).toMatchObject({ kind: "refused", code: "HTTP 503", reason: "BACKLOG" });
     expect((await mesh.orders.getOrder({ orderId })).order?.state).toBe(OrderState.PENDING);
     await nats.resume();
     await mesh.reached(orderId, OrderState.DELIVERED);

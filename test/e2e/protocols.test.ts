@@ -2,10 +2,11 @@
 import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
-import { createClient, type Client, type Transport } from "@connectrpc/connect";
+import { createClient, type Client, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
+import { bearer } from "../../tools/bearer.ts";
 import { layOutThirdParty } from "../../tools/third-party.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
 
@@ -28,28 +29,34 @@ async function placeAndWatch(client: Client<typeof OrdersService>): Promise<(Ord
   return states;
 }
 
-const transports: { name: string; create(baseUrl: string): Transport }[] = [
+const transports: { name: string; create(shared: { baseUrl: string; interceptors: Interceptor[] }): Transport }[] = [
   {
     name: "Connect JSON over HTTP/1.1",
-    create: (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
+    create: (shared) => createConnectTransport({ ...shared, httpVersion: "1.1", useBinaryFormat: false }),
   },
   {
     name: "Connect JSON over HTTP/2",
-    create: (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
+    create: (shared) => createConnectTransport({ ...shared, httpVersion: "2", useBinaryFormat: false }),
   },
-  { name: "Connect binary over HTTP/1.1", create: (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" }) },
-  { name: "Connect binary over HTTP/2", create: (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" }) },
-  { name: "gRPC", create: (baseUrl) => createGrpcTransport({ baseUrl }) },
-  { name: "gRPC-Web over HTTP/1.1", create: (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }) },
+  { name: "Connect binary over HTTP/1.1", create: (shared) => createConnectTransport({ ...shared, httpVersion: "1.1" }) },
+  { name: "Connect binary over HTTP/2", create: (shared) => createConnectTransport({ ...shared, httpVersion: "2" }) },
+  { name: "gRPC", create: (shared) => createGrpcTransport(shared) },
+  { name: "gRPC-Web over HTTP/1.1", create: (shared) => createGrpcWebTransport({ ...shared, httpVersion: "1.1" }) },
 ];
 
 test.each(transports)("an order by $name is delivered", async ({ create }) => {
-  expect(await placeAndWatch(createClient(OrdersService, create(mesh.rpcUrl)))).toEqual(wholeWay);
+  expect(
+    await placeAndWatch(createClient(OrdersService, create({ baseUrl: mesh.rpcUrl, interceptors: [bearer(mesh.token)] }))),
+  ).toEqual(wholeWay);
 });
 
 interface GrpcOrders extends grpc.Client {
-  PlaceOrder(request: object, answer: (error: grpc.ServiceError | null, response: { order: { order_id: string } }) => void): void;
-  WatchOrder(request: object): grpc.ClientReadableStream<{ entry: { state: string } }>;
+  PlaceOrder(
+    request: object,
+    metadata: grpc.Metadata,
+    answer: (error: grpc.ServiceError | null, response: { order: { order_id: string } }) => void,
+  ): void;
+  WatchOrder(request: object, metadata: grpc.Metadata): grpc.ClientReadableStream<{ entry: { state: string } }>;
 }
 
 test("an order by grpc-js, which knows nothing but the contracts, is delivered", async () => {
@@ -65,12 +72,14 @@ test("an order by grpc-js, which knows nothing but the contracts, is delivered",
   };
   const client = new contracts.ordermesh.orders.v1.OrdersService(`127.0.0.1:${mesh.rpcPort}`, grpc.credentials.createInsecure());
   try {
+    const metadata = new grpc.Metadata();
+    metadata.set("authorization", `Bearer ${await mesh.token()}`);
     const orderId = await new Promise<string>((resolve, reject) => {
       const request = { customer_id: "ada", currency: "EUR", payment_token: "tok_success", items: [{ sku: "MUG", quantity: 1 }] };
-      client.PlaceOrder(request, (error, response) => (error ? reject(error) : resolve(response.order.order_id)));
+      client.PlaceOrder(request, metadata, (error, response) => (error ? reject(error) : resolve(response.order.order_id)));
     });
     const states: string[] = [];
-    for await (const { entry } of client.WatchOrder({ order_id: orderId })) states.push(entry.state);
+    for await (const { entry } of client.WatchOrder({ order_id: orderId }, metadata)) states.push(entry.state);
     expect(states).toEqual(stateNames);
   } finally {
     client.close();
@@ -78,7 +87,7 @@ test("an order by grpc-js, which knows nothing but the contracts, is delivered",
 });
 
 const post = (path: string, body: object, headers: Record<string, string> = {}): Promise<Response> =>
-  fetch(`${mesh.edgeUrl}${path}`, {
+  mesh.fetch(path, {
     method: "POST",
     body: JSON.stringify(body),
     headers: { "content-type": "application/json", ...headers },
@@ -93,7 +102,7 @@ test.each(["/v1/orders", "/checkout", "/create-order"])(
     expect(answer.status).toBe(202);
     const order = (await answer.json()) as { orderId: string; state: string };
     expect(order.state).toBe("ORDER_STATE_PENDING");
-    const watch = await fetch(`${mesh.edgeUrl}/v1/orders/${order.orderId}:watch`);
+    const watch = await mesh.fetch(`/v1/orders/${order.orderId}:watch`);
     const lines = (await watch.text()).trim().split("\n");
     expect(lines.map((line) => (JSON.parse(line) as { entry: { state: string } }).entry.state)).toEqual(stateNames);
   },
@@ -105,19 +114,19 @@ test("an order by REST with the customer in the path is that customer's, and is 
   expect(answer.status).toBe(202);
   const { orderId } = (await answer.json()) as { orderId: string };
   for (const path of [`/v1/orders/${orderId}`, `/orders/grace/${orderId}`, `/order-details?orderId=${orderId}`]) {
-    const found = await fetch(`${mesh.edgeUrl}${path}`);
+    const found = await mesh.fetch(path);
     expect(await found.json(), path).toMatchObject({ orderId, customerId: "grace" });
   }
-  const list = (await (await fetch(`${mesh.edgeUrl}/orders/grace`)).json()) as { orders: { orderId: string }[] };
+  const list = (await (await mesh.fetch("/orders/grace")).json()) as { orders: { orderId: string }[] };
   expect(list.orders.map((order) => order.orderId)).toEqual([orderId]);
-  expect((await fetch(`${mesh.edgeUrl}/orders/eve/${orderId}`)).status).toBe(404);
+  expect((await mesh.fetch(`/orders/eve/${orderId}`)).status).toBe(404);
 });
 
 test("the watch as server-sent events carries ids, and goes on after the last one seen", async () => {
   const { orderId } = await mesh.place();
   await mesh.reached(orderId, OrderState.DELIVERED);
   const watch = async (headers: Record<string, string>): Promise<string[]> => {
-    const answer = await fetch(`${mesh.edgeUrl}/v1/orders/${orderId}:watch`, {
+    const answer = await mesh.fetch(`/v1/orders/${orderId}:watch`, {
       headers: { accept: "text/event-stream", ...headers },
     });
     expect(answer.headers.get("content-type")).toContain("text/event-stream");

@@ -40,7 +40,8 @@ const bad: { name: string; body: string; says: string | RegExp; status?: number 
 ];
 
 async function ask(url: string, body: string): Promise<{ status: number; text: string }> {
-  const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
+  const headers = { "content-type": "application/json", authorization: `Bearer ${await mesh.token()}` };
+  const answer = await fetch(url, { method: "POST", headers, body });
   return { status: answer.status, text: await answer.text() };
 }
 
@@ -116,7 +117,7 @@ test.each([
   { path: "/v1/products/unknown", status: 404 },
   { path: "/v1/stock/UNKNOWN", status: 404 },
 ])("GET $path: $status", async ({ path, status }) => {
-  const answer = await fetch(`${mesh.edgeUrl}${path}`);
+  const answer = await mesh.fetch(path);
   expect(answer.status, await answer.text()).toBe(status);
 });
 

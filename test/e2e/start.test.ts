@@ -34,8 +34,8 @@ async function start(options: Parameters<typeof startMeshProcess>[0]): Promise<M
 
 const fast = { ORDERMESH_CARRIER_DISPATCH_MS: "50", ORDERMESH_CARRIER_DELIVER_MS: "50" };
 
-async function place(edgeUrl: string, sku: string): Promise<string> {
-  const answer = await fetch(`${edgeUrl}/v1/orders`, {
+async function place(mesh: MeshProcess, sku: string): Promise<string> {
+  const answer = await mesh.fetch("/v1/orders", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ customerId: "ada", currency: "EUR", paymentToken: "tok_success", items: [{ sku, quantity: "1" }] }),
@@ -45,8 +45,8 @@ async function place(edgeUrl: string, sku: string): Promise<string> {
   return order.orderId;
 }
 
-async function stateOf(edgeUrl: string, orderId: string): Promise<string> {
-  const answer = await fetch(`${edgeUrl}/v1/orders/${orderId}`);
+async function stateOf(mesh: MeshProcess, orderId: string): Promise<string> {
+  const answer = await mesh.fetch(`/v1/orders/${orderId}`);
   return ((await answer.json()) as { state: string }).state;
 }
 
@@ -63,14 +63,14 @@ test("Ctrl-C ends it with exit code 0 and leaves nothing running; the next start
   const folder = await dataFolder();
   const env = { ORDERMESH_DATA_DIR: folder, ...fast };
   const first = await start({ env });
-  const orderId = await place(first.edgeUrl, "MUG-BLUE");
+  const orderId = await place(first, "MUG-BLUE");
   expect((await processesOn(folder)).length).toBeGreaterThan(0);
   // Twice, as npm does: the terminal sends it to the whole group, and npm passes its own on.
   first.child.kill("SIGINT");
   expect(await first.end("SIGINT")).toBe(0);
   expect(await processesOn(folder)).toEqual([]);
   const second = await start({ env });
-  await eventually(async () => expect(await stateOf(second.edgeUrl, orderId)).toBe("ORDER_STATE_DELIVERED"), {
+  await eventually(async () => expect(await stateOf(second, orderId)).toBe("ORDER_STATE_DELIVERED"), {
     timeoutMs: 20_000,
   });
   expect(await second.end("SIGTERM")).toBe(0);
@@ -80,12 +80,12 @@ test("after a kill -9 its servers end by themselves, and the next start goes on 
   const folder = await dataFolder();
   const env = { ORDERMESH_DATA_DIR: folder, ...fast };
   const first = await start({ env });
-  const orderIds = await Promise.all(Array.from({ length: 20 }, () => place(first.edgeUrl, "MUG-BLUE")));
+  const orderIds = await Promise.all(Array.from({ length: 20 }, () => place(first, "MUG-BLUE")));
   await first.end("SIGKILL");
   await until(async () => (await processesOn(folder)).length === 0);
   const second = await start({ env });
   for (const orderId of orderIds) {
-    await eventually(async () => expect(await stateOf(second.edgeUrl, orderId)).toBe("ORDER_STATE_DELIVERED"), {
+    await eventually(async () => expect(await stateOf(second, orderId)).toBe("ORDER_STATE_DELIVERED"), {
       timeoutMs: 25_000,
     });
   }

@@ -15,7 +15,7 @@ async function place(mesh: MeshProcess): Promise<Response | undefined> {
   const body = JSON.stringify({ customerId: "ada", currency: "EUR", paymentToken: "tok_success", items });
   const headers = { "content-type": "application/json", "idempotency-key": "the-one-order" };
   // A process that dies answers nothing.
-  return fetch(`${mesh.edgeUrl}/v1/orders`, { method: "POST", headers, body }).catch(() => undefined);
+  return mesh.fetch("/v1/orders", { method: "POST", headers, body }).catch(() => undefined);
 }
 
 test.each([
@@ -42,7 +42,7 @@ test.each([
       if (!answer) throw new Error("the process that was started again does not answer");
       const { orderId } = (await answer.json()) as { orderId: string };
       await eventually(async () => {
-        const order = (await (await fetch(`${alive.edgeUrl}/v1/orders/${orderId}`)).json()) as { state: string };
+        const order = (await (await alive.fetch(`/v1/orders/${orderId}`)).json()) as { state: string };
         expect(order.state).toBe("ORDER_STATE_DELIVERED");
       });
       expect((await books.query("select from orders.orders")).rowCount).toBe(1);

@@ -24,7 +24,8 @@ export function startDyingMesh(
 /** Asks the mesh by REST; throws with what it says where it refuses. */
 export async function ask<Answer>(mesh: MeshProcess | undefined, path: string, body?: object): Promise<Answer> {
   const headers = { "content-type": "application/json" };
-  const answer = await fetch(`${mesh?.edgeUrl}${path}`, body ? { method: "POST", body: JSON.stringify(body), headers } : {});
+  if (!mesh) throw new Error("no mesh is running");
+  const answer = await mesh.fetch(path, body ? { method: "POST", body: JSON.stringify(body), headers } : {});
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${path} is answered with ${answer.status}: ${text}`);
   return JSON.parse(text) as Answer;

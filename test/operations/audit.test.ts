@@ -263,7 +263,7 @@ describe("an error in the books", () => {
   test("is told once as an event, is in GET /v1/audit and a metric, and its end is told too", async () => {
     await bench.sql("update inventory.stock set on_hand = on_hand + 1 where sku = 'MUG'");
     const { violationId } = await found("stock.on_hand", "MUG");
-    const report = (await (await fetch(`${bench.mesh.edgeUrl}/v1/audit`)).json()) as {
+    const report = (await (await bench.mesh.fetch("/v1/audit")).json()) as {
       state: string;
       violations: { check: string; key: string; figures: Record<string, string> }[];
     };

@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 async function get(path: string): Promise<Record<string, unknown>> {
-  const answer = await fetch(`${mesh.edgeUrl}${path}`);
+  const answer = await mesh.fetch(path);
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   return (await answer.json()) as Record<string, unknown>;
 }

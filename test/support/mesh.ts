@@ -7,6 +7,8 @@ import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_
 import { OrderState, type Order } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { OrdersService, type PlaceOrderRequestSchema } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { createLogger } from "#runtime/log.ts";
+import { bearer } from "../../tools/bearer.ts";
+import { clientTokens, fetchWith, throwAwaySecrets } from "../../tools/operator.ts";
 import { startMesh, type Mesh } from "../../services/mesh.ts";
 import { createTestDatabase } from "./database.ts";
 import { testNats, type TestNats } from "./nats.ts";
@@ -19,7 +21,12 @@ export interface TestMesh extends Mesh {
   edgeUrl: string;
   natsUrl: string;
   databaseUrl: string;
+  /** An operator's, who may ask for every customer. */
+  token(): Promise<string>;
+  /** Shows the operator's token. */
   client<Desc extends DescService>(service: Desc): Client<Desc>;
+  /** The same, for paths of the edge. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
   orders: Client<typeof OrdersService>;
   inventory: Client<typeof InventoryService>;
   /** Creates a product of one variant and waits until its stock is booked. */
@@ -36,6 +43,7 @@ export async function testMesh(env: Record<string, string> = {}, given?: TestNat
     env: {
       DATABASE_URL: database.url,
       NATS_URL: nats.url,
+      ...throwAwaySecrets,
       ORDERMESH_EDGE_PORT: "0",
       ORDERMESH_RPC_PORT: "0",
       ORDERMESH_SEED: "none",
@@ -51,7 +59,9 @@ export async function testMesh(env: Record<string, string> = {}, given?: TestNat
     onProgress: () => {},
   });
   const rpcUrl = `http://127.0.0.1:${mesh.rpcPort}`;
-  const transport = createConnectTransport({ baseUrl: rpcUrl, httpVersion: "2" });
+  const edgeUrl = `http://127.0.0.1:${mesh.edgePort}`;
+  const token = clientTokens({ rpcUrl });
+  const transport = createConnectTransport({ baseUrl: rpcUrl, httpVersion: "2", interceptors: [bearer(token)] });
   const client = <Desc extends DescService>(service: Desc): Client<Desc> => createClient(service, transport);
   const orders = client(OrdersService);
   const inventory = client(InventoryService);
@@ -60,7 +70,9 @@ export async function testMesh(env: Record<string, string> = {}, given?: TestNat
   return {
     ...mesh,
     rpcUrl,
-    edgeUrl: `http://127.0.0.1:${mesh.edgePort}`,
+    edgeUrl,
+    token,
+    fetch: fetchWith(edgeUrl, token),
     natsUrl: nats.url,
     databaseUrl: database.url,
     client,

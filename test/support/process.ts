@@ -1,12 +1,17 @@
 // The mesh as a person starts it: a process of its own.
 import { spawn, type ChildProcess } from "node:child_process";
 import { compileCache, root, startArgs } from "../../tools/command.ts";
+import { clientTokens, fetchWith, throwAwaySecrets } from "../../tools/operator.ts";
 import { until } from "./until.ts";
 
 export interface MeshProcess {
   child: ChildProcess;
   edgeUrl: string;
   rpcUrl: string;
+  /** Of an operator. */
+  token(): Promise<string>;
+  /** Asks the edge with the operator's token. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
   output(): string;
   /** Sends a signal and answers the exit code; null where the signal killed it. */
   end(signal: NodeJS.Signals): Promise<number | null>;
@@ -31,7 +36,14 @@ const withoutServers = (): NodeJS.ProcessEnv => {
 function spawnMesh({ env, args = [] }: { env: Record<string, string>; args?: string[] }): Spawned {
   const child = spawn(process.execPath, [...startArgs, ...args], {
     cwd: root,
-    env: { ...withoutServers(), NODE_COMPILE_CACHE: compileCache, ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0", ...env },
+    env: {
+      ...withoutServers(),
+      NODE_COMPILE_CACHE: compileCache,
+      ...throwAwaySecrets,
+      ORDERMESH_EDGE_PORT: "0",
+      ORDERMESH_RPC_PORT: "0",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
@@ -49,9 +61,13 @@ export async function startMeshProcess(options: { env: Record<string, string>; a
   await until(() => output().includes("is ready") || child.exitCode !== null || child.signalCode !== null, { timeoutMs: 60_000 });
   if (!output().includes("is ready")) throw new Error(`the mesh did not start:\n${output()}`);
   const address = (name: string): string => new RegExp(`${name} +(http://\\S+)`).exec(output())?.[1] ?? "";
+  const edgeUrl = address("REST");
+  const token = clientTokens({ edgeUrl });
   return {
     child,
-    edgeUrl: address("REST"),
+    token,
+    fetch: fetchWith(edgeUrl, token),
+    edgeUrl,
     rpcUrl: address("RPC"),
     output,
     end: async (signal) => {

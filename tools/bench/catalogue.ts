@@ -1,9 +1,9 @@
 // What the benchmark's orders are for.
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import { operatorTransport } from "../operator.ts";
 
 const variantsPerProduct = 10;
 const stockedMsMax = 30_000;
@@ -13,9 +13,8 @@ export const benchSkus: readonly string[] = Array.from({ length: 100 }, (_, inde
 
 /** Makes the products, and waits until their stock is there. */
 export async function stockCatalogue(rpcUrl: string, inventoryUrl = rpcUrl): Promise<void> {
-  const transportTo = (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2" });
-  const catalog = createClient(CatalogService, transportTo(rpcUrl));
-  const inventory = createClient(InventoryService, transportTo(inventoryUrl));
+  const catalog = createClient(CatalogService, operatorTransport(rpcUrl));
+  const inventory = createClient(InventoryService, operatorTransport(inventoryUrl, rpcUrl));
   const prices = [{ currencyCode: "EUR", minorUnits: 500n }];
   for (let start = 0; start < benchSkus.length; start += variantsPerProduct) {
     const skus = benchSkus.slice(start, start + variantsPerProduct);

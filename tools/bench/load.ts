@@ -12,6 +12,8 @@ export interface LoadOptions {
   /** Of the RPC ports, or of the edge for REST; callers are spread over them. */
   urls: readonly string[];
   protocol: Protocol;
+  /** Of whom tokens are asked: an RPC port, or the edge for REST. The first of the above where it is not given. */
+  identityUrl?: string;
   pace: Pace;
   /** Before the measurement, so that connections are open and code is compiled. */
   warmUpSeconds?: number;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { resolveBacking, type Backing } from "#runtime/backing/resolve.ts";
 import { startArgs } from "../command.ts";
+import { throwAwaySecrets } from "../operator.ts";
 
 export interface BenchServers {
   backing: Backing;
@@ -99,7 +100,15 @@ export async function startMeshOn(
   const startedMs = performance.now();
   const ports = { ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0" };
   const child = spawn(process.execPath, [...nodeArgs, ...startArgs, ...args], {
-    env: { ...process.env, ...ports, ORDERMESH_LOG_LEVEL: "silent", DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ...env },
+    env: {
+      ...process.env,
+      ...throwAwaySecrets,
+      ...ports,
+      ORDERMESH_LOG_LEVEL: "silent",
+      DATABASE_URL: databaseUrl,
+      NATS_URL: natsUrl,
+      ...env,
+    },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const end = async (signal: NodeJS.Signals): Promise<void> => {

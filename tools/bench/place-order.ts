@@ -1,8 +1,10 @@
 // One order placed by each protocol, and why it was not.
 import { Agent, request } from "node:http";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
+import { bearer } from "../bearer.ts";
+import { clientTokens } from "../operator.ts";
 import type { LoadOptions } from "./load.ts";
 
 export interface Basket {
@@ -18,17 +20,19 @@ const socketsMax = 1_024;
 const order = { currency: "EUR", paymentToken: "tok_success" };
 
 /** Some connections to each address, or one pool of them for HTTP/1.1. */
-export function createPlacers({ urls, protocol }: Pick<LoadOptions, "urls" | "protocol">): Place[] {
-  if (protocol === "REST") return urls.map(placeByRest);
+export function createPlacers(options: Pick<LoadOptions, "urls" | "identityUrl" | "protocol">): Place[] {
+  const { urls, protocol, identityUrl = urls[0] ?? "" } = options;
+  if (protocol === "REST") return urls.map((url) => placeByRest(url, clientTokens({ edgeUrl: identityUrl })));
   const perUrl = Math.ceil(connections / urls.length);
-  return Array.from({ length: perUrl }, () => urls.map((baseUrl) => placeByRpc(baseUrl, protocol))).flat();
+  const interceptors = [bearer(clientTokens({ rpcUrl: identityUrl }))];
+  return Array.from({ length: perUrl }, () => urls.map((baseUrl) => placeByRpc({ baseUrl, interceptors }, protocol))).flat();
 }
 
-function placeByRpc(baseUrl: string, protocol: "Connect" | "gRPC"): Place {
+function placeByRpc(shared: { baseUrl: string; interceptors: Interceptor[] }, protocol: "Connect" | "gRPC"): Place {
   const transport =
     protocol === "gRPC"
-      ? createGrpcTransport({ baseUrl, useBinaryFormat: true })
-      : createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: true });
+      ? createGrpcTransport({ ...shared, useBinaryFormat: true })
+      : createConnectTransport({ ...shared, httpVersion: "2", useBinaryFormat: true });
   const client = createClient(OrdersService, transport);
   return async (basket) => {
     const { order: placed } = await client.placeOrder({ ...order, ...basket });
@@ -38,13 +42,14 @@ function placeByRpc(baseUrl: string, protocol: "Connect" | "gRPC"): Place {
 
 class NotAccepted extends Error {}
 
-function placeByRest(url: string): Place {
+function placeByRest(url: string, token: () => Promise<string>): Place {
   const agent = new Agent({ keepAlive: true, maxSockets: socketsMax });
   const target = new URL("/v1/orders", url);
-  return ({ customerId, items }) => {
+  return async ({ customerId, items }) => {
     const lines = items.map(({ sku, quantity }) => ({ sku, quantity: String(quantity) }));
     const body = JSON.stringify({ ...order, customerId, items: lines });
-    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+    const authorization = `Bearer ${await token()}`;
+    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body), authorization };
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const call = request(target, { method: "POST", agent, headers }, (answer) => {
       let text = "";

@@ -1,5 +1,6 @@
 // A command as a client sends it that wants to know: repeated under the same key until somebody answers yes or no.
 import { setTimeout as sleep } from "node:timers/promises";
+import { clientTokens, fetchWith } from "../operator.ts";
 
 export type Outcome =
   | { kind: "accepted"; body: Record<string, unknown> }
@@ -27,10 +28,11 @@ const tryAgain = new Set([408, 425, 429, 499]);
 
 export function createSender(url: string, signal: AbortSignal): Sender {
   let withoutAnswer = 0;
+  const asOperator = fetchWith(url, clientTokens({ edgeUrl: url }));
 
   const attempt = async ({ path, body, key }: Command): Promise<Exclude<Outcome, { kind: "unknown" }> | undefined> => {
     try {
-      const answer = await fetch(`${url}${path}`, {
+      const answer = await asOperator(path, {
         method: "POST",
         headers: { "content-type": "application/json", ...(key === undefined ? {} : { "idempotency-key": key }) },
         body: JSON.stringify(body),

@@ -8,7 +8,9 @@ import type { MethodAccess } from "./method-access.ts";
 /** True where the contract opens the method to the caller. */
 export function mayCall(access: MethodAccess, caller: Caller | undefined): boolean {
   if (access.isPublic) return true;
-  return caller !== undefined && caller.roles.some((role) => access.roles.has(role)) && missingScopes(access, caller).length === 0;
+  return (
+    caller !== undefined && caller.roles.some((role) => access.roles.has(role)) && missingScopes(access, caller).length === 0
+  );
 }
 
 /**

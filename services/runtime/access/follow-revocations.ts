@@ -47,7 +47,11 @@ export function followRevocations({ bus, revoked, log }: { bus: Bus; revoked: Re
 }
 
 /** Ends when the consumer does: its stream was deleted, or the server forgot it. */
-async function follow(bus: Bus, revoked: Revoked, { onCaughtUp, signal }: { onCaughtUp: () => void; signal: AbortSignal }): Promise<void> {
+async function follow(
+  bus: Bus,
+  revoked: Revoked,
+  { onCaughtUp, signal }: { onCaughtUp: () => void; signal: AbortSignal },
+): Promise<void> {
   const consumer = await bus.js.consumers.get(eventStream, {
     filter_subjects: [`p.*.${TokenRevokedSchema.typeName}.>`],
     deliver_policy: DeliverPolicy.StartTime,

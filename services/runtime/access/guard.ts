@@ -31,7 +31,9 @@ const keysTimeoutMs = 3_000;
 
 export function createGuard({ issuer, transportToKeys, bus, clock, log }: GuardOptions): Guard {
   const revoked = createRevoked(clock);
-  const keys = createKeys(async () => (await createClient(KeysService, transportToKeys()).listKeys({}, { timeoutMs: keysTimeoutMs })).keys);
+  const keys = createKeys(
+    async () => (await createClient(KeysService, transportToKeys()).listKeys({}, { timeoutMs: keysTimeoutMs })).keys,
+  );
   let following: ReturnType<typeof followRevocations> | undefined;
   return {
     verify: createVerifier({ issuer, keys, revoked, clock }),

@@ -138,7 +138,9 @@ test("what is revoked is forgotten when its tokens have ended by themselves", ()
 describe("keys", () => {
   test("are asked for once, whatever comes at the same time, and a new one is found when a token names it", async () => {
     const { verify, asked, published } = verifierOf();
-    const tokens = await Promise.all(Array.from({ length: 20 }, (_, index) => signToken(key, { claims: { jti: `tok_${index}` } })));
+    const tokens = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => signToken(key, { claims: { jti: `tok_${index}` } })),
+    );
     await Promise.all(tokens.map((token) => verify(token)));
     expect(asked.times).toBe(1);
     const next = await testKey("key_2");

@@ -39,7 +39,13 @@ export function createVerifier({ issuer, keys, revoked, clock }: VerifierOptions
       if (!key) throw new errors.JWKSNoMatchingKey();
       return key;
     };
-    const rules = { issuer, audience: tokenAudience, typ: tokenType, algorithms: [tokenAlgorithm], requiredClaims: ["exp", "iat", "jti"] };
+    const rules = {
+      issuer,
+      audience: tokenAudience,
+      typ: tokenType,
+      algorithms: [tokenAlgorithm],
+      requiredClaims: ["exp", "iat", "jti"],
+    };
     const time = { clockTolerance: clockToleranceSeconds, currentDate: clock.now(), maxTokenAge: tokenSecondsMax };
     const { payload } = await jwtVerify(token, keyOf, { ...rules, ...time }).catch((error: unknown) => {
       throw isAway ?? (error instanceof errors.JWTExpired ? expired() : invalid());
@@ -66,7 +72,8 @@ function callerOf(payload: JWTPayload, token: string): Caller | undefined {
   const claims: Partial<Record<keyof TokenClaims, unknown>> & JWTPayload = payload;
   const { sub, client_id: clientId, jti, sid, tenant, roles, scope, rate_limit: rateLimit, exp } = claims;
   if (typeof sub !== "string" || typeof clientId !== "string" || typeof jti !== "string") return undefined;
-  if (typeof tenant !== "string" || typeof scope !== "string" || typeof exp !== "number" || !Array.isArray(roles)) return undefined;
+  if (typeof tenant !== "string" || typeof scope !== "string" || typeof exp !== "number" || !Array.isArray(roles))
+    return undefined;
   const known = knownRoles.filter((role) => roles.includes(role));
   // Only a service acts for no shop.
   if (known.length === 0 || (tenant === "" && !known.includes("service"))) return undefined;

@@ -7,15 +7,13 @@ import type { Logger } from "#runtime/log.ts";
 import { childTraceparent, requestContext, runInContext, type RequestContext } from "#runtime/request-context.ts";
 import { identify } from "./identify.ts";
 import { logRefusedCall } from "./log-calls.ts";
+import { peerKey } from "./peer.ts";
 import { endedBy, inContext } from "./streams.ts";
 
 /** How long a unary call may take where the caller does not say. Milliseconds. */
 export const unaryTimeoutMs = 10_000;
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
-
-/** Who is at the other end of the connection: an IP address, or "process" for a co-located service. */
-export const peerKey = createContextKey("process", { description: "peer of the call" });
 
 const callKey = createContextKey<RequestContext | undefined>(undefined, { description: "context of the call" });
 

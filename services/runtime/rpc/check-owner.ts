@@ -13,7 +13,9 @@ export const checkOwner: Interceptor = (next) => async (request) => {
     keepToOwner(access, caller, message);
     return message;
   };
-  return request.stream ? next({ ...request, message: each(request.message, keep) }) : next({ ...request, message: keep(request.message) });
+  return request.stream
+    ? next({ ...request, message: each(request.message, keep) })
+    : next({ ...request, message: keep(request.message) });
 };
 
 async function* each<Message>(messages: AsyncIterable<Message>, change: (message: Message) => Message): AsyncGenerator<Message> {

@@ -1,7 +1,7 @@
 // Tells the process how many callers wait for it. Calls of co-located services are part of a call that is counted already.
 import type { Interceptor } from "@connectrpc/connect";
 import type { Foreground } from "#runtime/foreground.ts";
-import { peerKey } from "./call-context.ts";
+import { peerKey } from "./peer.ts";
 
 /** Counts unary calls from outside while they last; a stream is open for as long as somebody watches. */
 export function countCalls(foreground: Foreground): Interceptor {

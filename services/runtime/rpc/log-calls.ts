@@ -3,7 +3,7 @@ import { Code, ConnectError, type HandlerContext, type Interceptor } from "@conn
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { reasonOf } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
-import { peerKey } from "./call-context.ts";
+import { peerKey } from "./peer.ts";
 
 /** The log's name of a method: ordermesh.catalog.v1.CatalogService/GetProduct. */
 export function methodName(request: { service: { typeName: string }; method: { name: string } }): string {

@@ -8,7 +8,7 @@ import { Health, HealthCheckResponse_ServingStatus as Status } from "#gen/grpc/h
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
-import { bearer } from "../../../test/support/bearer.ts";
+import { bearer } from "../../../tools/bearer.ts";
 import { serveTest, testAdmission } from "./testing.fixture.ts";
 
 /** Whatever is shown is good. */
@@ -57,7 +57,8 @@ const refusalOf = (call: Promise<unknown>): Promise<ConnectError> =>
   );
 
 const transports: Record<string, (baseUrl: string) => Transport> = {
-  "Connect JSON over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false, interceptors }),
+  "Connect JSON over HTTP/1.1": (baseUrl) =>
+    createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false, interceptors }),
   "Connect binary over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", interceptors }),
   "Connect GET": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true, interceptors }),
   "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl, interceptors }),

@@ -8,7 +8,7 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { currentRequest } from "#runtime/request-context.ts";
-import { bearer } from "../../../test/support/bearer.ts";
+import { bearer } from "../../../tools/bearer.ts";
 import { catalogRoutes, recordingLog, serveTest, type TestServer } from "./testing.fixture.ts";
 
 /** Whatever is shown is good. */
@@ -47,8 +47,10 @@ const refusalOf = (call: Promise<unknown>): Promise<ConnectError> =>
   );
 
 const transports: Record<string, () => Transport> = {
-  "Connect JSON over HTTP/1.1": () => createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", useBinaryFormat: false, interceptors }),
-  "Connect JSON over HTTP/2": () => createConnectTransport({ baseUrl: server.url, httpVersion: "2", useBinaryFormat: false, interceptors }),
+  "Connect JSON over HTTP/1.1": () =>
+    createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", useBinaryFormat: false, interceptors }),
+  "Connect JSON over HTTP/2": () =>
+    createConnectTransport({ baseUrl: server.url, httpVersion: "2", useBinaryFormat: false, interceptors }),
   "Connect binary over HTTP/1.1": () => createConnectTransport({ baseUrl: server.url, httpVersion: "1.1", interceptors }),
   "Connect binary over HTTP/2": () => createConnectTransport({ baseUrl: server.url, httpVersion: "2", interceptors }),
   "gRPC over HTTP/2": () => createGrpcTransport({ baseUrl: server.url, interceptors }),

@@ -8,7 +8,7 @@ import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuse } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
 import { admitByPath } from "./admit-calls.ts";
-import { peerKey } from "./call-context.ts";
+import { peerKey } from "./peer.ts";
 import { createDrain } from "./drain.ts";
 import { splitByFirstBytes } from "./first-bytes.ts";
 import type { HttpHandler } from "./http-handler.ts";

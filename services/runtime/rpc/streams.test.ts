@@ -7,7 +7,7 @@ import { BadRequestSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { requestContext } from "#runtime/request-context.ts";
-import { bearer } from "../../../test/support/bearer.ts";
+import { bearer } from "../../../tools/bearer.ts";
 import { recordingLog, serveTest, testOptions, type TestServer } from "./testing.fixture.ts";
 import type { ConnectRouter } from "@connectrpc/connect";
 

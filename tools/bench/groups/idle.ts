@@ -1,6 +1,5 @@
 // How long an order takes until its caller sees it ready while nothing else happens, beside the least that these servers allow.
 import { createClient, type Client } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { benchSkus, stockCatalogue } from "../catalogue.ts";
@@ -8,6 +7,7 @@ import { newSeries } from "../figures.ts";
 import type { Group, GroupOptions } from "../group.ts";
 import { openLimit } from "../limit.ts";
 import { percentile, startBenchMesh } from "../mesh.ts";
+import { operatorTransport } from "../../operator.ts";
 import { unhurried } from "../settings.ts";
 
 /** From placed to ready: orders, inventory or fraud, orders, payments, orders. */
@@ -47,7 +47,7 @@ export const idle: Group = {
   run: async ({ repeats, say }: GroupOptions) => {
     const mesh = await startBenchMesh(unhurried);
     const limit = await openLimit(mesh.backing);
-    const orders = createClient(OrdersService, createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" }));
+    const orders = createClient(OrdersService, operatorTransport(mesh.rpcUrl));
     const limitName = `${commitsOnTheWay} bare commits, ${commitsOnTheWay - 1} events`;
     const answered = newSeries({ name: "idle", variant: "asked → answered", unit: "ms" });
     const ready = newSeries({ name: "idle", variant: "asked → seen to be ready", unit: "ms", limitName });

@@ -17,7 +17,7 @@ const perSecondMeanwhile = 5;
 /** Orders a second, and the processor time of all processes of the mesh for each, in milliseconds; under so many times full load. */
 async function measureCost(apart: Apart, backlog: Backlog, { seconds, loads }: { seconds: number; loads: number }) {
   const pace = { kind: "closed", callers: callers * loads } as const;
-  const options = { urls: apart.ordersUrls, protocol: "Connect", pace, skus: benchSkus } as const;
+  const options = { urls: apart.ordersUrls, identityUrl: apart.restUrl, protocol: "Connect", pace, skus: benchSkus } as const;
   const watch = { underWay: backlog.pending, underWayMax: underWayMax * loads };
   await runWatchedLoad({ ...options, seconds: warmUpSeconds }, watch);
   await backlog.settle();
