@@ -2,6 +2,8 @@
 //   npm run demo -- --orders 200 --rate 20 --url http://127.0.0.1:8080
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { demoOperatorSecret } from "../services/identity/seed.ts";
+import { clientTokens, fetchWith } from "./operator.ts";
 import { placeAndFollow, type Outcome } from "./demo/place.ts";
 import { report } from "./demo/report.ts";
 import { planOrder, type Article } from "./demo/traffic.ts";
@@ -10,6 +12,7 @@ interface Settings {
   orders: number;
   perSecond: number;
   url: string;
+  operatorSecret: string;
 }
 
 /** Orders that are followed at once; beyond it placing waits, so that the demonstration does not pile up. */
@@ -21,12 +24,13 @@ function readSettings(): Settings {
       orders: { type: "string", default: "200" },
       rate: { type: "string", default: "20" },
       url: { type: "string", default: `http://127.0.0.1:${process.env["ORDERMESH_EDGE_PORT"] ?? "8080"}` },
+      "operator-secret": { type: "string", default: demoOperatorSecret },
     },
   });
   const [orders, perSecond] = [Number(values.orders), Number(values.rate)];
   const fits = Number.isInteger(orders) && orders >= 1 && orders <= 1_000_000 && perSecond > 0 && perSecond <= 10_000;
   if (!fits) throw new Error("--orders takes 1 to 1000000, --rate takes orders per second up to 10000.");
-  return { orders, perSecond, url: values.url };
+  return { orders, perSecond, url: values.url, operatorSecret: values["operator-secret"] };
 }
 
 async function readArticles(url: string): Promise<Article[]> {
@@ -52,6 +56,8 @@ function showProgress(outcomes: readonly Outcome[], placed: number, settings: Se
 
 async function run(settings: Settings): Promise<Outcome[]> {
   const articles = await readArticles(settings.url);
+  const { url: edgeUrl, operatorSecret: clientSecret } = settings;
+  const shop = fetchWith(edgeUrl, clientTokens({ edgeUrl, clientSecret }));
   const outcomes: Outcome[] = [];
   const following = new Set<Promise<void>>();
   let placed = 0;
@@ -62,7 +68,7 @@ async function run(settings: Settings): Promise<Outcome[]> {
     if (waitMs > 1) await sleep(waitMs);
     if (following.size >= followedMax) await Promise.race(following);
     placed += 1;
-    const one = placeAndFollow(settings.url, planOrder(index, articles)).then((outcome) => {
+    const one = placeAndFollow(shop, planOrder(index, articles)).then((outcome) => {
       outcomes.push(outcome);
       following.delete(one);
     });

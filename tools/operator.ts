@@ -4,8 +4,9 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { bearer } from "./bearer.ts";
 
-/** For a mesh that is started to be tested or measured, and ends with it. */
-export const throwAwaySecrets = {
+/** Settings for the processes of a mesh that is started to be tested or measured, and ends with it. */
+export const throwAwayIdentity = {
+  ORDERMESH_ISSUER: "http://issuer.test",
   ORDERMESH_SECRET: "a-secret-of-a-mesh-that-is-thrown-away",
   ORDERMESH_OPERATOR_SECRET: "an-operator-of-a-mesh-that-is-thrown-away",
 } as const;
@@ -23,7 +24,7 @@ export interface TokenSource {
 
 /** Gives a token of the client; asks for one at the first call and when the last comes to its end. */
 export function clientTokens({ rpcUrl, edgeUrl = "", ...client }: TokenSource): () => Promise<string> {
-  const { clientId = "operator", clientSecret = throwAwaySecrets.ORDERMESH_OPERATOR_SECRET } = client;
+  const { clientId = "operator", clientSecret = throwAwayIdentity.ORDERMESH_OPERATOR_SECRET } = client;
   const url = rpcUrl === undefined ? `${edgeUrl}/v1/tokens:issue` : `${rpcUrl}/${IdentityService.typeName}/IssueToken`;
   const request = { grantType: "client_credentials", clientId, clientSecret };
   let token: Promise<string> | undefined;

@@ -6,7 +6,7 @@ import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.
 import type { TokenOptions } from "#runtime/access/access.fixture.ts";
 import { roles } from "#runtime/access/claims.ts";
 import { newId } from "#runtime/ids.ts";
-import { throwAwaySecrets } from "../../tools/operator.ts";
+import { throwAwayIdentity } from "../../tools/operator.ts";
 import { testMesh, type TestMesh } from "../support/mesh.ts";
 import { until } from "../support/until.ts";
 import { openForge, type Forge } from "./forge.ts";
@@ -27,7 +27,7 @@ beforeAll(async () => {
   };
   const identity = createClient(IdentityService, createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" }));
   const token = await forge.sign({ claims: { jti: revokedId } });
-  const clientSecret = throwAwaySecrets.ORDERMESH_OPERATOR_SECRET;
+  const clientSecret = throwAwayIdentity.ORDERMESH_OPERATOR_SECRET;
   await identity.revokeToken({ token, clientId: "operator", clientSecret });
 });
 
@@ -186,7 +186,7 @@ test("a token is refused everywhere within a second of being revoked", async () 
   const connect = transports["Connect"] as Transport;
   expect((await callRpc(connect, list, token)).code).toBe("ok");
   const identity = createClient(IdentityService, connect);
-  await identity.revokeToken({ token, clientId: "operator", clientSecret: throwAwaySecrets.ORDERMESH_OPERATOR_SECRET });
+  await identity.revokeToken({ token, clientId: "operator", clientSecret: throwAwayIdentity.ORDERMESH_OPERATOR_SECRET });
   const startedMs = performance.now();
   await until(async () => (await callRpc(connect, list, token)).reason === "TOKEN_REVOKED");
   console.log(`refused ${(performance.now() - startedMs).toFixed(0)} ms after it was revoked`);

@@ -5,7 +5,7 @@ import { signToken, testKey, type TokenOptions } from "#runtime/access/access.fi
 import { tokenAlgorithm } from "#runtime/access/claims.ts";
 import { keyFor } from "#runtime/access/settings.ts";
 import { openSealedKey } from "../../services/identity/store/sealed-key.ts";
-import { throwAwaySecrets } from "../../tools/operator.ts";
+import { throwAwayIdentity } from "../../tools/operator.ts";
 import type { TestMesh } from "../support/mesh.ts";
 
 export interface Forge {
@@ -41,7 +41,7 @@ async function readSigningKey(databaseUrl: string): Promise<{ keyId: string; pkc
        order by sign_time desc limit 1`,
     );
     const [row] = rows;
-    const key = row && openSealedKey(keyFor("signing keys", throwAwaySecrets), row.keyId, row.sealed);
+    const key = row && openSealedKey(keyFor("signing keys", throwAwayIdentity), row.keyId, row.sealed);
     if (!key) throw new Error("identity has no key that can be opened");
     return { keyId: row.keyId, pkcs8: key.export({ format: "pem", type: "pkcs8" }) as string };
   } finally {

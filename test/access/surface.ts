@@ -22,6 +22,8 @@ export interface Rpc {
 
 export interface RestRoute extends Rpc {
   httpMethod: string;
+  /** As the contract has it. */
+  template: string;
   /** With some text for each variable. */
   path: string;
 }
@@ -41,9 +43,13 @@ export const restRoutes: readonly RestRoute[] = rpcs.flatMap((rpc) =>
     : [],
 );
 
-function targetOf({ pattern }: HttpRule): { httpMethod: string; path: string } {
+function targetOf({ pattern }: HttpRule): Pick<RestRoute, "httpMethod" | "template" | "path"> {
   if (typeof pattern.value !== "string") throw new Error("a rule with a custom pattern is not known here");
-  return { httpMethod: pattern.case.toUpperCase(), path: pattern.value.replaceAll(/\{[^}]+\}/g, "some") };
+  return {
+    httpMethod: pattern.case.toUpperCase(),
+    template: pattern.value,
+    path: pattern.value.replaceAll(/\{[^}]+\}/g, "some"),
+  };
 }
 
 export interface Answer {

@@ -18,6 +18,7 @@ import { childTraceparent } from "#runtime/request-context.ts";
 import { cancelDue, dueWork, planDue, type DueWork } from "#runtime/schedule/due-work.ts";
 import type { ServiceDefinition, ServiceRuntime } from "#runtime/service.ts";
 import { createTestDatabase } from "../support/database.ts";
+import { sharedIdentity } from "../support/identity.ts";
 import { testNats, type TestNats } from "../support/nats.ts";
 
 export interface ProbeTables {
@@ -129,7 +130,7 @@ async function startProbe(options: {
     connectionsMax: 8,
     tenant,
     log: createLogger({ level: process.env["PROBE_LOG"] ?? "silent" }),
-    env: {},
+    env: sharedIdentity(),
   });
   if (!runtime) throw new Error("the probe was not created");
   const { db, transaction } = runtime;

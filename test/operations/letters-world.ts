@@ -9,6 +9,8 @@ import type { ServiceDefinition, ServiceRuntime } from "#runtime/service.ts";
 import { operations } from "../../services/operations/main.ts";
 import type { OperationsTables } from "../../services/operations/store/tables.ts";
 import { probeWorld, tenant, type Probe, type ProbeWorld } from "../delivery/probe.ts";
+import { asOperator } from "../support/as-operator.ts";
+import { sharedIdentity } from "../support/identity.ts";
 import { testNats, type TestNats } from "../support/nats.ts";
 import { until } from "../support/until.ts";
 
@@ -66,10 +68,14 @@ async function startOperations(options: { world: ProbeWorld; natsUrl: string; pr
     connectionsMax: 8,
     tenant,
     log: createLogger({ level: process.env["PROBE_LOG"] ?? "silent" }),
-    env: { ORDERMESH_PROBE_URL: `http://127.0.0.1:${probe.host.rpcPort}`, ORDERMESH_RECONCILE_MS: "300" },
+    env: { ...sharedIdentity(), ORDERMESH_PROBE_URL: `http://127.0.0.1:${probe.host.rpcPort}`, ORDERMESH_RECONCILE_MS: "300" },
   });
   if (!runtime) throw new Error("operations was not created");
-  return { host, client: createClient(OperationsService, host.transportFor(OperationsService)), db: runtime.db };
+  return {
+    host,
+    client: createClient(OperationsService, asOperator(host.transportFor(OperationsService), { tenant })),
+    db: runtime.db,
+  };
 }
 
 export const by = { actor: "ada", reason: "for a test" } as const;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { resolveBacking, type Backing } from "#runtime/backing/resolve.ts";
 import { startArgs } from "../command.ts";
-import { throwAwaySecrets } from "../operator.ts";
+import { throwAwayIdentity } from "../operator.ts";
 
 export interface BenchServers {
   backing: Backing;
@@ -102,7 +102,7 @@ export async function startMeshOn(
   const child = spawn(process.execPath, [...nodeArgs, ...startArgs, ...args], {
     env: {
       ...process.env,
-      ...throwAwaySecrets,
+      ...throwAwayIdentity,
       ...ports,
       ORDERMESH_LOG_LEVEL: "silent",
       DATABASE_URL: databaseUrl,

@@ -1,6 +1,9 @@
 // Places one order through the public REST API and follows it to its end.
 import type { PlannedOrder } from "./traffic.ts";
 
+/** Asks the shop at a path, as somebody whom it knows. */
+export type Shop = (path: string, init?: RequestInit) => Promise<Response>;
+
 export interface Outcome {
   /** Such as "delivered", "cancelled: OUT_OF_STOCK" or "refused: STOCK_UNAVAILABLE". */
   fate: string;
@@ -15,11 +18,11 @@ interface Step {
 
 const followMsMax = 120_000;
 
-export async function placeAndFollow(url: string, { body }: PlannedOrder): Promise<Outcome> {
+export async function placeAndFollow(shop: Shop, { body }: PlannedOrder): Promise<Outcome> {
   const startedMs = performance.now();
   let answer: Response;
   try {
-    answer = await fetch(`${url}/v1/orders`, {
+    answer = await shop("/v1/orders", {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
@@ -33,14 +36,14 @@ export async function placeAndFollow(url: string, { body }: PlannedOrder): Promi
     const reason = answered.details?.find((detail) => detail.reason)?.reason ?? `HTTP ${answer.status}`;
     return { fate: answer.status >= 500 ? `failed: ${reason}` : `refused: ${reason}` };
   }
-  return { acceptMs, ...(await follow(url, answered.orderId)) };
+  return { acceptMs, ...(await follow(shop, answered.orderId)) };
 }
 
-async function follow(url: string, orderId: string): Promise<Outcome> {
+async function follow(shop: Shop, orderId: string): Promise<Outcome> {
   const times = new Map<string, number>();
   let last: Step["entry"] | undefined;
   try {
-    for await (const { entry } of steps(`${url}/v1/orders/${orderId}:watch`)) {
+    for await (const { entry } of steps(shop, `/v1/orders/${orderId}:watch`)) {
       times.set(entry.state, Date.parse(entry.time));
       last = entry;
     }
@@ -62,8 +65,8 @@ async function follow(url: string, orderId: string): Promise<Outcome> {
   };
 }
 
-async function* steps(url: string): AsyncGenerator<Step> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(followMsMax) });
+async function* steps(shop: Shop, path: string): AsyncGenerator<Step> {
+  const answer = await shop(path, { signal: AbortSignal.timeout(followMsMax) });
   if (!answer.ok || !answer.body) throw new Error(`HTTP ${answer.status}`);
   const decoder = new TextDecoder();
   let rest = "";
