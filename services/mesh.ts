@@ -3,12 +3,16 @@ import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Client } from "@connectrpc/connect";
+import { ConnectError, createClient, type Client } from "@connectrpc/connect";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
+import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
+import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { resolveBacking } from "#runtime/backing/resolve.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
-import { startHost } from "#runtime/host.ts";
+import { reasonOf } from "#runtime/errors.ts";
+import { startHost, type Host } from "#runtime/host.ts";
 import { allowFaults, processClock } from "#runtime/faults.ts";
 import { createLogger, type Logger } from "#runtime/log.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
@@ -17,13 +21,24 @@ import { seedCatalogue, seededSkus } from "./catalog/seed.ts";
 import { catalog } from "./catalog/main.ts";
 import { startEdge } from "./edge/main.ts";
 import { fraud } from "./fraud/main.ts";
+import { identity } from "./identity/main.ts";
+import { demoOperatorSecret, demoSignIn, seedIdentity } from "./identity/seed.ts";
 import { inventory } from "./inventory/main.ts";
 import { operations } from "./operations/main.ts";
 import { orders } from "./orders/main.ts";
 import { payments } from "./payments/main.ts";
 import { shipping } from "./shipping/main.ts";
 
-const definitions = [catalog, inventory, orders, payments, fraud, shipping, operations] as unknown as ServiceDefinition[];
+const definitions = [
+  catalog,
+  inventory,
+  orders,
+  payments,
+  fraud,
+  shipping,
+  operations,
+  identity,
+] as unknown as ServiceDefinition[];
 const names = [...definitions.map((definition) => definition.name), "edge"];
 
 export interface MeshOptions {
@@ -39,6 +54,8 @@ export interface Mesh {
   edgePort: number | undefined;
   rpcPort: number;
   describe: { database: string; nats: string };
+  /** Whether the customer of the demonstration can sign in. */
+  hasDemoCustomer: boolean;
   /** Resolves with its description when a server that was started here has ended. */
   serverEnded: Promise<string>;
   /** Finishes what is in hand and stops everything that was started. */
@@ -46,11 +63,12 @@ export interface Mesh {
 }
 
 /** Brings up the services and what they need. Throws StartupError where a person can do something about it. */
-export async function startMesh({ env, only, log, onProgress }: MeshOptions): Promise<Mesh> {
+export async function startMesh({ env: given, only, log, onProgress }: MeshOptions): Promise<Mesh> {
   const unknown = only.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new StartupError(`--only does not know ${unknown.join(", ")}; choose from ${names.join(", ")}.`);
   const chosen = only.length === 0 ? names : only;
   const here = definitions.filter((definition) => chosen.includes(definition.name));
+  const { env, hasDemoCustomer } = withDemoOperator(given, chosen);
   const host = textSetting(env, "ORDERMESH_HOST", "127.0.0.1");
   const hostSettings = readHostSettings(env);
   const edgePort = numberSetting(env, "ORDERMESH_EDGE_PORT", { fallback: 8080, min: 0, max: 65_535 });
@@ -77,6 +95,7 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
       clock: processClock,
     });
     stops.push(running.close);
+    if (chosen.includes("identity")) await prepareKeys(running);
     const edge = chosen.includes("edge")
       ? await startEdge({
           services: definitions.flatMap((definition) => definition.services),
@@ -89,17 +108,48 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
         })
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));
+    if (hasDemoCustomer) await seedDemoIdentity(running, env);
     if (seed === "demo" && chosen.includes("catalog")) {
       await seedCatalogue(running.clients.client(CatalogService), onProgress);
       if (chosen.includes("inventory")) await untilStocked(running.clients.client(InventoryService));
     }
     const describe = backing?.describe ?? { database: "none", nats: "none" };
     const serverEnded = backing?.ended ?? new Promise<string>(() => {});
-    return { edgePort: edge?.port, rpcPort: running.rpcPort, describe, serverEnded, close };
+    return { edgePort: edge?.port, rpcPort: running.rpcPort, describe, hasDemoCustomer, serverEnded, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/**
+ * The secrets of the demonstration are known to everybody. On servers that we start it is us who have asked for them; on others
+ * somebody must say so.
+ */
+function withDemoOperator(env: Environment, chosen: readonly string[]): { env: Environment; hasDemoCustomer: boolean } {
+  const seed = env["ORDERMESH_SEED"];
+  const isWanted = seed === "demo" || (!seed && !env["DATABASE_URL"]);
+  if (!isWanted || !chosen.includes("identity")) return { env, hasDemoCustomer: false };
+  const secret = textSetting(env, "ORDERMESH_OPERATOR_SECRET", demoOperatorSecret);
+  return { env: { ...env, ORDERMESH_OPERATOR_SECRET: secret }, hasDemoCustomer: true };
+}
+
+/** Nobody is served before there is a key to sign with; a secret that does not fit is told here and not at the first sign-in. */
+async function prepareKeys({ transportFor }: Host): Promise<void> {
+  try {
+    await createClient(KeysService, transportFor(KeysService)).listKeys({});
+  } catch (error) {
+    if (reasonOf(error) === "SETTINGS_UNFIT") throw new StartupError(ConnectError.from(error).rawMessage);
+    throw error;
+  }
+}
+
+function seedDemoIdentity({ transportFor }: Host, env: Environment): Promise<void> {
+  const clients = {
+    identity: createClient(IdentityService, transportFor(IdentityService)),
+    admin: createClient(AdminService, transportFor(AdminService)),
+  };
+  return seedIdentity(clients, env["ORDERMESH_OPERATOR_SECRET"] ?? "");
 }
 
 /** The first stock is an event's work: whoever orders as soon as we say that we are ready must find it. */
@@ -184,6 +234,9 @@ function greeting(mesh: Mesh, startedMs: number): string {
     `  curl ${rest}/v1/products?pageSize=3`,
     `  curl -d '${order}' -H 'content-type: application/json' ${rest}/v1/orders`,
     `  curl -N ${rest}/v1/orders/<orderId>:watch`,
+    ...(mesh.hasDemoCustomer
+      ? [`  curl -d '${JSON.stringify(demoSignIn)}' -H 'content-type: application/json' ${rest}/auth/token`]
+      : []),
     "",
   ].join("\n");
 }

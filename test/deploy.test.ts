@@ -90,9 +90,9 @@ describe(`compose, ${hasComposePlugin ? "read by docker compose" : "read as YAML
   });
 
   test("no password is without a way to set it", () => {
-    const secrets = composeText.split("\n").filter((line) => /PASSWORD:|--pass=|_URL: (postgres|nats):/.test(line));
-    expect(secrets.length).toBeGreaterThan(3);
-    for (const line of secrets) expect(line).toMatch(/\$\{(POSTGRES|NATS)_PASSWORD:-/);
+    const secrets = composeText.split("\n").filter((line) => /PASSWORD:|SECRET:|--pass=|_URL: (postgres|nats):/.test(line));
+    expect(secrets.length).toBeGreaterThan(5);
+    for (const line of secrets) expect(line).toMatch(/\$\{(POSTGRES_PASSWORD|NATS_PASSWORD|ORDERMESH_(OPERATOR_)?SECRET):-/);
   });
 });
 

@@ -124,6 +124,7 @@ describe("imports", () => {
     ["services/runtime/server/serve.ts", "#gen/grpc/health/v1/health_pb.ts"],
     ["services/runtime/clock.ts", "./ids.ts"],
     ["services/edge/main.ts", "#gen/ordermesh/options/v1/options_pb.ts"],
+    ["services/edge/oauth/endpoints.ts", "#gen/ordermesh/identity/v1/identity_service_pb.ts"],
     ["services/upcasts/order-created.ts", "@bufbuild/protobuf"],
     ["services/mesh.ts", "./orders/main.ts"],
     ["services/orders/orders.test.ts", "../../test/support/service-fixture.ts"],

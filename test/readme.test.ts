@@ -146,7 +146,7 @@ describe("the settings of README.md", async () => {
   );
   const paths = await Array.fromAsync(glob("services/**/*.ts", { cwd: root, exclude: ["**/*.test.ts", "**/*.fixture.ts"] }));
   const code = (await Promise.all(paths.map(readText))).join("\n");
-  const addressPattern = /^ORDERMESH_(CATALOG|INVENTORY|ORDERS|PAYMENTS|FRAUD|SHIPPING|OPERATIONS)_URL$/;
+  const addressPattern = /^ORDERMESH_(CATALOG|INVENTORY|ORDERS|PAYMENTS|FRAUD|SHIPPING|OPERATIONS|IDENTITY)_(URL|CLIENT_SECRET)$/;
 
   test("name every variable that the code mentions, but those for tests, which docs/reliability.md has", async () => {
     const faults = await readText("docs/reliability.md");
@@ -160,8 +160,12 @@ describe("the settings of README.md", async () => {
 
   test("name none that the code does not read", () => {
     const isRead = (name: string): boolean => code.includes(`"${name}"`);
-    expect([...told.keys()].filter((name) => !isRead(name))).toEqual(["ORDERMESH_<SERVICE>_URL"]);
+    expect([...told.keys()].filter((name) => !isRead(name))).toEqual([
+      "ORDERMESH_<SERVICE>_URL",
+      "ORDERMESH_<SERVICE>_CLIENT_SECRET",
+    ]);
     expect(code).toContain("`ORDERMESH_${serviceName.toUpperCase()}_URL`");
+    expect(code).toContain("`ORDERMESH_${serviceName.toUpperCase()}_CLIENT_SECRET`");
   });
 
   test("have the defaults of the code", () => {

@@ -2,13 +2,15 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { StartupError } from "#runtime/backing/startup-error.ts";
+import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import type { Admission } from "#runtime/admission/admission.ts";
 import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
 import { admitRequests } from "./admit-requests.ts";
 import { defaultHttpLimits, startHttpServer, type HttpLimits, type HttpServer, type Readiness } from "./http.ts";
-import { connectCaller } from "./transcode/caller.ts";
+import { createOAuthEndpoints } from "./oauth/endpoints.ts";
+import { connectCaller, type Caller } from "./transcode/caller.ts";
 import { ContractError } from "./transcode/route.ts";
 import { createTranscoder, defaultLimits, type Transcoder, type TranscoderLimits } from "./transcode/transcoder.ts";
 
@@ -35,9 +37,9 @@ const forwardedHeaders = ["authorization", "traceparent", "tracestate", "accept-
 
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const shutdown = new AbortController();
-  const transcoder = compile(options, shutdown.signal);
+  const caller = connectCaller(options.transportFor);
   return startHttpServer({
-    handle: admitRequests({ admission: options.admission, handle: transcoder.handle }),
+    handle: admitRequests({ admission: options.admission, handle: handlerOf(options, caller, shutdown.signal) }),
     readiness: options.readiness ?? (() => Promise.resolve({ ready: true, checks: {} })),
     onClosing: () => shutdown.abort(),
     errorDomain,
@@ -47,17 +49,35 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   });
 }
 
-function compile({ services, transportFor, limits, log }: EdgeOptions, shutdown: AbortSignal): Transcoder {
+const newRequestId = (): string => newId("req");
+
+/** OAuth's endpoints where identity is served, and what the contracts declare. */
+function handlerOf(options: EdgeOptions, caller: Caller, shutdown: AbortSignal): Transcoder["handle"] {
+  const transcoder = compile(options, caller, shutdown);
+  if (!options.services.includes(IdentityService)) return transcoder.handle;
+  const oauth = createOAuthEndpoints({ caller, newRequestId, onUnexpected: unexpectedLog(options.log) });
+  return async (request, response, becomeStream) => {
+    const isAnswered = await oauth.handle(request, response);
+    if (!isAnswered) await transcoder.handle(request, response, becomeStream);
+  };
+}
+
+const unexpectedLog =
+  (log: Logger) =>
+  (error: unknown, { path, requestId }: { path: string; requestId: string }): void =>
+    log.error({ err: error, path, requestId }, "edge_call_failed");
+
+function compile({ services, limits, log }: EdgeOptions, caller: Caller, shutdown: AbortSignal): Transcoder {
   try {
     return createTranscoder({
       services,
-      caller: connectCaller(transportFor),
+      caller,
       errorDomain,
-      newRequestId: () => newId("req"),
+      newRequestId,
       forwardedHeaders,
       limits: { ...defaultLimits, ...limits },
       shutdown,
-      onUnexpected: (error, { path, requestId }) => log.error({ err: error, path, requestId }, "edge_call_failed"),
+      onUnexpected: unexpectedLog(log),
     });
   } catch (error) {
     if (error instanceof ContractError) throw new StartupError(`The REST edge cannot serve these contracts:\n${error.message}`);

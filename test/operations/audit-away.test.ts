@@ -14,7 +14,7 @@ import { testNats, type TestNats } from "../support/nats.ts";
 import { freePorts } from "../support/ports.ts";
 import { eventually, until } from "../support/until.ts";
 
-const others = ["catalog", "orders", "payments", "fraud", "shipping"];
+const others = ["catalog", "orders", "payments", "fraud", "shipping", "identity"];
 
 let database: TestDatabase;
 let nats: TestNats;
@@ -34,6 +34,7 @@ function start(only: string[], rpcPort: number, env: Record<string, string>): Pr
       ORDERMESH_DATABASE_CONNECTIONS: "4",
       ORDERMESH_AUDIT_EVERY_MS: "100",
       ORDERMESH_AUDIT_GRACE_MS: "500",
+      ORDERMESH_SECRET: "a-secret-that-is-for-tests-and-nothing-else",
       ...env,
     },
     only,

@@ -7,13 +7,23 @@ import { createMetrics } from "#runtime/metrics.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "#runtime/service.ts";
 import { catalog } from "../../services/catalog/main.ts";
 import { fraud } from "../../services/fraud/main.ts";
+import { identity } from "../../services/identity/main.ts";
 import { inventory } from "../../services/inventory/main.ts";
 import { operations } from "../../services/operations/main.ts";
 import { orders } from "../../services/orders/main.ts";
 import { payments } from "../../services/payments/main.ts";
 import { shipping } from "../../services/shipping/main.ts";
 
-const definitions = [catalog, inventory, orders, payments, fraud, shipping, operations] as unknown as ServiceDefinition[];
+const definitions = [
+  catalog,
+  inventory,
+  orders,
+  payments,
+  fraud,
+  shipping,
+  operations,
+  identity,
+] as unknown as ServiceDefinition[];
 
 /** A step of the order flow, and its crash points by their full names. */
 export interface Step {

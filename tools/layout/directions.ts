@@ -43,7 +43,7 @@ const roomRules: Readonly<Record<string, RoomRule>> = {
 /** An invariant may be asserted anywhere, also where nothing else may come in. */
 const nodeModulesOfDomain = ["node:assert", "node:assert/strict"];
 const genOfRuntime = /^(ordermesh\/(options|type|delivery|identity)|google|grpc|buf)\//;
-const genOfEdge = /^(ordermesh\/options|google)\//;
+const genOfEdge = /^(ordermesh\/(options|identity)|google)\//;
 
 interface Step {
   place: Place;
@@ -102,9 +102,10 @@ function edgeViolation({ target, imported }: Step): string | undefined {
   if (to.kind === "edge") return undefined;
   if (to.kind === "runtime")
     return imported.specifier.startsWith("#runtime/") ? undefined : "write #runtime/, not a relative path";
-  if (to.kind !== "gen") return "the edge imports only itself, packages, the runtime and generated options: it knows no service";
+  if (to.kind !== "gen")
+    return "the edge imports only itself, packages, the runtime and generated options: it knows no service but the contract of identity";
   if (!imported.specifier.startsWith("#gen/")) return "write #gen/, not a relative path";
-  return genOfEdge.test(to.path) ? undefined : "of gen/ the edge knows ordermesh/options and google";
+  return genOfEdge.test(to.path) ? undefined : "of gen/ the edge knows ordermesh/options, ordermesh/identity and google";
 }
 
 function upcastViolation({ target, imported }: Step): string | undefined {

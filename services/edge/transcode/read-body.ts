@@ -70,7 +70,8 @@ function tooLarge(bytesMax: number): EdgeRefusal {
   });
 }
 
-function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+/** All bytes of a body, up to the bounds. Throws EdgeRefusal beyond them. */
+export function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
   const { bytesMax, budget } = limits;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

@@ -11,7 +11,16 @@ import { asking, auditPageSize, type AuditPage } from "./audit-page.ts";
 import type { AuditSettings } from "./audit-settings.ts";
 
 /** Every service that has deliveries. */
-export const deliveringServices = ["catalog", "inventory", "orders", "payments", "fraud", "shipping", "operations"] as const;
+export const deliveringServices = [
+  "catalog",
+  "inventory",
+  "orders",
+  "payments",
+  "fraud",
+  "shipping",
+  "operations",
+  "identity",
+] as const;
 
 type Runtime = Pick<ServiceRuntime<OperationsTables>, "db" | "clientOf" | "clock">;
 

@@ -1,0 +1,49 @@
+// Tells every process that tokens are good no longer, in the transaction that makes it so.
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Transaction } from "kysely";
+import { TokenRevokedSchema } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
+import { appendEvents } from "#runtime/events/outbox.ts";
+import { outgoing, requestCause } from "#runtime/events/outgoing.ts";
+import { currentRequest } from "#runtime/request-context.ts";
+import { endSessions, insertRevocations, type SessionsOf } from "../store/sessions.ts";
+import type { IdentityTables } from "../store/tables.ts";
+
+export interface Revocation {
+  /** Claim "jti" of a token, or "sid" of all tokens of a session. */
+  revokedId: string;
+  /** Empty for a token of a service that acts for no shop. */
+  tenant: string;
+  expireTime: Date;
+}
+
+/** Each id is told of once: its first revocation is its only one, so the sequence is always 1. */
+export async function revoke(tx: Transaction<IdentityTables>, revocations: readonly Revocation[], now: Date): Promise<void> {
+  if (revocations.length === 0) return;
+  const fresh = await insertRevocations(tx, revocations);
+  const cause = requestCause();
+  await appendEvents(
+    tx,
+    revocations
+      .filter(({ revokedId }) => fresh.has(revokedId))
+      .map(({ revokedId, tenant, expireTime }) =>
+        outgoing(
+          TokenRevokedSchema,
+          { revokedId, expireTime: timestampFromDate(expireTime) },
+          // An event is some shop's; all hear it, whosever it is.
+          { tenant: tenant === "" ? currentRequest().tenant : tenant, sequence: 1, time: now, cause },
+        ),
+      ),
+  );
+}
+
+/** Ends sessions with all their tokens. Answers how many there were. */
+export async function revokeSessions(tx: Transaction<IdentityTables>, of: SessionsOf, now: Date): Promise<number> {
+  const ended = await endSessions(tx, of, now);
+  const revocations = ended.map(({ sessionId, tenant, accessUntil }) => ({
+    revokedId: sessionId,
+    tenant,
+    expireTime: accessUntil,
+  }));
+  await revoke(tx, revocations, now);
+  return ended.length;
+}

@@ -1,0 +1,39 @@
+// Identity: who clients and customers are, and the tokens by which everybody else knows it.
+import { file_ordermesh_identity_events_v1_identity_events } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
+import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
+import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
+import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
+import { keyFor, readIssuer } from "#runtime/access/settings.ts";
+import type { ServiceDefinition } from "#runtime/service.ts";
+import { careWork } from "./due.ts";
+import { createAccessTokens } from "./rpc/access-tokens.ts";
+import { createClients } from "./rpc/authenticate.ts";
+import { configuredClients } from "./rpc/configured-clients.ts";
+import { createPasswords } from "./rpc/password.ts";
+import { identityRoutes } from "./rpc/routes.ts";
+import type { IdentityTables } from "./store/tables.ts";
+
+export const identity: ServiceDefinition<IdentityTables> = {
+  name: "identity",
+  services: [IdentityService, AdminService, KeysService],
+  emits: [file_ordermesh_identity_events_v1_identity_events],
+  migrations: new URL("./migrations/", import.meta.url),
+  create: ({ env, db, transaction }) => {
+    const issuer = readIssuer(env);
+    const sealingKey = once(() => keyFor("signing keys", env));
+    const configured = once(() => configuredClients(env));
+    const tokens = createAccessTokens({ issuer, sealingKey });
+    const clients = createClients(configured);
+    const passwords = createPasswords();
+    return {
+      routes: identityRoutes({ db, transaction, issuer, sealingKey, configured, tokens, clients, passwords }),
+      dueWork: [careWork({ sealingKey })],
+    };
+  },
+};
+
+/** The secret is read, or even made, when it is needed first and not when the service is wired. */
+function once<Value>(read: () => Value): () => Value {
+  let known: { value: Value } | undefined;
+  return () => (known ??= { value: read() }).value;
+}

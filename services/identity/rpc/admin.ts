@@ -1,0 +1,98 @@
+// What operators do, each in its own tenant.
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code, type ServiceImpl } from "@connectrpc/connect";
+import type { AdminService, CreateClientRequest } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
+import { refuse } from "#runtime/errors.ts";
+import { newId } from "#runtime/ids.ts";
+import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
+import { currentRequest } from "#runtime/request-context.ts";
+import { isReservedClientId, type Client } from "../domain/client.ts";
+import { planNextKey } from "../domain/keys.ts";
+import { revokeSessions } from "../events/revoked.ts";
+import { deleteClient, insertClient, lockClient, readClients, replaceSecret } from "../store/clients.ts";
+import { lockKeys, makeKey } from "../store/keys.ts";
+import { hashSecret, newClientSecret } from "../store/secret-hash.ts";
+import { readNow } from "../store/time.ts";
+import type { IdentityDeps } from "./deps.ts";
+
+const overlapSecondsDefault = 86_400;
+
+export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): ServiceImpl<typeof AdminService> {
+  return {
+    createClient: (request) =>
+      transaction(async (tx) => {
+        const now = await readNow(tx);
+        const client = newClient(request, now);
+        const { clientId, isPublic } = client;
+        const isMade = !isReservedClientId(clientId) && (await insertClient(tx, client));
+        if (!isMade) throw refuse(Code.AlreadyExists, "CLIENT_ID_TAKEN", `there is a client ${clientId}`, { clientId });
+        const clientSecret = isPublic ? "" : newClientSecret();
+        if (!isPublic) await replaceSecret(tx, { clientId, secretHash: hashSecret(clientSecret), now, previousExpireTime: now });
+        return { client: clientMessage(client), clientSecret };
+      }),
+
+    listClients: async ({ pageSize, pageToken }) => {
+      const rowsWanted = pageSizeOf(pageSize);
+      const { tenant } = currentRequest();
+      const rows = await readClients(db, { tenant, after: readPageToken(pageToken), rowsMax: rowsWanted + 1 });
+      const page = cutPage(rows, rowsWanted, ({ clientId }) => clientId);
+      return { clients: page.rows.map(clientMessage), nextPageToken: page.nextPageToken };
+    },
+
+    rotateClientSecret: ({ clientId, overlapSeconds = overlapSecondsDefault }) =>
+      transaction(async (tx) => {
+        const now = await readNow(tx);
+        const client = await lockClient(tx, { tenant: currentRequest().tenant, clientId });
+        if (!client) throw clientNotFound(clientId);
+        if (client.isPublic) throw refuse(Code.FailedPrecondition, "CLIENT_IS_PUBLIC", "a public client has no secret");
+        const clientSecret = newClientSecret();
+        const previousExpireTime = new Date(now.getTime() + overlapSeconds * 1_000);
+        await replaceSecret(tx, { clientId, secretHash: hashSecret(clientSecret), now, previousExpireTime });
+        return { clientSecret, previousExpireTime: timestampFromDate(previousExpireTime) };
+      }),
+
+    deleteClient: ({ clientId }) =>
+      transaction(async (tx) => {
+        const now = await readNow(tx);
+        if (!(await lockClient(tx, { tenant: currentRequest().tenant, clientId }))) throw clientNotFound(clientId);
+        await revokeSessions(tx, { clientId }, now);
+        await deleteClient(tx, clientId);
+        return {};
+      }),
+
+    rotateKeys: () =>
+      transaction(async (tx) => {
+        const now = await readNow(tx);
+        const next = planNextKey(await lockKeys(tx), now);
+        const key = next.kind === "make" ? await makeKey(tx, sealingKey(), { now, signTime: next.signTime }) : next.key;
+        return { keyId: key.keyId, signTime: timestampFromDate(key.signTime) };
+      }),
+
+    revokeSessions: ({ customerId }) =>
+      transaction(async (tx) => {
+        const { tenant } = currentRequest();
+        return { sessionsEnded: await revokeSessions(tx, { tenant, customerId }, await readNow(tx)) };
+      }),
+  };
+}
+
+const clientNotFound = (clientId: string) =>
+  refuse(Code.NotFound, "CLIENT_NOT_FOUND", `there is no client ${clientId}`, { clientId });
+
+function newClient(request: CreateClientRequest, now: Date): Client {
+  return {
+    clientId: request.clientId === "" ? newId("cli") : request.clientId,
+    title: request.title,
+    tenant: currentRequest().tenant,
+    isPublic: request.public,
+    roles: request.roles.map((role) => (role === "operator" ? "operator" : "customer")),
+    scopes: request.scopes,
+    rateLimit: request.rateLimit === 0 ? null : request.rateLimit,
+    createTime: now,
+  };
+}
+
+function clientMessage({ clientId, title, isPublic, roles, scopes, rateLimit, createTime }: Client) {
+  const createTimestamp = timestampFromDate(createTime);
+  return { clientId, title, public: isPublic, roles, scopes, rateLimit: rateLimit ?? 0, createTime: createTimestamp };
+}

@@ -1,0 +1,45 @@
+// Clients that settings make and no table: the services of the mesh, and the first operator. Every replica knows them at once, and
+// they are gone when the setting is.
+import { StartupError } from "#runtime/backing/startup-error.ts";
+import { clientSecretOf } from "#runtime/access/settings.ts";
+import { textSetting, type Environment } from "#runtime/settings.ts";
+import { operatorClientId, serviceClientIds, type Client } from "../domain/client.ts";
+import { knownScopes } from "../domain/scopes.ts";
+import { hashSecret } from "../store/secret-hash.ts";
+
+const operatorSecretCharactersMin = 16;
+
+export interface ConfiguredClient {
+  client: Client;
+  secretHash: Buffer;
+}
+
+/** @throws StartupError where a secret can be guessed. */
+export function configuredClients(env: Environment): ReadonlyMap<string, ConfiguredClient> {
+  const services = serviceClientIds.map((name) => configured(name, "service", "", clientSecretOf(name, env)));
+  const secret = textSetting(env, "ORDERMESH_OPERATOR_SECRET", "");
+  const operators = secret === "" ? [] : [configured(operatorClientId, "operator", operatorTenant(env), checked(secret))];
+  return new Map([...services, ...operators].map((entry) => [entry.client.clientId, entry]));
+}
+
+const operatorTenant = (env: Environment): string => textSetting(env, "ORDERMESH_TENANT", "demo");
+
+function checked(secret: string): string {
+  if (secret.length >= operatorSecretCharactersMin) return secret;
+  const length = `${secret.length} characters; give it ${operatorSecretCharactersMin} or more, by chance`;
+  throw new StartupError(`ORDERMESH_OPERATOR_SECRET has ${length}.`);
+}
+
+function configured(clientId: string, role: "operator" | "service", tenant: string, secret: string): ConfiguredClient {
+  const client: Client = {
+    clientId,
+    title: "",
+    tenant,
+    isPublic: false,
+    roles: [role],
+    scopes: [...knownScopes],
+    rateLimit: null,
+    createTime: new Date(0),
+  };
+  return { client, secretHash: hashSecret(secret) };
+}
