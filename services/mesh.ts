@@ -225,6 +225,7 @@ function greeting(mesh: Mesh, startedMs: number): string {
   if (mesh.edgePort === undefined) return [...lines, ""].join("\n");
   const rest = `http://127.0.0.1:${mesh.edgePort}`;
   const order = `{"customerId":"ada","currency":"EUR","paymentToken":"tok_success","items":[{"sku":"MUG-BLUE","quantity":"2"}]}`;
+  const json = "'content-type: application/json'";
   return [
     ...lines.slice(0, 3),
     `  REST        ${rest}`,
@@ -232,11 +233,11 @@ function greeting(mesh: Mesh, startedMs: number): string {
     "",
     "Try:",
     `  curl ${rest}/v1/products?pageSize=3`,
-    `  curl -d '${order}' -H 'content-type: application/json' ${rest}/v1/orders`,
-    `  curl -N ${rest}/v1/orders/<orderId>:watch`,
-    ...(mesh.hasDemoCustomer
-      ? [`  curl -d '${JSON.stringify(demoSignIn)}' -H 'content-type: application/json' ${rest}/auth/token`]
-      : []),
+    mesh.hasDemoCustomer
+      ? `  token=$(curl -s -d '${JSON.stringify(demoSignIn)}' -H ${json} ${rest}/auth/token | sed 's/.*"access_token":"\\([^"]*\\).*/\\1/')`
+      : "  token=<an access token: docs/identity.md says how to get one>",
+    `  curl -d '${order}' -H ${json} -H "authorization: Bearer $token" ${rest}/v1/orders`,
+    `  curl -N -H "authorization: Bearer $token" ${rest}/v1/orders/<orderId>:watch`,
     "",
   ].join("\n");
 }

@@ -1,8 +1,10 @@
 // The demonstration as a newcomer runs it: it tells what became of every order, and the sum is right.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCommand, type CommandResult } from "../tools/command.ts";
+import { throwAwayIdentity } from "../tools/operator.ts";
 import { testMesh, type TestMesh } from "./support/mesh.ts";
 
+const operatorSecret = throwAwayIdentity.ORDERMESH_OPERATOR_SECRET;
 const demo = (...args: string[]): Promise<CommandResult> => runCommand("node", ["tools/demo.ts", ...args]);
 
 describe("against a running mesh", () => {
@@ -14,7 +16,7 @@ describe("against a running mesh", () => {
 
   beforeAll(async () => {
     mesh = await testMesh({ ORDERMESH_SEED: "demo" });
-    result = await demo("--orders", String(asked), "--rate", "20", "--url", mesh.edgeUrl);
+    result = await demo("--orders", String(asked), "--rate", "20", "--url", mesh.edgeUrl, "--operator-secret", operatorSecret);
     const table = result.output.split("\nOutcomes\n")[1]?.split("\n\n")[0] ?? "";
     counts = new Map([...table.matchAll(/^ {2}(\S.*?) {2,}(\d+)/gm)].map(([, name = "", count]) => [name, Number(count)]));
   });

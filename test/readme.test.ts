@@ -9,6 +9,7 @@ import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stateChanges } from "../services/orders/domain/order.ts";
 import { root } from "../tools/command.ts";
+import { throwAwayIdentity } from "../tools/operator.ts";
 import { startMeshProcess, type MeshProcess } from "./support/process.ts";
 
 const readText = (path: string): Promise<string> => readFile(join(root, path), "utf8");
@@ -30,7 +31,9 @@ describe("the commands of README.md", () => {
     // Started as root, PostgreSQL runs as nobody, who must get into the folder.
     await chmod(folder, 0o755);
     const carrier = { ORDERMESH_CARRIER_DISPATCH_MS: "50", ORDERMESH_CARRIER_DELIVER_MS: "50" };
-    mesh = await startMeshProcess({ env: { ORDERMESH_DATA_DIR: folder, ...carrier } });
+    // Nothing is set that a newcomer does not set.
+    const unset = Object.fromEntries(Object.keys(throwAwayIdentity).map((name) => [name, ""]));
+    mesh = await startMeshProcess({ env: { ...unset, ORDERMESH_DATA_DIR: folder, ...carrier } });
     const [program = ""] = blocksOf("ts");
     // "wx" refuses a file that is there: it may be somebody's work.
     await writeFile(file, onRealPorts(program), { flag: "wx" });
@@ -46,11 +49,14 @@ describe("the commands of README.md", () => {
   const onRealPorts = (text: string): string =>
     text.replaceAll("http://127.0.0.1:8080", mesh.edgeUrl).replaceAll("http://127.0.0.1:9090", mesh.rpcUrl);
 
+  /** What the reader's terminal has kept: each command here runs in one of its own. */
+  const variables = commands.filter((command) => /^\w+=\$\(/.test(command));
+
   /** As in a terminal of the reader: without the programs that only npm's scripts find. */
   function run(command: string): Promise<{ code: number | null; output: string }> {
     const path = (process.env["PATH"] ?? "").split(delimiter).filter((entry) => !/node_modules|node-gyp-bin/.test(entry));
     const env = { ...process.env, PATH: path.join(delimiter), ORDERMESH_EDGE_PORT: new URL(mesh.edgeUrl).port };
-    const child = spawn("bash", ["-euo", "pipefail", "-c", onRealPorts(command)], {
+    const child = spawn("bash", ["-euo", "pipefail", "-c", onRealPorts([...variables, command].join("\n"))], {
       cwd: root,
       env,
       stdio: ["ignore", "pipe", "pipe"],
@@ -63,6 +69,9 @@ describe("the commands of README.md", () => {
   }
 
   const expectations: { part: string; says: (output: string) => void }[] = [
+    { part: "/auth/token", says: (output) => expect(output).toBe("") },
+    { part: "/oauth/token", says: (output) => expect(output).toBe("") },
+    { part: "/v1/stock/MUG-BLUE", says: (output) => expect(JSON.parse(output)).toMatchObject({ sku: "MUG-BLUE" }) },
     {
       part: "-X POST http://127.0.0.1:8080/v1/orders ",
       says: (output) => {
@@ -86,9 +95,8 @@ describe("the commands of README.md", () => {
     {
       part: "--list-methods",
       says: (output) => {
-        const [orders = "", stock = "", availability = "", ...methods] = output.split("\n");
+        const [orders = "", availability = "", ...methods] = output.split("\n");
         expect((JSON.parse(orders) as { orders: object[] }).orders).toHaveLength(3);
-        expect(JSON.parse(stock)).toMatchObject({ sku: "MUG-BLUE" });
         expect(JSON.parse(availability)).toMatchObject({ available: false, shortages: [{ sku: "LAST-ONE-1", available: "1" }] });
         expect(methods).toContain("ordermesh.orders.v1.OrdersService/PlaceOrder");
       },
