@@ -17,7 +17,7 @@ export interface ConfiguredClient {
 /** @throws StartupError where a secret can be guessed. */
 export function configuredClients(env: Environment): ReadonlyMap<string, ConfiguredClient> {
   const services = serviceClientIds.map((name) => configured(name, "service", "", clientSecretOf(name, env)));
-  const secret = textSetting(env, "ORDERMESH_OPERATOR_SECRET", "");
+  const secret = env["ORDERMESH_OPERATOR_SECRET"] ?? "";
   const operators = secret === "" ? [] : [configured(operatorClientId, "operator", operatorTenant(env), checked(secret))];
   return new Map([...services, ...operators].map((entry) => [entry.client.clientId, entry]));
 }
