@@ -78,8 +78,6 @@ describe("requests", () => {
 });
 
 describe("what is refused before anybody is asked", () => {
-  afterEach(() => expect(edge.heard).toEqual([]));
-
   test.each([
     { why: "a parameter that is sent twice", body: `${grant}&${grant}` },
     { why: "a parameter that is sent twice, once without a value", body: `${grant}&grant_type=` },
@@ -90,6 +88,7 @@ describe("what is refused before anybody is asked", () => {
     { why: "a compressed body", body: grant, headers: { "content-encoding": "gzip" } },
   ])("$why: invalid_request", async ({ body, headers }) => {
     expect(await outcome(await post(body, { headers: headers ?? {} }))).toEqual({ status: 400, error: "invalid_request" });
+    expect(edge.heard).toEqual([]);
   });
 
   test.each([
@@ -102,12 +101,14 @@ describe("what is refused before anybody is asked", () => {
     const response = await post(grant, { headers: { authorization } });
     expect(response.headers.get("www-authenticate") !== null).toBe(status === 401);
     expect(await outcome(response)).toEqual({ status, error: "invalid_client" });
+    expect(edge.heard).toEqual([]);
   });
 
   test.each(["GET", "PUT", "DELETE", "OPTIONS"])("%s: 405 with what the path takes", async (method) => {
     const response = await fetch(`${edge.url}/oauth/token`, { method });
     expect(response.headers.get("allow")).toBe("POST");
     expect(await outcome(response)).toEqual({ status: 405, error: "invalid_request" });
+    expect(edge.heard).toEqual([]);
   });
 
   test("a body that is too large: 413, also where its length is not told", async () => {
@@ -116,6 +117,7 @@ describe("what is refused before anybody is asked", () => {
     const chunk = `${large.length.toString(16)}\r\n${large}\r\n0\r\n\r\n`;
     const chunked = { "content-type": formType, "transfer-encoding": "chunked" };
     expect((await sendRaw(edge.port, rawRequest("POST", "/oauth/token", chunked, chunk))).status).toBe(413);
+    expect(edge.heard).toEqual([]);
   });
 });
 
