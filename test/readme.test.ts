@@ -112,14 +112,6 @@ describe("the commands of README.md", () => {
       },
     },
     {
-      part: "/oauth/token",
-      says: (output) => {
-        const [program = "", customer = ""] = output.split("\n");
-        expect(JSON.parse(program)).toMatchObject({ token_type: "Bearer", expires_in: 600 });
-        expect(JSON.parse(customer)).toMatchObject({ token_type: "Bearer", refresh_token: expect.stringMatching(/^omr_/) });
-      },
-    },
-    {
       part: "npm run demo",
       says: (output) => {
         expect(output).toMatch(/^ +delivered +\d+$/m);

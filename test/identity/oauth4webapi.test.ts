@@ -86,7 +86,7 @@ describe("client credentials", () => {
   ])("by %s give a token that holds by RFC 9068", async (_name, authOf) => {
     const client = await world.newClient();
     const answer = await clientCredentials(client, authOf);
-    expect(answer).toMatchObject({ token_type: "bearer", expires_in: 600, scope: "orders.read orders.write" });
+    expect(answer).toMatchObject({ token_type: "bearer", expires_in: 600, scope: "orders:read orders:write" });
     expect(answer.refresh_token).toBeUndefined();
     expect(await validate(answer.access_token)).toMatchObject({
       sub: client.clientId,
@@ -97,8 +97,8 @@ describe("client credentials", () => {
 
   test("a scope narrows the token, and one that the client has not is invalid_scope", async () => {
     const client = await world.newClient();
-    expect(await clientCredentials(client, post, { scope: "orders.read" })).toMatchObject({ scope: "orders.read" });
-    const wrong = clientCredentials(client, post, { scope: "payments.write" });
+    expect(await clientCredentials(client, post, { scope: "orders:read" })).toMatchObject({ scope: "orders:read" });
+    const wrong = clientCredentials(client, post, { scope: "payments:write" });
     expect(await errorOf(wrong)).toEqual({ status: 400, error: "invalid_scope" });
   });
 

@@ -24,9 +24,9 @@ const errorOf = (call: Promise<unknown>): Promise<unknown> =>
 test("openid-client: a client gets a token, looks at it and takes it back", async () => {
   const { clientId, clientSecret } = await world.newClient();
   const config = await discover(clientId, client.ClientSecretBasic(clientSecret));
-  const { access_token: token, scope } = await client.clientCredentialsGrant(config, { scope: "orders.read" });
-  expect(scope).toBe("orders.read");
-  expect(await client.tokenIntrospection(config, token)).toMatchObject({ active: true, sub: clientId, scope: "orders.read" });
+  const { access_token: token, scope } = await client.clientCredentialsGrant(config, { scope: "orders:read" });
+  expect(scope).toBe("orders:read");
+  expect(await client.tokenIntrospection(config, token)).toMatchObject({ active: true, sub: clientId, scope: "orders:read" });
   await client.tokenRevocation(config, token);
   expect(await client.tokenIntrospection(config, token)).toEqual({ active: false });
 });
@@ -41,9 +41,9 @@ test("openid-client: a session is refreshed, and ends where an old token is used
 });
 
 test("openid-client: a wrong secret and a wrong scope are told as such", async () => {
-  const { clientId, clientSecret } = await world.newClient(["orders.read"]);
+  const { clientId, clientSecret } = await world.newClient(["orders:read"]);
   const wrong = await discover(clientId, client.ClientSecretPost("wrong"));
   expect(await errorOf(client.clientCredentialsGrant(wrong))).toBe("invalid_client");
   const right = await discover(clientId, client.ClientSecretPost(clientSecret));
-  expect(await errorOf(client.clientCredentialsGrant(right, { scope: "orders.write" }))).toBe("invalid_scope");
+  expect(await errorOf(client.clientCredentialsGrant(right, { scope: "orders:write" }))).toBe("invalid_scope");
 });

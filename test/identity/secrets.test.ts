@@ -60,7 +60,7 @@ async function useEverything(): Promise<Record<string, string>> {
   const headers = { authorization: `Bearer ${token}` };
   const transport = createConnectTransport({ baseUrl: `http://127.0.0.1:${mesh.rpcPort}`, httpVersion: "2" });
   const admin = createClient(AdminService, transport);
-  await admin.createClient({ clientId: "shop", public: true, roles: ["customer"], scopes: ["orders.read"] }, { headers });
+  await admin.createClient({ clientId: "shop", public: true, roles: ["customer"], scopes: ["orders:read"] }, { headers });
   const books = await admin.createClient({ clientId: "books", roles: ["operator"] }, { headers });
   const rotated = await admin.rotateClientSecret({ clientId: "books" }, { headers });
   await postJson(`${edgeUrl}/v1/accounts`, { ...ada, customer_id: "ada" });

@@ -44,18 +44,22 @@ export async function operatorToken(issuer: string): Promise<string> {
 
 export async function identityWorld(): Promise<IdentityWorld> {
   const [port = 0] = await freePorts(1);
-  const mesh = await testMesh({ ORDERMESH_EDGE_PORT: String(port), ORDERMESH_OPERATOR_SECRET: operator.clientSecret });
   const issuer = `http://127.0.0.1:${port}`;
+  const mesh = await testMesh({
+    ORDERMESH_EDGE_PORT: String(port),
+    ORDERMESH_ISSUER: issuer,
+    ORDERMESH_OPERATOR_SECRET: operator.clientSecret,
+  });
   const admin = mesh.client(AdminService);
   const asOperator = async () => ({ headers: { authorization: `Bearer ${await operatorToken(issuer)}` } });
-  const shop = { clientId: "shop", public: true, roles: ["customer"], scopes: ["orders.read", "orders.write"] };
+  const shop = { clientId: "shop", public: true, roles: ["customer"], scopes: ["orders:read", "orders:write"] };
   await admin.createClient(shop, await asOperator());
   await postJson(`${issuer}/v1/accounts`, { ...ada, customer_id: "ada" });
   return {
     mesh,
     issuer,
     asOperator,
-    newClient: async (scopes = ["orders.read", "orders.write"]) => {
+    newClient: async (scopes = ["orders:read", "orders:write"]) => {
       const clientId = `client-${randomBytes(4).toString("hex")}`;
       const { clientSecret } = await admin.createClient({ clientId, roles: ["operator"], scopes }, await asOperator());
       return { clientId, clientSecret };
