@@ -10,6 +10,7 @@ import { resolveBacking } from "#runtime/backing/resolve.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { startHost } from "#runtime/host.ts";
 import { allowFaults, processClock } from "#runtime/faults.ts";
+import { readTrustedProxies } from "#runtime/limits/client-address.ts";
 import { createLogger, type Logger } from "#runtime/log.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
@@ -86,6 +87,7 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
           log,
           readiness: running.health.refresh,
           admission: running.admission,
+          trustsProxy: readTrustedProxies(env),
         })
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));

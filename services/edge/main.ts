@@ -5,9 +5,12 @@ import { StartupError } from "#runtime/backing/startup-error.ts";
 import type { Admission } from "#runtime/admission/admission.ts";
 import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
+import { askedFrom } from "#runtime/limits/asked-from.ts";
+import { clientAddress, type TrustsProxy } from "#runtime/limits/client-address.ts";
+import { limitHeader, policyHeader } from "#runtime/limits/rate-limited.ts";
 import type { Logger } from "#runtime/log.ts";
 import { admitRequests } from "./admit-requests.ts";
-import { defaultHttpLimits, startHttpServer, type HttpLimits, type HttpServer, type Readiness } from "./http.ts";
+import { defaultHttpLimits, startHttpServer, type HttpLimits, type HttpServer, type HttpServerOptions, type Readiness } from "./http.ts";
 import { connectCaller } from "./transcode/caller.ts";
 import { ContractError } from "./transcode/route.ts";
 import { createTranscoder, defaultLimits, type Transcoder, type TranscoderLimits } from "./transcode/transcoder.ts";
@@ -24,6 +27,8 @@ export interface EdgeOptions {
   readiness?: () => Promise<Readiness>;
   /** Without it every request is let in. */
   admission?: Admission | undefined;
+  /** Whose X-Forwarded-For is believed; without it nobody's. */
+  trustsProxy?: TrustsProxy;
   limits?: Partial<TranscoderLimits>;
   httpLimits?: Partial<HttpLimits>;
 }
@@ -32,12 +37,14 @@ export type Edge = HttpServer;
 
 /** Who asks, which request and trace it is, and in which language; nothing else travels on. */
 const forwardedHeaders = ["authorization", "traceparent", "tracestate", "accept-language"];
+/** How much the caller may still ask; nothing else comes back. */
+const returnedHeaders = [policyHeader, limitHeader];
 
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const shutdown = new AbortController();
   const transcoder = compile(options, shutdown.signal);
   return startHttpServer({
-    handle: admitRequests({ admission: options.admission, handle: transcoder.handle }),
+    handle: forItsClient(admitRequests({ admission: options.admission, handle: transcoder.handle }), options.trustsProxy),
     readiness: options.readiness ?? (() => Promise.resolve({ ready: true, checks: {} })),
     onClosing: () => shutdown.abort(),
     errorDomain,
@@ -45,6 +52,15 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     host: options.host,
     limits: { ...defaultHttpLimits, ...options.httpLimits },
   });
+}
+
+/** All that is called while a request is handled is called for whoever sent it. */
+function forItsClient(handle: HttpServerOptions["handle"], trustsProxy: TrustsProxy = () => false): HttpServerOptions["handle"] {
+  return (request, response) => {
+    const { remoteAddress = "unknown" } = request.socket;
+    const forwardedFor = request.headers["x-forwarded-for"]?.toString();
+    return askedFrom(clientAddress(remoteAddress, forwardedFor, trustsProxy), () => handle(request, response));
+  };
 }
 
 function compile({ services, transportFor, limits, log }: EdgeOptions, shutdown: AbortSignal): Transcoder {
@@ -55,6 +71,7 @@ function compile({ services, transportFor, limits, log }: EdgeOptions, shutdown:
       errorDomain,
       newRequestId: () => newId("req"),
       forwardedHeaders,
+      returnedHeaders,
       limits: { ...defaultLimits, ...limits },
       shutdown,
       onUnexpected: (error, { path, requestId }) => log.error({ err: error, path, requestId }, "edge_call_failed"),
