@@ -42,9 +42,10 @@ export function tokensLeft({ fullMs }: Bucket, { burst, intervalMs }: BucketSize
 
 /**
  * Takes what another process has granted, whether it is there or not: what is missing is owed, and nothing is granted until it
- * has come in. Nobody owes more than one full bucket, so that no wait is longer than twice its time.
+ * has come in.
+ *
+ * @param spentMs The time in which as much comes back.
  */
-export function takeGranted(bucket: Bucket, granted: { spentMs: number; sizeMs: number }, nowMs: number): void {
-  const from = Math.max(bucket.fullMs, nowMs);
-  bucket.fullMs = Math.max(from, Math.min(from + granted.spentMs, nowMs + 2 * granted.sizeMs));
+export function takeGranted(bucket: Bucket, spentMs: number, nowMs: number): void {
+  bucket.fullMs = Math.max(bucket.fullMs, nowMs) + spentMs;
 }

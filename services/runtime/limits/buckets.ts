@@ -15,8 +15,6 @@ export interface Granted {
   key: string;
   /** The time in which as much comes back. Milliseconds. */
   spentMs: number;
-  /** The time in which the whole bucket fills. Milliseconds. */
-  sizeMs: number;
 }
 
 /** Hears of a bucket of which the others must be told. */
@@ -54,7 +52,7 @@ export function createBuckets({ nowMs, onUntold }: { nowMs: () => number; onUnto
       return tokensLeft(bucket, plan, now);
     },
     waitMs: (plan, key) => waitMs(bucketOf(plan.name, key), plan, nowMs()),
-    charge: ({ plan, key, ...granted }) => takeGranted(bucketOf(plan, key), granted, nowMs()),
+    charge: ({ plan, key, spentMs }) => takeGranted(bucketOf(plan, key), spentMs, nowMs()),
     count: (plan) => rooms.get(plan)!.size,
   };
 }

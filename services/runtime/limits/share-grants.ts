@@ -15,6 +15,8 @@ const tellEveryMs = 5;
 const entriesMax = 1_000;
 /** Of a key; ours are shorter. Characters. */
 const keyLengthMax = 256;
+/** Nobody grants as much in the time between two messages. Milliseconds. */
+const spentMsMax = 86_400_000;
 
 export interface SharedGrants {
   note: OnUntold;
@@ -44,7 +46,7 @@ export function shareGrants(connection: NatsConnection, buckets: Pick<Buckets, "
     const granted = [...pending].map(([bucket, { plan, key }]): Granted => {
       const spentMs = bucket.untold * plan.intervalMs;
       bucket.untold = 0;
-      return { plan: plan.name, key, spentMs, sizeMs: plan.burst * plan.intervalMs };
+      return { plan: plan.name, key, spentMs };
     });
     pending.clear();
     // The client would keep it until the connection is back, when it is long over.
@@ -84,13 +86,13 @@ function grantsOf(message: Msg): Granted[] {
 
 function isGranted(entry: unknown): entry is Granted {
   if (typeof entry !== "object" || entry === null) return false;
-  const { plan, key, spentMs, sizeMs } = entry as Record<string, unknown>;
-  const isTime = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value > 0;
+  const { plan, key, spentMs } = entry as Record<string, unknown>;
   return (
     planNames.some((name) => name === plan) &&
     typeof key === "string" &&
     key.length <= keyLengthMax &&
-    isTime(spentMs) &&
-    isTime(sizeMs)
+    typeof spentMs === "number" &&
+    spentMs > 0 &&
+    spentMs <= spentMsMax
   );
 }
