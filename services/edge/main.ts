@@ -10,7 +10,14 @@ import { clientAddress, type TrustsProxy } from "#runtime/limits/client-address.
 import { limitHeader, policyHeader } from "#runtime/limits/rate-limited.ts";
 import type { Logger } from "#runtime/log.ts";
 import { admitRequests } from "./admit-requests.ts";
-import { defaultHttpLimits, startHttpServer, type HttpLimits, type HttpServer, type HttpServerOptions, type Readiness } from "./http.ts";
+import {
+  defaultHttpLimits,
+  startHttpServer,
+  type HttpLimits,
+  type HttpServer,
+  type HttpServerOptions,
+  type Readiness,
+} from "./http.ts";
 import { connectCaller } from "./transcode/caller.ts";
 import { ContractError } from "./transcode/route.ts";
 import { createTranscoder, defaultLimits, type Transcoder, type TranscoderLimits } from "./transcode/transcoder.ts";

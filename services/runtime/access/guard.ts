@@ -34,7 +34,10 @@ export function createGuard({ issuer, transportToKeys, bus, clock, log }: GuardO
   const revoked = createRevoked(clock);
   const keys = createKeys(
     // For everybody whose token comes next, not only for whose came first.
-    () => askedByProcess(async () => (await createClient(KeysService, transportToKeys()).listKeys({}, { timeoutMs: keysTimeoutMs })).keys),
+    () =>
+      askedByProcess(
+        async () => (await createClient(KeysService, transportToKeys()).listKeys({}, { timeoutMs: keysTimeoutMs })).keys,
+      ),
   );
   let following: ReturnType<typeof followRevocations> | undefined;
   return {

@@ -2,7 +2,7 @@
 // it is believed as far as those say it whom the settings name.
 import { BlockList, isIP } from "node:net";
 import { StartupError } from "../backing/startup-error.ts";
-import { textSetting, type Environment } from "../settings.ts";
+import type { Environment } from "../settings.ts";
 
 /** True for the address of a proxy of ours. */
 export type TrustsProxy = (address: string) => boolean;
@@ -16,7 +16,7 @@ const mappedPrefix = "::ffff:";
  * @throws StartupError where an entry is neither.
  */
 export function readTrustedProxies(env: Environment): TrustsProxy {
-  const entries = textSetting(env, "ORDERMESH_TRUSTED_PROXIES", "")
+  const entries = (env["ORDERMESH_TRUSTED_PROXIES"] ?? "")
     .split(",")
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "");
@@ -30,7 +30,9 @@ function addNetwork(networks: BlockList, entry: string): void {
   const bits = familyOf(address) === "ipv6" ? 128 : 32;
   const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Infinity;
   if (isIP(address) === 0 || length > bits || more.length > 0) {
-    throw new StartupError(`${setting} has "${entry}"; set it to a comma-separated list such as 10.0.0.0/8,192.0.2.7,2001:db8::/32.`);
+    throw new StartupError(
+      `${setting} has "${entry}"; set it to a comma-separated list such as 10.0.0.0/8,192.0.2.7,2001:db8::/32.`,
+    );
   }
   networks.addSubnet(address, length, familyOf(address));
 }
@@ -46,8 +48,7 @@ const familyOf = (address: string): "ipv4" | "ipv6" => (address.includes(":") ? 
  */
 export function clientAddress(peer: string, forwardedFor: string | null | undefined, trusts: TrustsProxy): string {
   let address = plainAddress(peer);
-  if (!forwardedFor || !trusts(address)) return address;
-  const hops = forwardedFor.split(",");
+  const hops = forwardedFor?.split(",") ?? [];
   while (hops.length > 0 && trusts(address)) {
     const hop = hopAddress(hops.pop()!);
     if (hop === undefined) return address;
@@ -77,5 +78,8 @@ export function addressKey(address: string): string {
   const behind = tail === undefined ? 0 : tail.split(":").filter((group) => group !== "").length + (tail.includes(".") ? 1 : 0);
   const zeros = tail === undefined ? [] : Array.from({ length: 8 - groups.length - behind }, () => "0");
   const rest = tail === undefined ? [] : tail.split(":");
-  return `${[...groups, ...zeros, ...rest].slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
+  return `${[...groups, ...zeros, ...rest]
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ""))
+    .join(":")}::/64`;
 }

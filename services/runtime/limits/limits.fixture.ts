@@ -71,7 +71,10 @@ export function parseItems(text: string | null): Item[] {
   return (text ?? "").split(/[ \t]*,[ \t]*/).map((member) => {
     const item = /^"([\x20\x21\x23-\x5b\x5d-\x7e]+)"((?:; *[a-z*][a-z0-9_.*-]*=-?\d{1,15})*)$/.exec(member);
     if (!item) throw new Error(`not an item of the draft's grammar: ${member}`);
-    const pairs = item[2]!.split(";").slice(1).map((pair) => pair.trim().split("=") as [string, string]);
+    const pairs = item[2]!
+      .split(";")
+      .slice(1)
+      .map((pair) => pair.trim().split("=") as [string, string]);
     return { name: item[1]!, parameters: Object.fromEntries(pairs.map(([key, value]) => [key, Number(value)])) };
   });
 }

@@ -77,7 +77,9 @@ describe("nobody asks at another's cost", () => {
     const count = (change: Parameters<typeof testCaller>[0]) => (header: Headers) =>
       limits.countCaller(testCaller(change), header);
     expect(grantedOf(4, count({ tokenId: "tok_1" })) + grantedOf(4, count({ tokenId: "tok_2" }))).toBe(burst);
-    expect(grantedOf(4, count({ roles: ["operator"] })) + grantedOf(4, count({ roles: ["operator"], subject: "bob" }))).toBe(burst);
+    expect(grantedOf(4, count({ roles: ["operator"] })) + grantedOf(4, count({ roles: ["operator"], subject: "bob" }))).toBe(
+      burst,
+    );
   });
 });
 

@@ -1,15 +1,7 @@
 // How much somebody may ask: the size of a bucket of tokens, of which each request takes one.
 
 /** What a plan is for; clients and metrics see it by this name. */
-export const planNames = [
-  "customer",
-  "operator",
-  "anonymous",
-  "sign_in",
-  "sign_in_client",
-  "tokens",
-  "tokens_client",
-] as const;
+export const planNames = ["customer", "operator", "anonymous", "sign_in", "sign_in_client", "tokens", "tokens_client"] as const;
 export type PlanName = (typeof planNames)[number];
 
 export interface Plan {

@@ -94,7 +94,7 @@ test("a bucket of which another has heard is not full to whoever comes to it fir
 
 test("others are told of nobody who asks little", async () => {
   const [one] = await replicas(1);
-  const told = vi.fn();
+  const told = vi.fn<() => void>();
   one!.connection.subscribe("ordermesh.limits.>", { callback: told });
   await one!.connection.flush();
   for (let hour = 0; hour < 50; hour += 1) {

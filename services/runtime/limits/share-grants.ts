@@ -32,7 +32,6 @@ interface Untold {
 export function shareGrants(connection: NatsConnection, buckets: Pick<Buckets, "charge">): SharedGrants {
   const ownSubject = `${subjectPrefix}.${randomUUID()}`;
   const pending = new Map<Bucket, Untold>();
-  let isAway = false;
   let telling: NodeJS.Timeout | undefined;
 
   const hear = (error: Error | null, message: Msg): void => {
@@ -49,18 +48,12 @@ export function shareGrants(connection: NatsConnection, buckets: Pick<Buckets, "
       return { plan: plan.name, key, spentMs };
     });
     pending.clear();
-    // The client would keep it until the connection is back, when it is long over.
-    if (isAway || subscription.isClosed()) return;
+    if (subscription.isClosed()) return;
+    // While NATS is away the client of NATS drops it with each attempt to connect.
     for (let from = 0; from < granted.length; from += entriesMax) {
       connection.publish(ownSubject, JSON.stringify(granted.slice(from, from + entriesMax)));
     }
   };
-  void (async () => {
-    for await (const { type } of connection.status()) {
-      if (type === "disconnect") isAway = true;
-      if (type === "reconnect") isAway = false;
-    }
-  })();
 
   return {
     note: (plan, key, bucket) => {

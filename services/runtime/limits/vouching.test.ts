@@ -66,7 +66,7 @@ test("nobody without the secret is believed, and nothing that was changed or is 
 });
 
 test("a process that has no secret calls without proof, and believes nobody", async () => {
-  const asked = vi.fn(() => {
+  const asked = vi.fn<() => Buffer>(() => {
     throw new Error("no secret");
   });
   const without = createVouching({ key: asked, log });
