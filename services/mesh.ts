@@ -14,6 +14,7 @@ import { StartupError } from "#runtime/backing/startup-error.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { startHost, type Host } from "#runtime/host.ts";
 import { allowFaults, processClock } from "#runtime/faults.ts";
+import { readTrustedProxies } from "#runtime/limits/client-address.ts";
 import { createLogger, type Logger } from "#runtime/log.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
@@ -105,6 +106,7 @@ export async function startMesh({ env: given, only, log, onProgress }: MeshOptio
           log,
           readiness: running.health.refresh,
           admission: running.admission,
+          trustsProxy: readTrustedProxies(env),
         })
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));

@@ -11,6 +11,17 @@ export const throwAwayIdentity = {
   ORDERMESH_OPERATOR_SECRET: "an-operator-of-a-mesh-that-is-thrown-away",
 } as const;
 
+/** What is tested or measured is not how much one client may ask. */
+export const withoutLimits = {
+  ORDERMESH_RATE_CUSTOMER: "0",
+  ORDERMESH_RATE_OPERATOR: "0",
+  ORDERMESH_RATE_ANONYMOUS: "0",
+  ORDERMESH_SIGN_INS_PER_MINUTE: "0",
+  ORDERMESH_SIGN_INS_PER_MINUTE_OF_CLIENT: "0",
+  ORDERMESH_TOKENS_PER_MINUTE: "0",
+  ORDERMESH_TOKENS_PER_MINUTE_OF_CLIENT: "0",
+} as const;
+
 /** A new one is asked for when so much of its time is left. Milliseconds. */
 const renewBeforeMs = 60_000;
 

@@ -6,9 +6,19 @@ import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.
 import type { Admission } from "#runtime/admission/admission.ts";
 import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
+import { askedFrom } from "#runtime/limits/asked-from.ts";
+import { clientAddress, type TrustsProxy } from "#runtime/limits/client-address.ts";
+import { limitHeader, policyHeader } from "#runtime/limits/rate-limited.ts";
 import type { Logger } from "#runtime/log.ts";
 import { admitRequests } from "./admit-requests.ts";
-import { defaultHttpLimits, startHttpServer, type HttpLimits, type HttpServer, type Readiness } from "./http.ts";
+import {
+  defaultHttpLimits,
+  startHttpServer,
+  type HttpLimits,
+  type HttpServer,
+  type HttpServerOptions,
+  type Readiness,
+} from "./http.ts";
 import { createOAuthEndpoints } from "./oauth/endpoints.ts";
 import { connectCaller, type Caller } from "./transcode/caller.ts";
 import { ContractError } from "./transcode/route.ts";
@@ -26,6 +36,8 @@ export interface EdgeOptions {
   readiness?: () => Promise<Readiness>;
   /** Without it every request is let in. */
   admission?: Admission | undefined;
+  /** Whose X-Forwarded-For is believed; without it nobody's. */
+  trustsProxy?: TrustsProxy;
   limits?: Partial<TranscoderLimits>;
   httpLimits?: Partial<HttpLimits>;
 }
@@ -34,12 +46,17 @@ export type Edge = HttpServer;
 
 /** Who asks, which request and trace it is, and in which language; nothing else travels on. */
 const forwardedHeaders = ["authorization", "traceparent", "tracestate", "accept-language"];
+/** How much the caller may still ask; nothing else comes back. */
+const returnedHeaders = [policyHeader, limitHeader];
 
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const shutdown = new AbortController();
   const caller = connectCaller(options.transportFor);
   return startHttpServer({
-    handle: admitRequests({ admission: options.admission, handle: handlerOf(options, caller, shutdown.signal) }),
+    handle: forItsClient(
+      admitRequests({ admission: options.admission, handle: handlerOf(options, caller, shutdown.signal) }),
+      options.trustsProxy,
+    ),
     readiness: options.readiness ?? (() => Promise.resolve({ ready: true, checks: {} })),
     onClosing: () => shutdown.abort(),
     errorDomain,
@@ -55,7 +72,7 @@ const newRequestId = (): string => newId("req");
 function handlerOf(options: EdgeOptions, caller: Caller, shutdown: AbortSignal): Transcoder["handle"] {
   const transcoder = compile(options, caller, shutdown);
   if (!options.services.includes(IdentityService)) return transcoder.handle;
-  const oauth = createOAuthEndpoints({ caller, newRequestId, onUnexpected: unexpectedLog(options.log) });
+  const oauth = createOAuthEndpoints({ caller, returnedHeaders, newRequestId, onUnexpected: unexpectedLog(options.log) });
   return async (request, response, becomeStream) => {
     const isAnswered = await oauth.handle(request, response);
     if (!isAnswered) await transcoder.handle(request, response, becomeStream);
@@ -67,6 +84,15 @@ const unexpectedLog =
   (error: unknown, { path, requestId }: { path: string; requestId: string }): void =>
     log.error({ err: error, path, requestId }, "edge_call_failed");
 
+/** All that is called while a request is handled is called for whoever sent it. */
+function forItsClient(handle: HttpServerOptions["handle"], trustsProxy: TrustsProxy = () => false): HttpServerOptions["handle"] {
+  return (request, response) => {
+    const { remoteAddress = "unknown" } = request.socket;
+    const forwardedFor = request.headers["x-forwarded-for"]?.toString();
+    return askedFrom(clientAddress(remoteAddress, forwardedFor, trustsProxy), () => handle(request, response));
+  };
+}
+
 function compile({ services, limits, log }: EdgeOptions, caller: Caller, shutdown: AbortSignal): Transcoder {
   try {
     return createTranscoder({
@@ -75,6 +101,7 @@ function compile({ services, limits, log }: EdgeOptions, caller: Caller, shutdow
       errorDomain,
       newRequestId,
       forwardedHeaders,
+      returnedHeaders,
       limits: { ...defaultLimits, ...limits },
       shutdown,
       onUnexpected: unexpectedLog(log),

@@ -8,7 +8,7 @@ import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
 import { createGuard } from "./access/guard.ts";
-import { clientSecretOf, readIssuer } from "./access/settings.ts";
+import { clientSecretOf, keyFor, readIssuer } from "./access/settings.ts";
 import { createAdmission, type Admission } from "./admission/admission.ts";
 import { readAdmissionLimits } from "./admission/settings.ts";
 import { createBackground } from "./background.ts";
@@ -21,6 +21,10 @@ import type { Bus } from "./events/bus.ts";
 import { createEventHub } from "./events/hub.ts";
 import { ensureStreams, eventStream } from "./events/streams.ts";
 import { createForeground } from "./foreground.ts";
+import { readTrustedProxies } from "./limits/client-address.ts";
+import { createLimits } from "./limits/limits.ts";
+import { readLimitSettings } from "./limits/settings.ts";
+import { createVouching } from "./limits/vouching.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { addReflection } from "./rpc/reflection.ts";
@@ -28,6 +32,7 @@ import { addressesFromEnvironment } from "./rpc/addresses.ts";
 import { createClients, type Clients, type ServiceClients } from "./rpc/clients.ts";
 import { createHealth, type Health } from "./rpc/health.ts";
 import { routerOptions } from "./rpc/interceptors.ts";
+import { createCallLimits } from "./rpc/limit-calls.ts";
 import { assertPolicies } from "./rpc/policy.ts";
 import { compileValidator } from "./rpc/validation.ts";
 import { serveRpc } from "./rpc/server.ts";
@@ -73,6 +78,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const ownServices = definitions.flatMap((definition) => definition.services);
   const services = definitions.length > 0 ? [...ownServices, DeliveryService] : ownServices;
   assertPolicies(services);
+  const limitSettings = readLimitSettings(env);
+  const trustsProxy = readTrustedProxies(env);
   const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString("hex")}`;
   // A process of nothing but the edge has no events and no data.
   const bus = definitions.length > 0 ? await connectBus(options, holder) : undefined;
@@ -90,9 +97,18 @@ export async function startHost(options: HostOptions): Promise<Host> {
     log,
   });
   const { verify } = guard;
-  const rules = routerOptions({ log, tenant, verify, validator: compileValidator(services), foreground });
-
   const metrics = createMetrics();
+  const limits = createLimits({ settings: limitSettings, connection: bus?.connection, metrics, log });
+  const vouching = createVouching({ key: () => keyFor("calls between processes", env), log });
+  const rules = routerOptions({
+    log,
+    tenant,
+    verify,
+    validator: compileValidator(services),
+    foreground,
+    limits: createCallLimits({ limits, trustsProxy, vouching }),
+  });
+
   const running: RunningService[] = [];
   const delivery = deliveryRoutes({ services: () => running.map(delivering), clock, log });
   const routes = (router: ConnectRouter): void => {
@@ -109,6 +125,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     addresses: (serviceName) => addressesFromEnvironment(env, serviceName),
     tenant,
     secretOf: (serviceName) => clientSecretOf(serviceName, env),
+    vouching,
     log,
   });
   const backlogMs = (): number => Math.max(0, ...running.map(({ relay }) => relay.state().backlogMs));
@@ -141,6 +158,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const stopAll = async (): Promise<void> => {
     health.stop();
     admission.close();
+    limits.close();
     await Promise.all([guard.stop(), ...running.map((service) => service.stop())]);
     clients.close();
     await probe?.close();

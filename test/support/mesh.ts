@@ -8,7 +8,7 @@ import { OrderState, type Order } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { OrdersService, type PlaceOrderRequestSchema } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { createLogger } from "#runtime/log.ts";
 import { bearer } from "../../tools/bearer.ts";
-import { clientTokens, fetchWith, throwAwayIdentity } from "../../tools/operator.ts";
+import { clientTokens, fetchWith, throwAwayIdentity, withoutLimits } from "../../tools/operator.ts";
 import { startMesh, type Mesh } from "../../services/mesh.ts";
 import { createTestDatabase } from "./database.ts";
 import { testNats, type TestNats } from "./nats.ts";
@@ -44,6 +44,7 @@ export async function testMesh(env: Record<string, string> = {}, given?: TestNat
       DATABASE_URL: database.url,
       NATS_URL: nats.url,
       ...throwAwayIdentity,
+      ...withoutLimits,
       ORDERMESH_EDGE_PORT: "0",
       ORDERMESH_RPC_PORT: "0",
       ORDERMESH_SEED: "none",

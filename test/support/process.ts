@@ -1,7 +1,7 @@
 // The mesh as a person starts it: a process of its own.
 import { spawn, type ChildProcess } from "node:child_process";
 import { compileCache, root, startArgs } from "../../tools/command.ts";
-import { clientTokens, fetchWith, throwAwayIdentity } from "../../tools/operator.ts";
+import { clientTokens, fetchWith, throwAwayIdentity, withoutLimits } from "../../tools/operator.ts";
 import { until } from "./until.ts";
 
 export interface MeshProcess {
@@ -40,6 +40,7 @@ function spawnMesh({ env, args = [] }: { env: Record<string, string>; args?: str
       ...withoutServers(),
       NODE_COMPILE_CACHE: compileCache,
       ...throwAwayIdentity,
+      ...withoutLimits,
       ORDERMESH_EDGE_PORT: "0",
       ORDERMESH_RPC_PORT: "0",
       ...env,

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { resolveBacking, type Backing } from "#runtime/backing/resolve.ts";
 import { startArgs } from "../command.ts";
-import { throwAwayIdentity } from "../operator.ts";
+import { throwAwayIdentity, withoutLimits } from "../operator.ts";
 
 export interface BenchServers {
   backing: Backing;
@@ -103,6 +103,7 @@ export async function startMeshOn(
     env: {
       ...process.env,
       ...throwAwayIdentity,
+      ...withoutLimits,
       ...ports,
       ORDERMESH_LOG_LEVEL: "silent",
       DATABASE_URL: databaseUrl,

@@ -51,6 +51,8 @@ const endpoints = new Map<string, Endpoint>([
 
 export interface OAuthOptions {
   caller: Caller;
+  /** Headers of the call's answer, in lower case, that are the answer's as well. */
+  returnedHeaders: readonly string[];
   newRequestId: () => string;
   /** Hears of what was not foreseen; the caller only reads "server_error". */
   onUnexpected: (error: unknown, context: { path: string; requestId: string }) => void;
@@ -61,7 +63,7 @@ export interface OAuthEndpoints {
   handle(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 }
 
-export function createOAuthEndpoints({ caller, newRequestId, onUnexpected }: OAuthOptions): OAuthEndpoints {
+export function createOAuthEndpoints({ caller, returnedHeaders, newRequestId, onUnexpected }: OAuthOptions): OAuthEndpoints {
   const limits: BodyLimits = { bytesMax: bodyBytesMax, budget: { bytes: 0, bytesMax: bodiesBytesMax } };
 
   const ask = async (found: Endpoint, request: IncomingMessage, response: ServerResponse, requestId: string) => {
@@ -77,8 +79,11 @@ export function createOAuthEndpoints({ caller, newRequestId, onUnexpected }: OAu
     });
     const headers = callHeaders(request, forwardedHeaders, requestId);
     const message = create(method.input, found.request(credentials, parameters));
-    const answer = await caller.unary(method, message, { headers, signal: ending.signal, timeoutMs });
-    return JSON.stringify(toJson(method.output, answer.message));
+    const onHeaders = (answered: Headers): void => {
+      for (const name of returnedHeaders) if (answered.has(name)) response.setHeader(name, answered.get(name) ?? "");
+    };
+    const answer = await caller.unary(method, message, { headers, signal: ending.signal, timeoutMs, onHeaders });
+    return JSON.stringify(toJson(method.output, answer));
   };
 
   return {

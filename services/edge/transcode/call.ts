@@ -1,5 +1,6 @@
 // Makes the call and answers with its outcome.
 import type { DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import { ConnectError } from "@connectrpc/connect";
 import { sendJson } from "./answer.ts";
 import type { Caller, CallOptions } from "./caller.ts";
 import type { RoutedExchange } from "./exchange.ts";
@@ -19,7 +20,10 @@ export interface CallLimits {
 
 export interface CallContext {
   caller: Caller;
+  /** Headers of the request, in lower case, that travel to the call; all others stay at the edge. */
   forwardedHeaders: readonly string[];
+  /** Headers of the call's answer, in lower case, that travel to the caller; all others stay. */
+  returnedHeaders: readonly string[];
   limits: CallLimits;
   /** Ends open streams; their callers may resume elsewhere. */
   shutdown: AbortSignal;
@@ -29,6 +33,12 @@ export async function call(exchange: RoutedExchange, message: Message, context: 
   const { request, response, route, requestId } = exchange;
   const timeoutMs = timeoutMsOf(request.headers, context.limits.timeoutMsMax);
   const headers = callHeaders(request, context.forwardedHeaders, requestId);
+  const onHeaders = (answered: Headers): void => {
+    for (const name of context.returnedHeaders) {
+      const value = answered.get(name);
+      if (value !== null) exchange.headers[name] = value;
+    }
+  };
   const ending = new AbortController();
   const { method } = route;
   response.once("close", () => {
@@ -36,17 +46,17 @@ export async function call(exchange: RoutedExchange, message: Message, context: 
     if (!response.writableFinished || method.methodKind === "server_streaming") ending.abort();
   });
   if (response.closed) ending.abort();
-  if (method.methodKind === "server_streaming") {
-    if (!exchange.becomeStream()) throw tooManyStreams();
-    await callStream(exchange, method, message, { headers, signal: ending.signal, timeoutMs }, ending, context);
-  } else {
-    await callUnary(
-      exchange,
-      method,
-      message,
-      { headers, signal: ending.signal, timeoutMs: timeoutMs ?? context.limits.timeoutMs },
-      context,
-    );
+  const options = { headers, signal: ending.signal, onHeaders };
+  try {
+    if (method.methodKind === "server_streaming") {
+      if (!exchange.becomeStream()) throw tooManyStreams();
+      await callStream(exchange, method, message, { ...options, timeoutMs }, ending, context);
+    } else {
+      await callUnary(exchange, method, message, { ...options, timeoutMs: timeoutMs ?? context.limits.timeoutMs }, context);
+    }
+  } catch (error) {
+    if (error instanceof ConnectError) onHeaders(error.metadata);
+    throw error;
   }
 }
 
@@ -61,7 +71,7 @@ async function callUnary(
   { caller }: CallContext,
 ): Promise<void> {
   const answer = await caller.unary(method, message, options);
-  sendJson(request, response, route.successStatus, headers, route.print(answer.message));
+  sendJson(request, response, route.successStatus, headers, route.print(answer));
 }
 
 async function callStream(

@@ -7,23 +7,27 @@ export interface CallOptions {
   signal: AbortSignal;
   /** Undefined for a stream that runs as long as its caller listens. */
   timeoutMs: number | undefined;
+  /** Hears the headers of the answer, as soon as they are there. */
+  onHeaders: (headers: Headers) => void;
 }
 
 export interface Caller {
-  unary(method: DescMethodUnary, message: Message, options: CallOptions): Promise<{ message: Message; headers: Headers }>;
+  unary(method: DescMethodUnary, message: Message, options: CallOptions): Promise<Message>;
   serverStream(method: DescMethodServerStreaming, message: Message, options: CallOptions): AsyncIterable<Message>;
 }
 
 /** Calls through Connect; services may live on different transports. */
 export function connectCaller(transportFor: (service: DescService) => Transport): Caller {
   return {
-    async unary(method, message, { headers, signal, timeoutMs }) {
+    async unary(method, message, { headers, signal, timeoutMs, onHeaders }) {
       const response = await transportFor(method.parent).unary(method, signal, timeoutMs, headers, message);
-      return { message: response.message, headers: response.header };
+      onHeaders(response.header);
+      return response.message;
     },
-    async *serverStream(method, message, { headers, signal, timeoutMs }) {
+    async *serverStream(method, message, { headers, signal, timeoutMs, onHeaders }) {
       // 0 tells Connect that there is no deadline, also where the transport has a default.
       const response = await transportFor(method.parent).stream(method, signal, timeoutMs ?? 0, headers, once(message));
+      onHeaders(response.header);
       yield* response.message;
     },
   };

@@ -37,8 +37,6 @@ export interface TranscoderOptions extends CallContext {
   /** Domain of ErrorInfo in the edge's own refusals. */
   errorDomain: string;
   newRequestId: () => string;
-  /** Request headers, in lower case, that travel to the call; all others stay at the edge. */
-  forwardedHeaders: readonly string[];
   limits: TranscoderLimits;
   /** Hears of what was not foreseen; the caller only reads "internal error". */
   onUnexpected: (error: unknown, context: { path: string; requestId: string }) => void;

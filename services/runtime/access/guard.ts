@@ -3,6 +3,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import type { Clock } from "../clock.ts";
 import type { Bus } from "../events/bus.ts";
+import { askedByProcess } from "../limits/asked-from.ts";
 import type { Logger } from "../log.ts";
 import { followRevocations } from "./follow-revocations.ts";
 import { createKeys } from "./keys.ts";
@@ -32,7 +33,11 @@ const keysTimeoutMs = 3_000;
 export function createGuard({ issuer, transportToKeys, bus, clock, log }: GuardOptions): Guard {
   const revoked = createRevoked(clock);
   const keys = createKeys(
-    async () => (await createClient(KeysService, transportToKeys()).listKeys({}, { timeoutMs: keysTimeoutMs })).keys,
+    // For everybody whose token comes next, not only for whose came first.
+    () =>
+      askedByProcess(
+        async () => (await createClient(KeysService, transportToKeys()).listKeys({}, { timeoutMs: keysTimeoutMs })).keys,
+      ),
   );
   let following: ReturnType<typeof followRevocations> | undefined;
   return {

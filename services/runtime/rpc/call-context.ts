@@ -2,10 +2,13 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { createContextKey, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { VerifyToken } from "#runtime/access/verify-token.ts";
+import { reasonOf } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
+import { rateLimited } from "#runtime/limits/rate-limited.ts";
 import type { Logger } from "#runtime/log.ts";
 import { childTraceparent, requestContext, runInContext, type RequestContext } from "#runtime/request-context.ts";
 import { identify } from "./identify.ts";
+import type { CallLimits } from "./limit-calls.ts";
 import { logRefusedCall } from "./log-calls.ts";
 import { peerKey } from "./peer.ts";
 import { endedBy, inContext } from "./streams.ts";
@@ -21,6 +24,8 @@ export interface GateRules {
   /** Whom calls without a token are for. */
   tenant: string;
   verify: VerifyToken;
+  /** Without it a client may ask as much as it likes. */
+  limits?: CallLimits;
   log: Logger;
 }
 
@@ -28,7 +33,7 @@ export interface GateRules {
  * Gives the call its context before its body is read, so that a body that cannot be decoded is answered
  * with a request id too, and refuses whoever may not call. For Connect's requestGate.
  */
-export function admitCalls({ tenant, verify, log }: GateRules): (call: HandlerContext) => Promise<void> {
+export function admitCalls({ tenant, verify, limits, log }: GateRules): (call: HandlerContext) => Promise<void> {
   return async (call) => {
     const peer = call.values.get(peerKey);
     // Only a call between co-located services runs inside another's context.
@@ -37,12 +42,13 @@ export function admitCalls({ tenant, verify, log }: GateRules): (call: HandlerCo
     call.responseHeader.set("x-request-id", context.requestId);
     call.values.set(callKey, context);
     try {
-      const caller = await identify(call, outer, verify);
+      const caller = await identify(call, { outer, verify, limits });
       if (!caller) return;
       context.caller = caller;
       if (caller.tenant !== "") context.tenant = caller.tenant;
     } catch (error) {
-      runInContext(context, () => logRefusedCall({ log, call, peer, error }));
+      // Whoever asks too much would fill the log as well; the limits say now and then how much they refuse.
+      if (reasonOf(error) !== rateLimited) runInContext(context, () => logRefusedCall({ log, call, peer, error }));
       throw error;
     }
   };

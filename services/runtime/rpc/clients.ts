@@ -4,6 +4,7 @@ import { Code, createClient, createRouterTransport, type Client, type ConnectRou
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { createOwnTokens } from "#runtime/access/own-tokens.ts";
 import { refuse } from "#runtime/errors.ts";
+import type { Vouching } from "#runtime/limits/vouching.ts";
 import type { Logger } from "#runtime/log.ts";
 import { addressSetting, serviceNameOf } from "./addresses.ts";
 import { balancedTransport } from "./balanced-transport.ts";
@@ -25,6 +26,8 @@ export interface ClientsOptions {
   tenant: string;
   /** By which a service shows other processes who it is. */
   secretOf: (serviceName: string) => string;
+  /** Says to other processes whom a call is for. */
+  vouching?: Vouching;
   log: Logger;
 }
 
@@ -44,7 +47,7 @@ export interface Clients {
   close(): void;
 }
 
-export function createClients({ local, addresses, tenant, secretOf, log }: ClientsOptions): Clients {
+export function createClients({ local, addresses, tenant, secretOf, vouching, log }: ClientsOptions): Clients {
   const localNames = new Set(local.services.map((service) => service.typeName));
   const localTransport = lazyTransport(() => createRouterTransport(local.routes, { router: local.options }));
   const remoteTransports = new Map<string, Transport>();
@@ -53,7 +56,9 @@ export function createClients({ local, addresses, tenant, secretOf, log }: Clien
   const connect = (serviceName: string): Transport => {
     const own = addresses(serviceName).map((address) => connectReplica({ serviceName, address, log }));
     replicas.push(...own);
-    return own.length === 0 ? nowhere(serviceName) : balancedTransport({ serviceName, replicas: own });
+    if (own.length === 0) return nowhere(serviceName);
+    const balanced = balancedTransport({ serviceName, replicas: own });
+    return vouching ? vouching.vouchOn(balanced) : balanced;
   };
   const remoteTransportTo = (serviceName: string): Transport => {
     const transport = remoteTransports.get(serviceName) ?? connect(serviceName);

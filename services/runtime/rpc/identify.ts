@@ -1,12 +1,13 @@
 // Who makes a call: a service of this process by the context that it runs in, everybody else by the token that is shown.
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { assertMayCall, mayCall } from "#runtime/access/authorize.ts";
 import { bearerToken } from "#runtime/access/bearer.ts";
 import { serviceCaller, type Caller } from "#runtime/access/caller.ts";
 import { accessOf, type MethodAccess } from "#runtime/access/method-access.ts";
 import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import type { RequestContext } from "#runtime/request-context.ts";
+import type { CallLimits } from "./limit-calls.ts";
 
 /** Health and reflection are the standard's own contracts, which know nothing of our options; whoever reaches the port may call. */
 const openAccess: MethodAccess = { isPublic: true, roles: new Set(), scopes: [], ownerField: undefined };
@@ -20,19 +21,27 @@ export const accessTo = (method: DescMethod): MethodAccess =>
  * A token that is shown must be good, also where none is needed.
  *
  * @param outer Of the call or event that a co-located service works on; undefined where the call comes from elsewhere.
- * @throws ConnectError what assertMayCall and the verification say.
+ * @throws ConnectError what assertMayCall, the limits and the verification say.
  */
 export async function identify(
-  { method, requestHeader }: Pick<HandlerContext, "method" | "requestHeader">,
-  outer: RequestContext | undefined,
-  verify: VerifyToken,
+  call: HandlerContext,
+  { outer, verify, limits }: { outer: RequestContext | undefined; verify: VerifyToken; limits: CallLimits | undefined },
 ): Promise<Caller | undefined> {
-  const access = accessTo(method);
+  const access = accessTo(call.method);
   if (outer) return callerInside(access, outer);
-  const token = bearerToken(requestHeader);
-  const caller = token === undefined ? undefined : await verify(token);
+  const caller = await callerOutside(call, verify).catch((error: unknown) => {
+    // Also who shows a token that is none is limited.
+    if (error instanceof ConnectError && error.code === Code.Unauthenticated) limits?.count(call, undefined);
+    throw error;
+  });
+  limits?.count(call, caller);
   assertMayCall(access, caller);
   return caller;
+}
+
+async function callerOutside({ requestHeader }: HandlerContext, verify: VerifyToken): Promise<Caller | undefined> {
+  const token = bearerToken(requestHeader);
+  return token === undefined ? undefined : verify(token);
 }
 
 /** Whom a service calls for where it works on a context: the caller, where that opens the method; else for itself. */

@@ -10,6 +10,7 @@ import { checkOwner } from "./check-owner.ts";
 import { answerErrors } from "./answer-errors.ts";
 import { admitCalls, runInCallContext } from "./call-context.ts";
 import { keepDeadline } from "./deadline.ts";
+import type { CallLimits } from "./limit-calls.ts";
 import { countCalls } from "./foreground-calls.ts";
 import { logCalls } from "./log-calls.ts";
 import { validateRequests } from "./validation.ts";
@@ -25,10 +26,12 @@ export interface CallRules {
   validator?: Validator;
   /** Hears of the calls; without it nobody counts them. */
   foreground?: Foreground;
+  /** Without it a client may ask as much as it likes. */
+  limits?: CallLimits;
 }
 
-/** From the outermost: context, log, errors, deadline, ownership, validation; then the handler. */
-export function serverInterceptors({ log, tenant, validator = createValidator(), foreground }: CallRules): Interceptor[] {
+/** From the outermost: context, log, errors, deadline, ownership, validation, limits of clients; then the handler. */
+export function serverInterceptors({ log, tenant, validator = createValidator(), foreground, limits }: CallRules): Interceptor[] {
   const counting = foreground ? [countCalls(foreground)] : [];
   return [
     ...counting,
@@ -38,6 +41,7 @@ export function serverInterceptors({ log, tenant, validator = createValidator(),
     keepDeadline,
     checkOwner,
     validateRequests({ validator }),
+    ...(limits ? [limits.countClients] : []),
   ];
 }
 

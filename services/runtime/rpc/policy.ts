@@ -2,9 +2,10 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { accessOf } from "#runtime/access/method-access.ts";
+import { limitOf } from "#runtime/limits/method-limit.ts";
 
 /**
- * Checks that each method declares its access: public, or at least one role, not both; and that its owner_field exists.
+ * Checks that each method declares its access: public, or at least one role, not both; that its owner_field exists, and that its limit does.
  *
  * @throws StartupError naming each method that does not, and why.
  */
@@ -13,6 +14,7 @@ export function assertPolicies(services: readonly DescService[]): void {
     service.methods.flatMap((method) => {
       try {
         accessOf(method);
+        limitOf(method);
         return [];
       } catch (error) {
         return [`${service.typeName}/${method.name}: ${(error as Error).message}`];

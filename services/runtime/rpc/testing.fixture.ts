@@ -7,6 +7,7 @@ import { createAdmission, type Admission, type AdmissionLimits } from "#runtime/
 import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
 import { routerOptions } from "./interceptors.ts";
+import type { CallLimits } from "./limit-calls.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { serveRpc, type RpcServer } from "./server.ts";
 import { compileValidator } from "./validation.ts";
@@ -25,8 +26,8 @@ export function recordingLog() {
 /** Takes whatever is shown for a service's. */
 export const anyToken: VerifyToken = () => Promise.resolve(serviceCaller("demo"));
 
-export function testOptions(log = silentLog, verify = anyToken) {
-  return routerOptions({ log, tenant: "demo", verify, validator: compileValidator(services) });
+export function testOptions(log = silentLog, verify = anyToken, limits?: CallLimits) {
+  return routerOptions({ log, tenant: "demo", verify, validator: compileValidator(services), ...(limits ? { limits } : {}) });
 }
 
 export type Catalog = Partial<ServiceImpl<typeof CatalogService>>;
@@ -52,8 +53,9 @@ export async function serveTest(given: {
   fallback?: HttpHandler;
   admission?: Admission;
   verify?: VerifyToken;
+  limits?: CallLimits;
 }): Promise<TestServer> {
-  const { log = silentLog, port = 0, verify, ...rest } = given;
-  const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log, verify) });
+  const { log = silentLog, port = 0, verify, limits, ...rest } = given;
+  const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log, verify, limits) });
   return { ...server, url: `http://127.0.0.1:${server.port}` };
 }

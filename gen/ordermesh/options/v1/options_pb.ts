@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/options/v1/options.proto.
  */
 export const file_ordermesh_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmRlcm1lc2gvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhRvcmRlcm1lc2gub3B0aW9ucy52MSJMCgZBY2Nlc3MSDgoGcHVibGljGAEgASgIEg4KBnNjb3BlcxgCIAMoCRINCgVyb2xlcxgDIAMoCRITCgtvd25lcl9maWVsZBgEIAEoCSI3CgxTdHJlYW1SZXN1bWUSEAoIaWRfZmllbGQYASABKAkSFQoNcmVxdWVzdF9maWVsZBgCIAEoCSKIAQoMTWV0aG9kUG9saWN5EiwKBmFjY2VzcxgBIAEoCzIcLm9yZGVybWVzaC5vcHRpb25zLnYxLkFjY2VzcxIWCg5zdWNjZXNzX3N0YXR1cxgCIAEoBRIyCgZyZXN1bWUYAyABKAsyIi5vcmRlcm1lc2gub3B0aW9ucy52MS5TdHJlYW1SZXN1bWUiMAoLRXZlbnRQb2xpY3kSEQoJa2V5X2ZpZWxkGAEgASgJEg4KBnN0cmVhbRgCIAEoCTpcCgZtZXRob2QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi1hwMgASgLMiIub3JkZXJtZXNoLm9wdGlvbnMudjEuTWV0aG9kUG9saWN5UgZtZXRob2Q6WgoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYtocDIAEoCzIhLm9yZGVybWVzaC5vcHRpb25zLnYxLkV2ZW50UG9saWN5UgVldmVudGIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("CiJvcmRlcm1lc2gvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhRvcmRlcm1lc2gub3B0aW9ucy52MSJMCgZBY2Nlc3MSDgoGcHVibGljGAEgASgIEg4KBnNjb3BlcxgCIAMoCRINCgVyb2xlcxgDIAMoCRITCgtvd25lcl9maWVsZBgEIAEoCSI3CgxTdHJlYW1SZXN1bWUSEAoIaWRfZmllbGQYASABKAkSFQoNcmVxdWVzdF9maWVsZBgCIAEoCSIvCglDYWxsTGltaXQSDAoEbmFtZRgBIAEoCRIUCgxjbGllbnRfZmllbGQYAiABKAkiuAEKDE1ldGhvZFBvbGljeRIsCgZhY2Nlc3MYASABKAsyHC5vcmRlcm1lc2gub3B0aW9ucy52MS5BY2Nlc3MSFgoOc3VjY2Vzc19zdGF0dXMYAiABKAUSMgoGcmVzdW1lGAMgASgLMiIub3JkZXJtZXNoLm9wdGlvbnMudjEuU3RyZWFtUmVzdW1lEi4KBWxpbWl0GAQgASgLMh8ub3JkZXJtZXNoLm9wdGlvbnMudjEuQ2FsbExpbWl0IjAKC0V2ZW50UG9saWN5EhEKCWtleV9maWVsZBgBIAEoCRIOCgZzdHJlYW0YAiABKAk6XAoGbWV0aG9kEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtYcDIAEoCzIiLm9yZGVybWVzaC5vcHRpb25zLnYxLk1ldGhvZFBvbGljeVIGbWV0aG9kOloKBWV2ZW50Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGLaHAyABKAsyIS5vcmRlcm1lc2gub3B0aW9ucy52MS5FdmVudFBvbGljeVIFZXZlbnRiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call a method. Exactly one of public and roles is given.
@@ -146,6 +146,55 @@ export const StreamResumeSchema: GenMessage<StreamResume, {jsonType: StreamResum
   messageDesc(file_ordermesh_options_v1_options, 1);
 
 /**
+ * A limit of its own, in place of its caller's, for a method at which one guesses secrets or makes what others pay for.
+ *
+ * @generated from message ordermesh.options.v1.CallLimit
+ */
+export type CallLimit = Message<"ordermesh.options.v1.CallLimit"> & {
+  /**
+   * "sign_in" or "tokens": calls of all methods with the same name count together, for each address from which they come.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Name of the request field that names the client, for which calls then count as well; empty counts addresses alone.
+   *
+   * @generated from field: string client_field = 2;
+   */
+  clientField: string;
+};
+
+/**
+ * A limit of its own, in place of its caller's, for a method at which one guesses secrets or makes what others pay for.
+ *
+ * @generated from message ordermesh.options.v1.CallLimit
+ */
+export type CallLimitJson = {
+  /**
+   * "sign_in" or "tokens": calls of all methods with the same name count together, for each address from which they come.
+   *
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * Name of the request field that names the client, for which calls then count as well; empty counts addresses alone.
+   *
+   * @generated from field: string client_field = 2;
+   */
+  clientField?: string;
+};
+
+/**
+ * Describes the message ordermesh.options.v1.CallLimit.
+ * Use `create(CallLimitSchema)` to create a new message.
+ */
+export const CallLimitSchema: GenMessage<CallLimit, {jsonType: CallLimitJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_options_v1_options, 2);
+
+/**
  * Options of a method.
  *
  * @generated from message ordermesh.options.v1.MethodPolicy
@@ -171,6 +220,13 @@ export type MethodPolicy = Message<"ordermesh.options.v1.MethodPolicy"> & {
    * @generated from field: ordermesh.options.v1.StreamResume resume = 3;
    */
   resume?: StreamResume | undefined;
+
+  /**
+   * How often it may be called; where it is absent, as often as its caller may call.
+   *
+   * @generated from field: ordermesh.options.v1.CallLimit limit = 4;
+   */
+  limit?: CallLimit | undefined;
 };
 
 /**
@@ -199,6 +255,13 @@ export type MethodPolicyJson = {
    * @generated from field: ordermesh.options.v1.StreamResume resume = 3;
    */
   resume?: StreamResumeJson;
+
+  /**
+   * How often it may be called; where it is absent, as often as its caller may call.
+   *
+   * @generated from field: ordermesh.options.v1.CallLimit limit = 4;
+   */
+  limit?: CallLimitJson;
 };
 
 /**
@@ -206,7 +269,7 @@ export type MethodPolicyJson = {
  * Use `create(MethodPolicySchema)` to create a new message.
  */
 export const MethodPolicySchema: GenMessage<MethodPolicy, {jsonType: MethodPolicyJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_options_v1_options, 2);
+  messageDesc(file_ordermesh_options_v1_options, 3);
 
 /**
  * Options of an event message.
@@ -255,7 +318,7 @@ export type EventPolicyJson = {
  * Use `create(EventPolicySchema)` to create a new message.
  */
 export const EventPolicySchema: GenMessage<EventPolicy, {jsonType: EventPolicyJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_options_v1_options, 3);
+  messageDesc(file_ordermesh_options_v1_options, 4);
 
 /**
  * Policy of the method; required.
