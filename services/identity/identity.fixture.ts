@@ -1,5 +1,6 @@
 // Identity on a database of its own, with a clock that tests move, a shop and a customer.
 import type { Client } from "@connectrpc/connect";
+import { sql } from "kysely";
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
@@ -37,6 +38,11 @@ export async function identityFixture(env: Record<string, string> = {}): Promise
     pass: (ms) => void (time += ms),
     now: () => new Date(time),
   };
+}
+
+/** All that the pool may have, so that what is asked at the same time comes to the database at the same time. */
+export async function openConnections({ runtime }: IdentityFixture): Promise<void> {
+  await Promise.all(Array.from({ length: 5 }, () => sql`select pg_sleep(0.3)`.execute(runtime.db)));
 }
 
 /** A confidential client of the tenant, and its secret. */

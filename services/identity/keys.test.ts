@@ -8,7 +8,7 @@ import { clientSecretOf } from "#runtime/access/settings.ts";
 import { serverInterceptors } from "#runtime/rpc/interceptors.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { refusalError } from "../../test/support/refusal.ts";
-import { identityFixture, testSecret, type IdentityFixture } from "./identity.fixture.ts";
+import { identityFixture, openConnections, testSecret, type IdentityFixture } from "./identity.fixture.ts";
 import { identity as definition } from "./main.ts";
 import type { IdentityTables } from "./store/tables.ts";
 
@@ -89,6 +89,7 @@ test("a key is followed by another after a month, by itself", async () => {
 
 test("of replicas that start at once one makes the first key", async () => {
   fixture = await identityFixture();
+  await openConnections(fixture);
   const replicas = Array.from({ length: 5 }, () => clientOf(fixture.runtime));
   const answers = await Promise.all(replicas.map((replica) => replica.listKeys({})));
   expect(answers.map(({ keys }) => keys.length)).toEqual([1, 1, 1, 1, 1]);

@@ -3,8 +3,16 @@ import { Code } from "@connectrpc/connect";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { clientSecretOf } from "#runtime/access/settings.ts";
+import { reasonOf } from "#runtime/errors.ts";
 import { refusal } from "../../test/support/refusal.ts";
-import { ada, confidentialClient, identityFixture, testSecret, type IdentityFixture } from "./identity.fixture.ts";
+import {
+  ada,
+  confidentialClient,
+  identityFixture,
+  openConnections,
+  testSecret,
+  type IdentityFixture,
+} from "./identity.fixture.ts";
 
 let fixture: IdentityFixture;
 beforeAll(async () => {
@@ -135,9 +143,12 @@ describe("refreshing", () => {
 
   test("ten times at once with one token: one wins, and the session ends", async () => {
     const first = await signIn();
+    await openConnections(fixture);
     const answers = await Promise.allSettled(Array.from({ length: 10 }, () => refresh(first.refreshToken)));
     const won = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
     expect(won).toHaveLength(1);
+    const lost = answers.flatMap((answer) => (answer.status === "rejected" ? [reasonOf(answer.reason)] : []));
+    expect(lost).toEqual(Array.from({ length: 9 }, () => "INVALID_GRANT"));
     const [winner] = won;
     expect(await refusal(refresh(winner?.refreshToken ?? ""))).toEqual(invalidGrant);
     const { sid } = decodeJwt(first.accessToken);
