@@ -16,6 +16,8 @@ export interface IdentityFixture extends ServiceFixture<IdentityTables> {
   identity: Client<typeof IdentityService>;
   admin: Client<typeof AdminService>;
   keys: Client<typeof KeysService>;
+  /** Does what is done every ten minutes. */
+  care(): Promise<void>;
   /** Moves the time of everything that the service does. */
   pass(ms: number): void;
   now(): Date;
@@ -35,9 +37,25 @@ export async function identityFixture(env: Record<string, string> = {}): Promise
     identity: fixture.client(IdentityService),
     admin,
     keys: fixture.client(KeysService),
+    care: () => takeCare(fixture),
     pass: (ms) => void (time += ms),
     now: () => new Date(time),
   };
+}
+
+async function takeCare({ runtime, parts }: ServiceFixture<IdentityTables>): Promise<void> {
+  const [task] = parts.tasks ?? [];
+  if (!task) throw new Error("there is no task");
+  const lease = { name: task.name, holder: "test", epoch: 1 };
+  await sql`
+    insert into lease (name, holder, epoch, expire_time) values (${lease.name}, ${lease.holder}, 1, now() + interval '1 hour')
+    on conflict do nothing`.execute(runtime.db);
+  const ending = new AbortController();
+  // It needs no bus.
+  const round = task.run(undefined as never, lease, ending.signal);
+  // It ends after the round that has begun.
+  ending.abort();
+  await round;
 }
 
 /** All that the pool may have, so that what is asked at the same time comes to the database at the same time. */

@@ -5,20 +5,20 @@ import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { keyFor, readIssuer } from "#runtime/access/settings.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
-import { careWork } from "./due.ts";
 import { createAccessTokens } from "./rpc/access-tokens.ts";
 import { createClients } from "./rpc/authenticate.ts";
 import { configuredClients } from "./rpc/configured-clients.ts";
 import { createPasswords } from "./rpc/password.ts";
 import { identityRoutes } from "./rpc/routes.ts";
 import type { IdentityTables } from "./store/tables.ts";
+import { careTask } from "./tasks/care.ts";
 
 export const identity: ServiceDefinition<IdentityTables> = {
   name: "identity",
   services: [IdentityService, AdminService, KeysService],
   emits: [file_ordermesh_identity_events_v1_identity_events],
   migrations: new URL("./migrations/", import.meta.url),
-  create: ({ env, db, transaction }) => {
+  create: ({ env, db, transaction, inBackground }) => {
     const issuer = readIssuer(env);
     const sealingKey = once(() => keyFor("signing keys", env));
     const configured = once(() => configuredClients(env));
@@ -27,7 +27,7 @@ export const identity: ServiceDefinition<IdentityTables> = {
     const passwords = createPasswords();
     return {
       routes: identityRoutes({ db, transaction, issuer, sealingKey, configured, tokens, clients, passwords }),
-      dueWork: [careWork({ sealingKey })],
+      tasks: [careTask({ transaction, inBackground, sealingKey })],
     };
   },
 };

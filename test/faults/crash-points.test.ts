@@ -45,8 +45,11 @@ const deathMsMax = 90_000;
 const calmMsMax = 30_000;
 const testMsMax = 1_200_000;
 
-/** Operations takes no part in the flow of an order: it speaks only where something has gone wrong. */
-const stepsOfOrders = allSteps().filter(({ service }) => service !== "operations");
+/**
+ * Operations takes no part in the flow of an order: it speaks only where something has gone wrong. Nor does identity, which speaks
+ * only of tokens that are taken back; how it dies is in test/identity/deaths.test.ts.
+ */
+const stepsOfOrders = allSteps().filter(({ service }) => service !== "operations" && service !== "identity");
 const points = [...new Set(stepsOfOrders.flatMap((step) => step.points))];
 /**
  * A hold that ends by itself while its order goes on is for a person to look at. So its points have a lane of their own,

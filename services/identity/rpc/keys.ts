@@ -3,9 +3,6 @@ import { Code, type ServiceImpl } from "@connectrpc/connect";
 import type { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuse } from "#runtime/errors.ts";
-import { requestCause } from "#runtime/events/outgoing.ts";
-import { planDue } from "#runtime/schedule/due-work.ts";
-import { careItem } from "../domain/care.ts";
 import { planNextKey, publishedKeys } from "../domain/keys.ts";
 import { lockKeys, makeKey, readKeys } from "../store/keys.ts";
 import { openSealedKey } from "../store/sealed-key.ts";
@@ -41,8 +38,6 @@ async function prepare({ transaction, sealingKey, configured }: IdentityDeps): P
     const isOpen = keys.every(({ keyId, privateSealed }) => openSealedKey(secret, keyId, privateSealed));
     if (!isOpen) throw unfit(wrongSecret);
   });
-  // In a transaction of its own: care that is done right now has its row and waits for the keys, which we would hold.
-  await transaction((tx) => planDue(tx, [{ ...careItem, due: { inMs: 0 }, cause: requestCause() }]));
 }
 
 const wrongSecret =
