@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient, type Client } from "@connectrpc/connect";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import { databaseUrlOf } from "#runtime/backing/database-url.ts";
+import { readNatsAccess } from "#runtime/backing/nats-access.ts";
 import { resolveBacking } from "#runtime/backing/resolve.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { startHost } from "#runtime/host.ts";
@@ -23,7 +25,7 @@ import { orders } from "./orders/main.ts";
 import { payments } from "./payments/main.ts";
 import { shipping } from "./shipping/main.ts";
 
-const definitions = [catalog, inventory, orders, payments, fraud, shipping, operations] as unknown as ServiceDefinition[];
+export const definitions = [catalog, inventory, orders, payments, fraud, shipping, operations] as unknown as ServiceDefinition[];
 const names = [...definitions.map((definition) => definition.name), "edge"];
 
 export interface MeshOptions {
@@ -38,6 +40,8 @@ export interface Mesh {
   /** Undefined where the edge does not run here. */
   edgePort: number | undefined;
   rpcPort: number;
+  /** Which of the two ports speak TLS. */
+  isSecure: { rpc: boolean; edge: boolean };
   describe: { database: string; nats: string };
   /** Resolves with its description when a server that was started here has ended. */
   serverEnded: Promise<string>;
@@ -86,6 +90,7 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
           log,
           readiness: running.health.refresh,
           admission: running.admission,
+          env,
         })
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));
@@ -96,7 +101,8 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
     }
     const describe = backing?.describe ?? { database: "none", nats: "none" };
     const serverEnded = backing?.ended ?? new Promise<string>(() => {});
-    return { edgePort: edge?.port, rpcPort: running.rpcPort, describe, serverEnded, close };
+    const isSecure = { rpc: running.isRpcSecure, edge: edge?.isSecure ?? false };
+    return { edgePort: edge?.port, rpcPort: running.rpcPort, isSecure, describe, serverEnded, close };
   } catch (error) {
     await close();
     throw error;
@@ -121,8 +127,9 @@ type Resolved = Awaited<ReturnType<typeof resolveBacking>>;
 
 function resolve(env: Environment, onProgress: (message: string) => void): Promise<Resolved> {
   return resolveBacking({
-    databaseUrl: env["DATABASE_URL"] || undefined,
+    databaseUrl: databaseUrlOf(env),
     natsUrl: env["NATS_URL"] || undefined,
+    natsAccess: readNatsAccess(env),
     dataFolder: textSetting(env, "ORDERMESH_DATA_DIR", ".ordermesh"),
     durable: true,
     allowContainers: false,
@@ -164,7 +171,7 @@ function readOnly(): string[] {
 }
 
 function greeting(mesh: Mesh, startedMs: number): string {
-  const rpc = `http://127.0.0.1:${mesh.rpcPort}`;
+  const rpc = `${mesh.isSecure.rpc ? "https" : "http"}://127.0.0.1:${mesh.rpcPort}`;
   const lines = [
     "",
     `ordermesh is ready after ${((performance.now() - startedMs) / 1_000).toFixed(1)} s. Ctrl-C stops it.`,
@@ -174,7 +181,7 @@ function greeting(mesh: Mesh, startedMs: number): string {
     `  NATS        ${mesh.describe.nats}`,
   ];
   if (mesh.edgePort === undefined) return [...lines, ""].join("\n");
-  const rest = `http://127.0.0.1:${mesh.edgePort}`;
+  const rest = `${mesh.isSecure.edge ? "https" : "http"}://127.0.0.1:${mesh.edgePort}`;
   const order = `{"customerId":"ada","currency":"EUR","paymentToken":"tok_success","items":[{"sku":"MUG-BLUE","quantity":"2"}]}`;
   return [
     ...lines.slice(0, 3),

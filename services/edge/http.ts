@@ -1,7 +1,10 @@
 // The HTTP/1.1 server: bounds on what a connection may do, health, and an end that loses no answer.
 import * as http from "node:http";
+import * as https from "node:https";
 import type { Duplex } from "node:stream";
 import { StartupError } from "#runtime/backing/startup-error.ts";
+import { serverTlsOptions } from "#runtime/tls/options.ts";
+import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 
 export interface Readiness {
   ready: boolean;
@@ -43,6 +46,8 @@ export interface HttpServerOptions {
   port: number;
   host: string;
   limits: HttpLimits;
+  /** Without it, or where it has no certificate, the port is cleartext. */
+  tls: TlsFiles | undefined;
 }
 
 export interface HttpServer {
@@ -54,13 +59,7 @@ export interface HttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { limits } = options;
   let closing = false;
-  const server = http.createServer({
-    maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: limits.headersMs,
-    requestTimeout: limits.requestMs,
-    keepAliveTimeout: limits.keepAliveMs,
-    connectionsCheckingInterval: limits.checkMs,
-  });
+  const server = createServer(limits, options.tls);
   server.maxHeadersCount = limits.headersMax;
   server.maxConnections = limits.connectionsMax;
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
@@ -93,6 +92,25 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       clearTimeout(cut);
     },
   };
+}
+
+function createServer(limits: HttpLimits, tls: TlsFiles | undefined): http.Server {
+  const bounds = {
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: limits.checkMs,
+  };
+  if (!tls?.settings.identity) return http.createServer(bounds);
+  const server = https.createServer({
+    ...bounds,
+    ...serverTlsOptions(tls),
+    ALPNProtocols: ["http/1.1"],
+    handshakeTimeout: limits.headersMs,
+  });
+  tls.onChange(({ files }) => server.setSecureContext(files));
+  return server;
 }
 
 function listen(server: http.Server, { port, host }: { port: number; host: string }): Promise<void> {

@@ -6,6 +6,9 @@ import type { Admission } from "#runtime/admission/admission.ts";
 import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
+import type { Environment } from "#runtime/settings.ts";
+import { edgeTlsNames, readTlsSettings } from "#runtime/tls/settings.ts";
+import { openTlsFiles } from "#runtime/tls/tls-files.ts";
 import { admitRequests } from "./admit-requests.ts";
 import { defaultHttpLimits, startHttpServer, type HttpLimits, type HttpServer, type Readiness } from "./http.ts";
 import { connectCaller } from "./transcode/caller.ts";
@@ -26,9 +29,14 @@ export interface EdgeOptions {
   admission?: Admission | undefined;
   limits?: Partial<TranscoderLimits>;
   httpLimits?: Partial<HttpLimits>;
+  /** For the settings ORDERMESH_EDGE_…; none where it is absent. */
+  env?: Environment;
 }
 
-export type Edge = HttpServer;
+export interface Edge extends HttpServer {
+  /** Whether the port speaks TLS. */
+  isSecure: boolean;
+}
 
 /** Who asks, which request and trace it is, and in which language; nothing else travels on. */
 const forwardedHeaders = ["authorization", "traceparent", "tracestate", "accept-language"];
@@ -36,7 +44,9 @@ const forwardedHeaders = ["authorization", "traceparent", "tracestate", "accept-
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const shutdown = new AbortController();
   const transcoder = compile(options, shutdown.signal);
-  return startHttpServer({
+  const tlsSettings = readTlsSettings(options.env ?? {}, edgeTlsNames);
+  const tls = tlsSettings && (await openTlsFiles(tlsSettings, options.log));
+  const server = await startHttpServer({
     handle: admitRequests({ admission: options.admission, handle: transcoder.handle }),
     readiness: options.readiness ?? (() => Promise.resolve({ ready: true, checks: {} })),
     onClosing: () => shutdown.abort(),
@@ -44,7 +54,16 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     port: options.port,
     host: options.host,
     limits: { ...defaultHttpLimits, ...options.httpLimits },
+    tls,
   });
+  return {
+    port: server.port,
+    isSecure: tlsSettings?.identity !== undefined,
+    close: async (graceMs) => {
+      await server.close(graceMs);
+      tls?.close();
+    },
+  };
 }
 
 function compile({ services, transportFor, limits, log }: EdgeOptions, shutdown: AbortSignal): Transcoder {

@@ -9,6 +9,8 @@ import { randomBytes } from "node:crypto";
 import { createAdmission, type Admission } from "./admission/admission.ts";
 import { readAdmissionLimits } from "./admission/settings.ts";
 import { createBackground } from "./background.ts";
+import { readNatsAccess } from "./backing/nats-access.ts";
+import { inboxPrefixOf } from "./backing/nats-url.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { pendingMigrations } from "./database/migrate.ts";
@@ -27,10 +29,13 @@ import { createHealth, type Health } from "./rpc/health.ts";
 import { routerOptions } from "./rpc/interceptors.ts";
 import { assertPolicies } from "./rpc/policy.ts";
 import { compileValidator } from "./rpc/validation.ts";
+import { serveProbes } from "./rpc/probes.ts";
 import { serveRpc } from "./rpc/server.ts";
 import type { ServiceDefinition } from "./service.ts";
-import type { Environment } from "./settings.ts";
+import { numberSetting, type Environment } from "./settings.ts";
 import { startService, type RunningService } from "./start-service.ts";
+import { readTlsSettings, rpcTlsNames } from "./tls/settings.ts";
+import { openTlsFiles } from "./tls/tls-files.ts";
 
 export interface HostOptions {
   definitions: readonly ServiceDefinition[];
@@ -52,6 +57,8 @@ export interface HostOptions {
 
 export interface Host {
   rpcPort: number;
+  /** Whether that port speaks TLS. */
+  isRpcSecure: boolean;
   health: Health;
   /** Of all ports of the process: a call counts once, at the port where it comes in. */
   admission: Admission;
@@ -68,6 +75,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const ownServices = definitions.flatMap((definition) => definition.services);
   const services = definitions.length > 0 ? [...ownServices, DeliveryService] : ownServices;
   assertPolicies(services);
+  const tlsSettings = readTlsSettings(env, rpcTlsNames);
+  const probePort = numberSetting(env, "ORDERMESH_PROBE_PORT", { fallback: 0, min: 0, max: 65_535 });
+  const tls = tlsSettings && (await openTlsFiles(tlsSettings, log));
   const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString("hex")}`;
   // A process of nothing but the edge has no events and no data.
   const bus = definitions.length > 0 ? await connectBus(options, holder) : undefined;
@@ -95,6 +105,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     },
     addresses: (serviceName) => addressesFromEnvironment(env, serviceName),
     log,
+    tls,
   });
   const backlogMs = (): number => Math.max(0, ...running.map(({ relay }) => relay.state().backlogMs));
   const admission = createAdmission({ limits: readAdmissionLimits(env), metrics, log });
@@ -114,12 +125,15 @@ export async function startHost(options: HostOptions): Promise<Host> {
     metrics,
     log,
   });
+  let closeProbes: (() => Promise<void>) | undefined;
   const stopAll = async (): Promise<void> => {
     health.stop();
+    tls?.close();
     admission.close();
     await Promise.all(running.map((service) => service.stop()));
     clients.close();
     await probe?.close();
+    await closeProbes?.();
     await bus?.connection.drain().catch(() => bus.connection.close());
   };
   try {
@@ -136,11 +150,14 @@ export async function startHost(options: HostOptions): Promise<Host> {
       log,
       admission,
       fallback: health.fallback,
+      tls,
     });
+    if (probePort > 0) closeProbes = await serveProbes({ host: options.host, port: probePort, answer: health.fallback });
     for (const service of running) service.begin();
     await health.refresh();
     return {
       rpcPort: rpc.port,
+      isRpcSecure: tlsSettings?.identity !== undefined,
       health,
       admission,
       transportFor: clients.transportFor,
@@ -164,7 +181,8 @@ const delivering = ({ name, database, wakeRelay }: RunningService): DeliveringSe
 });
 
 async function connectBus(options: HostOptions, name: string): Promise<Bus> {
-  const connection = await connectNats({ url: options.natsUrl, name, log: options.log });
+  const access = readNatsAccess(options.env);
+  const connection = await connectNats({ url: options.natsUrl, access, name, log: options.log });
   try {
     // Whether JetStream is there shows when the streams are made, which waits for a cluster that has no leader yet.
     const manager = await jetstreamManager(connection, { timeout: jetStreamTimeoutMs, checkAPI: false });
@@ -176,6 +194,7 @@ async function connectBus(options: HostOptions, name: string): Promise<Bus> {
       js: jetstream(connection, { timeout: jetStreamTimeoutMs }),
       manager,
       hub: createEventHub(connection),
+      inboxPrefix: inboxPrefixOf(options.natsUrl, access),
       restoreStreams,
     };
   } catch (error) {

@@ -107,7 +107,10 @@ test.each([
 
 test.each([
   { url: "nats://one:4222,two:4223", want: { servers: ["one:4222", "two:4223"] } },
-  { url: "nats://me:pass%20word@one:4222", want: { servers: ["one:4222"], user: "me", pass: "pass word" } },
+  {
+    url: "nats://me:pass%20word@one:4222",
+    want: { servers: ["one:4222"], user: "me", pass: "pass word", inboxPrefix: "_INBOX.me" },
+  },
   { url: "tls://token@one", want: { servers: ["one"], token: "token", tls: {} } },
 ])("$url asks the client for $want", ({ url, want }) => {
   expect(natsConnectionOptions(url)).toEqual(want);

@@ -1,5 +1,6 @@
 // The connection to NATS: it reconnects for ever, because what waits in the outbox must go out.
 import { connect, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsAccess } from "../backing/nats-access.ts";
 import { natsConnectionOptions } from "../backing/nats-url.ts";
 import type { Logger } from "../log.ts";
 
@@ -13,9 +14,14 @@ const pingEveryMs = 1_000;
 export const jetStreamTimeoutMs = 1_500;
 
 /** Connects, or throws where nothing answers within five seconds. */
-export async function connectNats(options: { url: string; name: string; log: Logger }): Promise<NatsConnection> {
+export async function connectNats(options: {
+  url: string;
+  access: NatsAccess;
+  name: string;
+  log: Logger;
+}): Promise<NatsConnection> {
   const connection = await connect({
-    ...natsConnectionOptions(options.url),
+    ...natsConnectionOptions(options.url, options.access),
     name: options.name,
     maxReconnectAttempts: -1,
     reconnectTimeWait: reconnectWaitMs,

@@ -10,7 +10,10 @@ export const unaryTimeoutMs = 10_000;
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
 
-/** Who is at the other end of the connection: an IP address, or "process" for a co-located service. */
+/**
+ * Who is at the other end of the connection: an IP address; under mutual TLS the names of its certificate, such as
+ * "orders.ordermesh"; or "process" for a co-located service.
+ */
 export const peerKey = createContextKey("process", { description: "peer of the call" });
 
 const callKey = createContextKey<RequestContext | undefined>(undefined, { description: "context of the call" });

@@ -3,6 +3,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Code, createClient, createRouterTransport, type Client, type ConnectRouter, type Transport } from "@connectrpc/connect";
 import { refuse } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
+import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { addressSetting, serviceNameOf } from "./addresses.ts";
 import { balancedTransport } from "./balanced-transport.ts";
 import { withCallerContext } from "./caller-context.ts";
@@ -20,6 +21,8 @@ export interface ClientsOptions {
   /** Origins of the replicas of a service elsewhere, by its name such as "catalog"; empty where there is none. */
   addresses: (serviceName: string) => readonly string[];
   log: Logger;
+  /** What we show and trust where an address is https. */
+  tls?: TlsFiles | undefined;
 }
 
 export interface Clients {
@@ -33,14 +36,14 @@ export interface Clients {
   close(): void;
 }
 
-export function createClients({ local, addresses, log }: ClientsOptions): Clients {
+export function createClients({ local, addresses, log, tls }: ClientsOptions): Clients {
   const localNames = new Set(local.services.map((service) => service.typeName));
   const localTransport = lazyTransport(() => createRouterTransport(local.routes, { router: local.options }));
   const remoteTransports = new Map<string, Transport>();
   const replicas: Replica[] = [];
 
   const connect = (serviceName: string): Transport => {
-    const own = addresses(serviceName).map((address) => connectReplica({ serviceName, address, log }));
+    const own = addresses(serviceName).map((address) => connectReplica({ serviceName, address, log, tls }));
     replicas.push(...own);
     return own.length === 0 ? nowhere(serviceName) : balancedTransport({ serviceName, replicas: own });
   };

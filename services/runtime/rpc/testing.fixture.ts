@@ -4,6 +4,7 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { createAdmission, type Admission, type AdmissionLimits } from "#runtime/admission/admission.ts";
 import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
+import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { routerOptions } from "./interceptors.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { serveRpc, type RpcServer } from "./server.ts";
@@ -46,8 +47,9 @@ export async function serveTest(given: {
   port?: number;
   fallback?: HttpHandler;
   admission?: Admission;
+  tls?: TlsFiles;
 }): Promise<TestServer> {
   const { log = silentLog, port = 0, ...rest } = given;
   const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log) });
-  return { ...server, url: `http://127.0.0.1:${server.port}` };
+  return { ...server, url: `${given.tls ? "https" : "http"}://127.0.0.1:${server.port}` };
 }
