@@ -6,10 +6,11 @@ import type { Admission } from "#runtime/admission/admission.ts";
 import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
-import type { Environment } from "#runtime/settings.ts";
+import { numberSetting, type Environment } from "#runtime/settings.ts";
 import { edgeTlsNames, readTlsSettings } from "#runtime/tls/settings.ts";
 import { openTlsFiles } from "#runtime/tls/tls-files.ts";
 import { admitRequests } from "./admit-requests.ts";
+import { readCors } from "./cors.ts";
 import { defaultHttpLimits, startHttpServer, type HttpLimits, type HttpServer, type Readiness } from "./http.ts";
 import { connectCaller } from "./transcode/caller.ts";
 import { ContractError } from "./transcode/route.ts";
@@ -44,7 +45,10 @@ const forwardedHeaders = ["authorization", "traceparent", "tracestate", "accept-
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const shutdown = new AbortController();
   const transcoder = compile(options, shutdown.signal);
-  const tlsSettings = readTlsSettings(options.env ?? {}, edgeTlsNames);
+  const env = options.env ?? {};
+  const cors = readCors(env);
+  const limits = { ...defaultHttpLimits, ...readHttpLimits(env), ...options.httpLimits };
+  const tlsSettings = readTlsSettings(env, edgeTlsNames);
   const tls = tlsSettings && (await openTlsFiles(tlsSettings, options.log));
   const server = await startHttpServer({
     handle: admitRequests({ admission: options.admission, handle: transcoder.handle }),
@@ -53,7 +57,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     errorDomain,
     port: options.port,
     host: options.host,
-    limits: { ...defaultHttpLimits, ...options.httpLimits },
+    limits,
+    cors,
     tls,
   });
   return {
@@ -64,6 +69,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       tls?.close();
     },
   };
+}
+
+function readHttpLimits(env: Environment): Pick<HttpLimits, "connectionsPerAddressMax"> {
+  const bounds = { fallback: 2_000, min: 1, max: 1_000_000 };
+  return { connectionsPerAddressMax: numberSetting(env, "ORDERMESH_EDGE_CONNECTIONS_PER_ADDRESS", bounds) };
 }
 
 function compile({ services, transportFor, limits, log }: EdgeOptions, shutdown: AbortSignal): Transcoder {

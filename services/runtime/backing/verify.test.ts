@@ -101,6 +101,7 @@ test.each([
   { url: "nats://token@one:4222,nats://two:4222", want: "nats://one:4222,nats://two:4222" },
   { url: "one:4222", want: "nats://one:4222" },
   { url: "://secret", want: "(not a URL)" },
+  { url: "postgres//me:secret@db", want: "(not a URL)" },
 ])("$url is shown as $want", ({ url, want }) => {
   expect(redactUrl(url)).toBe(want);
 });
