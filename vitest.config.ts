@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Processes that are killed and clusters that elect: they need the machine for themselves. */
-const heavy = ["test/faults/**/*.test.ts", "test/cluster/**/*.test.ts"];
+const heavy = ["test/faults/**/*.test.ts", "test/cluster/**/*.test.ts", "test/security/transport.test.ts"];
 
 export default defineConfig({
   test: {

@@ -9,6 +9,8 @@ import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import { databaseUrlOf } from "#runtime/backing/database-url.ts";
+import { readNatsAccess } from "#runtime/backing/nats-access.ts";
 import { resolveBacking } from "#runtime/backing/resolve.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { reasonOf } from "#runtime/errors.ts";
@@ -30,7 +32,7 @@ import { orders } from "./orders/main.ts";
 import { payments } from "./payments/main.ts";
 import { shipping } from "./shipping/main.ts";
 
-const definitions = [
+export const definitions = [
   catalog,
   inventory,
   orders,
@@ -54,6 +56,8 @@ export interface Mesh {
   /** Undefined where the edge does not run here. */
   edgePort: number | undefined;
   rpcPort: number;
+  /** Which of the two ports speak TLS. */
+  isSecure: { rpc: boolean; edge: boolean };
   describe: { database: string; nats: string };
   /** Whether the customer of the demonstration can sign in. */
   hasDemoCustomer: boolean;
@@ -107,6 +111,7 @@ export async function startMesh({ env: given, only, log, onProgress }: MeshOptio
           readiness: running.health.refresh,
           admission: running.admission,
           trustsProxy: readTrustedProxies(env),
+          env,
         })
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));
@@ -117,7 +122,8 @@ export async function startMesh({ env: given, only, log, onProgress }: MeshOptio
     }
     const describe = backing?.describe ?? { database: "none", nats: "none" };
     const serverEnded = backing?.ended ?? new Promise<string>(() => {});
-    return { edgePort: edge?.port, rpcPort: running.rpcPort, describe, hasDemoCustomer, serverEnded, close };
+    const isSecure = { rpc: running.isRpcSecure, edge: edge?.isSecure ?? false };
+    return { edgePort: edge?.port, rpcPort: running.rpcPort, isSecure, describe, hasDemoCustomer, serverEnded, close };
   } catch (error) {
     await close();
     throw error;
@@ -172,8 +178,9 @@ type Resolved = Awaited<ReturnType<typeof resolveBacking>>;
 
 function resolve(env: Environment, onProgress: (message: string) => void): Promise<Resolved> {
   return resolveBacking({
-    databaseUrl: env["DATABASE_URL"] || undefined,
+    databaseUrl: databaseUrlOf(env),
     natsUrl: env["NATS_URL"] || undefined,
+    natsAccess: readNatsAccess(env),
     dataFolder: textSetting(env, "ORDERMESH_DATA_DIR", ".ordermesh"),
     durable: true,
     allowContainers: false,
@@ -215,7 +222,7 @@ function readOnly(): string[] {
 }
 
 function greeting(mesh: Mesh, startedMs: number): string {
-  const rpc = `http://127.0.0.1:${mesh.rpcPort}`;
+  const rpc = `${mesh.isSecure.rpc ? "https" : "http"}://127.0.0.1:${mesh.rpcPort}`;
   const lines = [
     "",
     `ordermesh is ready after ${((performance.now() - startedMs) / 1_000).toFixed(1)} s. Ctrl-C stops it.`,
@@ -225,7 +232,7 @@ function greeting(mesh: Mesh, startedMs: number): string {
     `  NATS        ${mesh.describe.nats}`,
   ];
   if (mesh.edgePort === undefined) return [...lines, ""].join("\n");
-  const rest = `http://127.0.0.1:${mesh.edgePort}`;
+  const rest = `${mesh.isSecure.edge ? "https" : "http"}://127.0.0.1:${mesh.edgePort}`;
   const order = `{"customerId":"ada","currency":"EUR","paymentToken":"tok_success","items":[{"sku":"MUG-BLUE","quantity":"2"}]}`;
   const json = "'content-type: application/json'";
   return [

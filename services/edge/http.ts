@@ -1,7 +1,13 @@
 // The HTTP/1.1 server: bounds on what a connection may do, health, and an end that loses no answer.
 import * as http from "node:http";
-import type { Duplex } from "node:stream";
+import * as https from "node:https";
 import { StartupError } from "#runtime/backing/startup-error.ts";
+import { serverTlsOptions } from "#runtime/tls/options.ts";
+import type { TlsFiles } from "#runtime/tls/tls-files.ts";
+import { boundConnectionsPerAddress } from "./connection-bounds.ts";
+import type { Cors } from "./cors.ts";
+import { mayAnswer, refuseConnection, refuseRequest, requestProblem } from "./refuse-connection.ts";
+import { securityHeaders } from "./security-headers.ts";
 
 export interface Readiness {
   ready: boolean;
@@ -12,6 +18,7 @@ export interface HttpLimits {
   headerBytesMax: number;
   headersMax: number;
   connectionsMax: number;
+  connectionsPerAddressMax: number;
   /** From the first byte of a request to the end of its headers. */
   headersMs: number;
   /** From the first byte of a request to the end of its body. */
@@ -23,7 +30,7 @@ export interface HttpLimits {
   readinessMs: number;
 }
 
-export const defaultHttpLimits: HttpLimits = {
+export const defaultHttpLimits: Omit<HttpLimits, "connectionsPerAddressMax"> = {
   headerBytesMax: 16_384,
   headersMax: 100,
   connectionsMax: 10_000,
@@ -43,6 +50,9 @@ export interface HttpServerOptions {
   port: number;
   host: string;
   limits: HttpLimits;
+  cors: Cors;
+  /** Without it, or where it has no certificate, the port is cleartext. */
+  tls: TlsFiles | undefined;
 }
 
 export interface HttpServer {
@@ -54,17 +64,18 @@ export interface HttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { limits } = options;
   let closing = false;
-  const server = http.createServer({
-    maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: limits.headersMs,
-    requestTimeout: limits.requestMs,
-    keepAliveTimeout: limits.keepAliveMs,
-    connectionsCheckingInterval: limits.checkMs,
-  });
+  const server = createServer(limits, options.tls);
   server.maxHeadersCount = limits.headersMax;
   server.maxConnections = limits.connectionsMax;
+  boundConnectionsPerAddress(server, limits.connectionsPerAddressMax);
+  const headers = securityHeaders({ isSecure: options.tls?.settings.identity !== undefined });
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
+    if (!mayAnswer(request, response)) return;
     if (closing) response.setHeader("connection", "close");
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    options.cors(request, response);
+    const problem = requestProblem(request);
+    if (problem) return refuseRequest(problem, response, options.errorDomain);
     if (request.url === "/healthz" || request.url === "/readyz") {
       void answerHealth(request, response, closing, options);
     } else {
@@ -75,7 +86,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   server.on("request", onRequest);
   // Without a listener Node would ask for the body of a request that we may be about to refuse.
   server.on("checkContinue", onRequest);
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseConnection(error, socket, options.errorDomain));
+  // Node would answer by itself, without our headers.
+  server.on("checkExpectation", onRequest);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
+    refuseConnection(error, socket, { domain: options.errorDomain, headers }),
+  );
   await listen(server, options);
   const address = server.address();
   const port = typeof address === "object" && address ? address.port : options.port;
@@ -93,6 +108,29 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       clearTimeout(cut);
     },
   };
+}
+
+function createServer(limits: HttpLimits, tls: TlsFiles | undefined): http.Server {
+  const bounds = {
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: limits.checkMs,
+    // Whatever NODE_OPTIONS says: a lenient parser lets a request hide in another.
+    insecureHTTPParser: false,
+    // Refused here, in our words and with our headers.
+    requireHostHeader: false,
+  };
+  if (!tls?.settings.identity) return http.createServer(bounds);
+  const server = https.createServer({
+    ...bounds,
+    ...serverTlsOptions(tls),
+    ALPNProtocols: ["http/1.1"],
+    handshakeTimeout: limits.headersMs,
+  });
+  tls.onChange(({ files }) => server.setSecureContext(files));
+  return server;
 }
 
 function listen(server: http.Server, { port, host }: { port: number; host: string }): Promise<void> {
@@ -144,31 +182,4 @@ async function checkReadiness({ readiness, limits }: HttpServerOptions): Promise
   } finally {
     clearTimeout(timer);
   }
-}
-
-const connectionRefusals: Record<string, { line: string; message: string }> = {
-  HPE_HEADER_OVERFLOW: {
-    line: "431 Request Header Fields Too Large",
-    message: "the request's headers or its address are too long",
-  },
-  ERR_HTTP_REQUEST_TIMEOUT: { line: "408 Request Timeout", message: "the request did not arrive in time" },
-};
-
-/** What cannot be parsed as HTTP has no response object; the answer is written by hand, in the shape of all others. */
-function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex, domain: string): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const { line, message } = connectionRefusals[error.code ?? ""] ?? {
-    line: "400 Bad Request",
-    message: "the request is not valid HTTP",
-  };
-  const info = { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "MALFORMED_REQUEST", domain };
-  const body = JSON.stringify({ code: 3, message, details: [info] });
-  socket.end(
-    `HTTP/1.1 ${line}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-  // Whoever does not close is closed.
-  setTimeout(() => socket.destroy(), 1_000).unref();
 }

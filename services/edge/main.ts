@@ -10,7 +10,11 @@ import { askedFrom } from "#runtime/limits/asked-from.ts";
 import { clientAddress, type TrustsProxy } from "#runtime/limits/client-address.ts";
 import { limitHeader, policyHeader } from "#runtime/limits/rate-limited.ts";
 import type { Logger } from "#runtime/log.ts";
+import { numberSetting, type Environment } from "#runtime/settings.ts";
+import { edgeTlsNames, readTlsSettings } from "#runtime/tls/settings.ts";
+import { openTlsFiles } from "#runtime/tls/tls-files.ts";
 import { admitRequests } from "./admit-requests.ts";
+import { readCors } from "./cors.ts";
 import {
   defaultHttpLimits,
   startHttpServer,
@@ -40,9 +44,14 @@ export interface EdgeOptions {
   trustsProxy?: TrustsProxy;
   limits?: Partial<TranscoderLimits>;
   httpLimits?: Partial<HttpLimits>;
+  /** For the settings ORDERMESH_EDGE_…; none where it is absent. */
+  env?: Environment;
 }
 
-export type Edge = HttpServer;
+export interface Edge extends HttpServer {
+  /** Whether the port speaks TLS. */
+  isSecure: boolean;
+}
 
 /** Who asks, which request and trace it is, and in which language; nothing else travels on. */
 const forwardedHeaders = ["authorization", "traceparent", "tracestate", "accept-language"];
@@ -52,7 +61,12 @@ const returnedHeaders = [policyHeader, limitHeader];
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const shutdown = new AbortController();
   const caller = connectCaller(options.transportFor);
-  return startHttpServer({
+  const env = options.env ?? {};
+  const cors = readCors(env);
+  const limits = { ...defaultHttpLimits, ...readHttpLimits(env), ...options.httpLimits };
+  const tlsSettings = readTlsSettings(env, edgeTlsNames);
+  const tls = tlsSettings && (await openTlsFiles(tlsSettings, options.log));
+  const server = await startHttpServer({
     handle: forItsClient(
       admitRequests({ admission: options.admission, handle: handlerOf(options, caller, shutdown.signal) }),
       options.trustsProxy,
@@ -62,8 +76,23 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     errorDomain,
     port: options.port,
     host: options.host,
-    limits: { ...defaultHttpLimits, ...options.httpLimits },
+    limits,
+    cors,
+    tls,
   });
+  return {
+    port: server.port,
+    isSecure: tlsSettings?.identity !== undefined,
+    close: async (graceMs) => {
+      await server.close(graceMs);
+      tls?.close();
+    },
+  };
+}
+
+function readHttpLimits(env: Environment): Pick<HttpLimits, "connectionsPerAddressMax"> {
+  const bounds = { fallback: 2_000, min: 1, max: 1_000_000 };
+  return { connectionsPerAddressMax: numberSetting(env, "ORDERMESH_EDGE_CONNECTIONS_PER_ADDRESS", bounds) };
 }
 
 const newRequestId = (): string => newId("req");

@@ -10,7 +10,7 @@ import { operationsRoutes } from "./rpc/routes.ts";
 import type { OperationsTables } from "./store/tables.ts";
 import { readAuditSettings } from "./tasks/audit-settings.ts";
 import { auditorTask } from "./tasks/audit.ts";
-import { captureTask } from "./tasks/capture.ts";
+import { advisoriesDurable, captureTask } from "./tasks/capture.ts";
 import { reconcileTask } from "./tasks/reconcile.ts";
 import { redriveTask } from "./tasks/redrive.ts";
 import { streamReaderTask } from "./tasks/stream-reader.ts";
@@ -20,6 +20,7 @@ export const operations: ServiceDefinition<OperationsTables> = {
   name: "operations",
   services: [OperationsService],
   emits: [file_ordermesh_operations_events_v1_operations_events],
+  keepsStreams: { advisoriesDurable },
   migrations: new URL("./migrations/", import.meta.url),
   create: (given) => {
     // What is seen now is compared with what was seen before, perhaps by another instance.

@@ -7,13 +7,16 @@ import type { ServiceDefinition } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
 import { expiry } from "./due.ts";
+import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
+import { orderEvents } from "./rpc/watch.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
 export const orders: ServiceDefinition<OrdersTables> = {
   name: "orders",
   services: [OrdersService, OrdersAuditService],
   emits: [file_ordermesh_orders_events_v1_order_events, file_ordermesh_orders_events_v2_order_created],
+  follows: [catalogEvents, orderEvents],
   migrations: new URL("./migrations/", import.meta.url),
   create: (runtime) => {
     const lifeSeconds = numberSetting(runtime.env, "ORDERMESH_ORDER_LIFE_SECONDS", { fallback: 900, min: 1, max: 604_800 });

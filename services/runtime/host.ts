@@ -12,11 +12,13 @@ import { clientSecretOf, keyFor, readIssuer } from "./access/settings.ts";
 import { createAdmission, type Admission } from "./admission/admission.ts";
 import { readAdmissionLimits } from "./admission/settings.ts";
 import { createBackground } from "./background.ts";
+import { readNatsAccess } from "./backing/nats-access.ts";
+import { inboxPrefixOf } from "./backing/nats-url.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { pendingMigrations } from "./database/migrate.ts";
 import { deliveryRoutes, type DeliveringService } from "./delivery/delivery-service.ts";
-import { connectNats, jetStreamTimeoutMs } from "./events/connect.ts";
+import { closeConnection, connectNats, jetStreamTimeoutMs } from "./events/connect.ts";
 import type { Bus } from "./events/bus.ts";
 import { createEventHub } from "./events/hub.ts";
 import { ensureStreams, eventStream } from "./events/streams.ts";
@@ -35,10 +37,13 @@ import { routerOptions } from "./rpc/interceptors.ts";
 import { createCallLimits } from "./rpc/limit-calls.ts";
 import { assertPolicies } from "./rpc/policy.ts";
 import { compileValidator } from "./rpc/validation.ts";
+import { serveProbes } from "./rpc/probes.ts";
 import { serveRpc } from "./rpc/server.ts";
 import type { ServiceDefinition } from "./service.ts";
-import type { Environment } from "./settings.ts";
+import { numberSetting, type Environment } from "./settings.ts";
 import { startService, type RunningService } from "./start-service.ts";
+import { readTlsSettings, rpcTlsNames } from "./tls/settings.ts";
+import { openTlsFiles } from "./tls/tls-files.ts";
 
 export interface HostOptions {
   definitions: readonly ServiceDefinition[];
@@ -60,6 +65,8 @@ export interface HostOptions {
 
 export interface Host {
   rpcPort: number;
+  /** Whether that port speaks TLS. */
+  isRpcSecure: boolean;
   health: Health;
   /** Of all ports of the process: a call counts once, at the port where it comes in. */
   admission: Admission;
@@ -80,6 +87,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   assertPolicies(services);
   const limitSettings = readLimitSettings(env);
   const trustsProxy = readTrustedProxies(env);
+  const tlsSettings = readTlsSettings(env, rpcTlsNames);
+  const probePort = numberSetting(env, "ORDERMESH_PROBE_PORT", { fallback: 0, min: 0, max: 65_535 });
+  const tls = tlsSettings && (await openTlsFiles(tlsSettings, log));
   const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString("hex")}`;
   // A process of nothing but the edge has no events and no data.
   const bus = definitions.length > 0 ? await connectBus(options, holder) : undefined;
@@ -127,6 +137,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     secretOf: (serviceName) => clientSecretOf(serviceName, env),
     vouching,
     log,
+    tls,
   });
   const backlogMs = (): number => Math.max(0, ...running.map(({ relay }) => relay.state().backlogMs));
   const admission = createAdmission({ limits: readAdmissionLimits(env), metrics, log });
@@ -155,14 +166,18 @@ export async function startHost(options: HostOptions): Promise<Host> {
     metrics,
     log,
   });
+  let closeProbes: (() => Promise<void>) | undefined;
   const stopAll = async (): Promise<void> => {
     health.stop();
+    tls?.close();
     admission.close();
     limits.close();
-    await Promise.all([guard.stop(), ...running.map((service) => service.stop())]);
+    guard.stop();
+    await Promise.all(running.map((service) => service.stop()));
     clients.close();
     await probe?.close();
-    await bus?.connection.drain().catch(() => bus.connection.close());
+    await closeProbes?.();
+    await bus?.close();
   };
   try {
     if (failed?.status === "rejected") throw failed.reason;
@@ -179,11 +194,14 @@ export async function startHost(options: HostOptions): Promise<Host> {
       log,
       admission,
       fallback: health.fallback,
+      tls,
     });
+    if (probePort > 0) closeProbes = await serveProbes({ host: options.host, port: probePort, answer: health.fallback });
     for (const service of running) service.begin();
     await health.refresh();
     return {
       rpcPort: rpc.port,
+      isRpcSecure: tlsSettings?.identity !== undefined,
       health,
       admission,
       transportFor: clients.transportFor,
@@ -208,7 +226,8 @@ const delivering = ({ name, database, wakeRelay }: RunningService): DeliveringSe
 });
 
 async function connectBus(options: HostOptions, name: string): Promise<Bus> {
-  const connection = await connectNats({ url: options.natsUrl, name, log: options.log });
+  const access = readNatsAccess(options.env);
+  const connection = await connectNats({ url: options.natsUrl, access, name, log: options.log });
   try {
     // Whether JetStream is there shows when the streams are made, which waits for a cluster that has no leader yet.
     const manager = await jetstreamManager(connection, { timeout: jetStreamTimeoutMs, checkAPI: false });
@@ -220,7 +239,9 @@ async function connectBus(options: HostOptions, name: string): Promise<Bus> {
       js: jetstream(connection, { timeout: jetStreamTimeoutMs }),
       manager,
       hub: createEventHub(connection),
+      inboxPrefix: inboxPrefixOf(options.natsUrl, access),
       restoreStreams,
+      close: () => closeConnection(connection),
     };
   } catch (error) {
     await connection.close();

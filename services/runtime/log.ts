@@ -1,5 +1,6 @@
 // JSON logs: a fixed name for what happened, and fields. No payloads, no secrets, no card data.
 import { pino, type Logger as PinoLogger } from "pino";
+import { redact } from "./redact.ts";
 import { requestContext } from "./request-context.ts";
 
 export type Logger = PinoLogger;
@@ -9,6 +10,7 @@ export function createLogger(options: { level: string; destination?: { write(lin
     level: options.level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    hooks: { streamWrite: redact },
     formatters: { level: (label: string) => ({ level: label }) },
     // Every line that is written while a request or an event is handled carries its ids.
     mixin: () => {

@@ -25,7 +25,10 @@ export interface ServiceRuntime<Tables> {
   client<Desc extends DescService>(service: Desc): Client<Desc>;
   /** A typed client of a contract that every service offers for itself, such as DeliveryService; calls the named one. */
   clientOf<Desc extends DescService>(contract: Desc, serviceName: string): Client<Desc>;
-  /** Calls back for every event that is published under a subject, also by other processes; at most once, best effort. */
+  /**
+   * Calls back for every event that is published under a subject, also by other processes; at most once, best effort.
+   * Throws where the definition does not say that it follows the subject.
+   */
   onEvent(subject: string, listener: (subject: string) => void): () => void;
   /** Subjects under which the event stream holds messages, of those that match a filter; each once, in no order. */
   storedSubjects(filter: string): Promise<string[]>;
@@ -64,6 +67,10 @@ export interface ServiceDefinition<Tables = never> {
   services: DescService[];
   /** Files of the events that it emits, every version that it still may emit. */
   emits: DescFile[];
+  /** Subjects to which it listens with onEvent; it may listen to no others. */
+  follows?: readonly string[];
+  /** Of the one service that makes the streams, reads them whole and sends events again; other users may only use them. */
+  keepsStreams?: { advisoriesDurable: string };
   /** Folder of migrations, each a module with up and down. */
   migrations: URL;
   create(runtime: ServiceRuntime<Tables>): ServiceParts;

@@ -10,6 +10,8 @@ import { analyzeYoungTables } from "./database/young-tables.ts";
 import { consumerTasks } from "./events/consume.ts";
 import { eventContract } from "./events/contract.ts";
 import type { Bus } from "./events/bus.ts";
+import type { EventHub } from "./events/hub.ts";
+import { wakeUpSubject } from "./events/permissions.ts";
 import { createRelay, type Relay } from "./events/relay.ts";
 import { ensureConsumer, ensureConsumers, storedSubjects } from "./events/streams.ts";
 import { startLeaseKeeper, type LeasedTask, type LeaseKeeper } from "./lease/lease-keeper.ts";
@@ -64,7 +66,7 @@ export async function startService(definition: ServiceDefinition, options: Start
   const wakeUpOf = (task: string): SharedWakeUp =>
     createSharedWakeUp({
       connection: bus.connection,
-      subject: `ordermesh.wake.${name}.${task}`,
+      subject: wakeUpSubject(name, task),
       runsHere: () => leases?.held().includes(task) === true,
     });
   const relayWakeUp = wakeUpOf(relayTaskName);
@@ -92,7 +94,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       transaction: database.transaction,
       client: options.clients.client,
       clientOf: options.clients.clientOf,
-      onEvent: hub.on,
+      onEvent: following(definition, hub),
       storedSubjects: (filter) => storedSubjects(manager, filter),
       backlogMs: options.backlogMs,
       inBackground: background.run,
@@ -172,6 +174,14 @@ function restoring(task: LeasedTask, restore: (signal: AbortSignal) => Promise<v
       hasRun = true;
       await task.run(lease, signal);
     },
+  };
+}
+
+/** What is not declared the server may refuse, and then nobody would be told. */
+function following({ name, follows = [] }: ServiceDefinition, hub: EventHub): EventHub["on"] {
+  return (subject, listener) => {
+    if (!follows.includes(subject)) throw new Error(`${name} listens to ${subject}: name it in the definition's follows`);
+    return hub.on(subject, listener);
   };
 }
 

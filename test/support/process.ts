@@ -61,7 +61,7 @@ export async function startMeshProcess(options: { env: Record<string, string>; a
   const { child, output, ended } = spawnMesh(options);
   await until(() => output().includes("is ready") || child.exitCode !== null || child.signalCode !== null, { timeoutMs: 60_000 });
   if (!output().includes("is ready")) throw new Error(`the mesh did not start:\n${output()}`);
-  const address = (name: string): string => new RegExp(`${name} +(http://\\S+)`).exec(output())?.[1] ?? "";
+  const address = (name: string): string => new RegExp(`${name} +(https?://\\S+)`).exec(output())?.[1] ?? "";
   const edgeUrl = address("REST");
   const token = clientTokens({ edgeUrl });
   return {

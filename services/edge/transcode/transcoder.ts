@@ -110,7 +110,8 @@ function findRoute(
     case "method_not_allowed": {
       const allow = allowHeader(found.allow);
       if (method === "OPTIONS") {
-        response.writeHead(204, { ...headers, allow }).end();
+        // The second is read by browsers alone, where the origin of a page is allowed at all.
+        response.writeHead(204, { ...headers, allow, "access-control-allow-methods": allow }).end();
         return undefined;
       }
       throw new EdgeRefusal(rpcCode.unimplemented, "METHOD_NOT_ALLOWED", `this path takes ${allow}`, {

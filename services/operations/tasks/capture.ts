@@ -10,7 +10,7 @@ import type { OperationsTables } from "../store/tables.ts";
 import { readAdvisory } from "./advisories.ts";
 import { completeFailures } from "./failures.ts";
 
-const durable = "operations_advisories";
+export const advisoriesDurable = "operations_advisories";
 /** Few, because each may bring a message of a megabyte into memory. */
 const batchMax = 100;
 /** Short, because a stop waits for it. */
@@ -39,7 +39,7 @@ export function captureTask(runtime: ServiceRuntime<OperationsTables>): Backgrou
 
 async function openConsumer({ js, manager }: Bus): Promise<Consumer> {
   await manager.consumers.add(advisoryStream, {
-    durable_name: durable,
+    durable_name: advisoriesDurable,
     ack_policy: AckPolicy.Explicit,
     deliver_policy: DeliverPolicy.All,
     ack_wait: nanos(ackWaitMs),
@@ -47,7 +47,7 @@ async function openConsumer({ js, manager }: Bus): Promise<Consumer> {
     max_deliver: -1,
     max_ack_pending: 10 * batchMax,
   });
-  return js.consumers.get(advisoryStream, durable);
+  return js.consumers.get(advisoryStream, advisoriesDurable);
 }
 
 /** What is there now, at most a batch; waits a while for the first. */

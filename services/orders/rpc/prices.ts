@@ -26,7 +26,7 @@ const pricesKeptMs = 30_000;
 const questionsMax = 100;
 const waitingMax = 5_000;
 const skusInRequestMax = 500;
-const catalogEvents = "ordermesh.catalog.events.>";
+export const catalogEvents = "ordermesh.catalog.events.>";
 
 interface Question {
   tenant: string;

@@ -46,6 +46,8 @@ export function watchOrder(runtime: ServiceRuntime<OrdersTables>): Watch {
   };
 }
 
+export const orderEvents = "ordermesh.orders.events.*.*.*.*";
+
 /** All watchers of this process share one subscription. */
 function createWatchers(runtime: Pick<ServiceRuntime<OrdersTables>, "onEvent">): {
   join(tenant: string, orderId: string): { wakeUp: WakeUp; leave(): void };
@@ -62,7 +64,7 @@ function createWatchers(runtime: Pick<ServiceRuntime<OrdersTables>, "onEvent">):
       const wakeUp = createWakeUp();
       const others = watching.get(key) ?? new Set();
       watching.set(key, others.add(wakeUp));
-      unsubscribe ??= runtime.onEvent("ordermesh.orders.events.*.*.*.*", onEvent);
+      unsubscribe ??= runtime.onEvent(orderEvents, onEvent);
       return {
         wakeUp,
         leave: () => {

@@ -13,13 +13,16 @@ import type { Revoked } from "./revoked.ts";
 
 /** A revocation older than the longest token concerns none that is still good; the rest is for clocks that differ. */
 const readBackMs = (tokenSecondsMax + 120) * 1_000;
+/** As the stream has them. */
+export const revocationSubjects = `p.*.${TokenRevokedSchema.typeName}.>`;
 const tryAgainMs = 500;
 const heartbeatMs = 1_000;
 
 export interface Following {
   /** Resolves when everything that was in the stream at the start is known. */
   caughtUp: Promise<void>;
-  stop(): Promise<void>;
+  /** Without waiting: while NATS is away a question to it lasts until its time is over. */
+  stop(): void;
 }
 
 export function followRevocations({ bus, revoked, log }: { bus: Bus; revoked: Revoked; log: Logger }): Following {
@@ -35,25 +38,25 @@ export function followRevocations({ bus, revoked, log }: { bus: Bus; revoked: Re
       await sleep(tryAgainMs, undefined, { signal: ending.signal }).catch(() => {});
     }
   };
-  const running = run();
+  void run();
   return {
     caughtUp,
-    stop: async () => {
+    stop: () => {
       ending.abort();
       resolve();
-      await running;
     },
   };
 }
 
-/** Ends when the consumer does: its stream was deleted, or the server forgot it. */
+/** Ends when the consumer does: its stream was deleted, or the server forgot it. One that nobody reads the server forgets by itself. */
 async function follow(
   bus: Bus,
   revoked: Revoked,
   { onCaughtUp, signal }: { onCaughtUp: () => void; signal: AbortSignal },
 ): Promise<void> {
   const consumer = await bus.js.consumers.get(eventStream, {
-    filter_subjects: [`p.*.${TokenRevokedSchema.typeName}.>`],
+    // As one text: then it is part of the subject of the call, and a server can allow each process to read this and nothing else.
+    filter_subjects: revocationSubjects,
     deliver_policy: DeliverPolicy.StartTime,
     opt_start_time: new Date(Date.now() - readBackMs).toISOString(),
   });
@@ -69,7 +72,6 @@ async function follow(
     }
   } finally {
     signal.removeEventListener("abort", stop);
-    await consumer.delete().catch(() => false);
   }
 }
 

@@ -14,7 +14,7 @@ export interface Guard {
   verify: VerifyToken;
   /** Resolves when everything that was revoked before is known; then calls may come. */
   begin(): Promise<void>;
-  stop(): Promise<void>;
+  stop(): void;
 }
 
 export interface GuardOptions {
@@ -47,6 +47,6 @@ export function createGuard({ issuer, transportToKeys, bus, clock, log }: GuardO
       following = followRevocations({ bus, revoked, log });
       await following.caughtUp;
     },
-    stop: async () => following?.stop(),
+    stop: () => following?.stop(),
   };
 }

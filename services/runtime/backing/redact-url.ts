@@ -6,7 +6,7 @@ export function redactUrl(url: string): string {
 function redactOne(text: string): string {
   const trimmed = text.trim();
   const url = URL.parse(trimmed.includes("://") ? trimmed : `nats://${trimmed}`);
-  // What cannot be parsed cannot be redacted either, so none of it is shown.
-  if (url === null) return "(not a URL)";
+  // A path with an "@" is mostly a URL whose scheme was not written well. What cannot be parsed cannot be redacted either, so none of it is shown.
+  if (url === null || url.pathname.includes("@")) return "(not a URL)";
   return `${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`;
 }

@@ -5,6 +5,7 @@ import { createDataFolder } from "./data-folder.ts";
 import { errorReason } from "./error-details.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { startNats } from "./nats.ts";
+import type { NatsAccess } from "./nats-access.ts";
 import { startPostgres } from "./postgres.ts";
 import { redactUrl } from "./redact-url.ts";
 import { verifyDatabase, verifyNats } from "./verify.ts";
@@ -14,6 +15,8 @@ export interface BackingOptions {
   databaseUrl?: string | undefined;
   /** A NATS server that is already there. */
   natsUrl?: string | undefined;
+  /** As whom the given one is asked. */
+  natsAccess?: NatsAccess | undefined;
   /** Where our own servers keep their data; temporary folders, removed at the end, when absent. */
   dataFolder?: string | undefined;
   /** Whether what is acknowledged survives a crash of the machine. False is faster and for tests only. */
@@ -102,8 +105,8 @@ async function resolveDatabase(options: BackingOptions, { containers, folder }: 
 }
 
 async function resolveNats(options: BackingOptions, { containers, folder }: Place): Promise<Part> {
-  const { natsUrl, durable, onProgress } = options;
-  if (natsUrl) return given(natsUrl, `NATS ${await verifyNats(natsUrl)}`);
+  const { natsUrl, natsAccess = {}, durable, onProgress } = options;
+  if (natsUrl) return given(natsUrl, `NATS ${await verifyNats(natsUrl, { access: natsAccess })}`);
   const container = containers ? await orNothing(startNatsContainer(), onProgress) : undefined;
   if (container) return contained(container);
   const server = await startNats({ storeFolder: folder && join(folder, "nats"), syncAlways: durable, onProgress });

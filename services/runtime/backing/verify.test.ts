@@ -101,13 +101,17 @@ test.each([
   { url: "nats://token@one:4222,nats://two:4222", want: "nats://one:4222,nats://two:4222" },
   { url: "one:4222", want: "nats://one:4222" },
   { url: "://secret", want: "(not a URL)" },
+  { url: "postgres//me:secret@db", want: "(not a URL)" },
 ])("$url is shown as $want", ({ url, want }) => {
   expect(redactUrl(url)).toBe(want);
 });
 
 test.each([
   { url: "nats://one:4222,two:4223", want: { servers: ["one:4222", "two:4223"] } },
-  { url: "nats://me:pass%20word@one:4222", want: { servers: ["one:4222"], user: "me", pass: "pass word" } },
+  {
+    url: "nats://me:pass%20word@one:4222",
+    want: { servers: ["one:4222"], user: "me", pass: "pass word", inboxPrefix: "_INBOX.me" },
+  },
   { url: "tls://token@one", want: { servers: ["one"], token: "token", tls: {} } },
 ])("$url asks the client for $want", ({ url, want }) => {
   expect(natsConnectionOptions(url)).toEqual(want);

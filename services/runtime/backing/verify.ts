@@ -4,6 +4,7 @@ import { JetStreamApiError, jetstreamManager } from "@nats-io/jetstream";
 import { connect, errors, type NatsConnection } from "@nats-io/transport-node";
 import { Client } from "pg";
 import { errorReason } from "./error-details.ts";
+import type { NatsAccess } from "./nats-access.ts";
 import { natsVersionMin } from "./nats-binary.ts";
 import { natsConnectionOptions } from "./nats-url.ts";
 import { redactUrl } from "./redact-url.ts";
@@ -52,10 +53,14 @@ async function askDatabase(url: string, timeoutMs: number): Promise<{ product: s
  * Resolves to the server's version; StartupError unless a NATS 2.12 or newer with JetStream answers, each step within
  * `timeoutMs`. A cluster is given 30 s to find its leader.
  */
-export async function verifyNats(url: string, { timeoutMs = verifyTimeoutMs } = {}): Promise<string> {
+export async function verifyNats(
+  url: string,
+  { timeoutMs = verifyTimeoutMs, access = {} }: { timeoutMs?: number; access?: NatsAccess } = {},
+): Promise<string> {
   const where = `The NATS server at ${redactUrl(url)}`;
-  const connection = await connectOnce(url, timeoutMs).catch((error: unknown) => {
-    throw new StartupError(`${where} does not answer (${errorReason(error)}): start it, or correct NATS_URL.`);
+  const connection = await connectOnce(url, { timeoutMs, access }).catch((error: unknown) => {
+    const settings = access.tls || access.user ? "NATS_URL or the settings ORDERMESH_NATS_…" : "NATS_URL";
+    throw new StartupError(`${where} does not answer (${errorReason(error)}): start it, or correct ${settings}.`);
   });
   try {
     const version = connection.info?.version ?? "0";
@@ -70,8 +75,11 @@ export async function verifyNats(url: string, { timeoutMs = verifyTimeoutMs } = 
   }
 }
 
-async function connectOnce(url: string, timeoutMs: number): Promise<NatsConnection> {
-  return connect({ ...natsConnectionOptions(url), timeout: timeoutMs, reconnect: false, maxReconnectAttempts: 0 });
+async function connectOnce(
+  url: string,
+  { timeoutMs, access }: { timeoutMs: number; access: NatsAccess },
+): Promise<NatsConnection> {
+  return connect({ ...natsConnectionOptions(url, access), timeout: timeoutMs, reconnect: false, maxReconnectAttempts: 0 });
 }
 
 async function jetstreamProblem(connection: NatsConnection, timeoutMs: number): Promise<string | undefined> {

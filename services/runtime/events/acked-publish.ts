@@ -43,8 +43,11 @@ interface Waiting {
 
 const checkEveryMs = 250;
 
-export function createAckedPublisher(connection: NatsConnection, timeoutMs: number): AckedPublisher {
-  const inbox = createInbox();
+export function createAckedPublisher(
+  connection: NatsConnection,
+  { inboxPrefix, timeoutMs }: { inboxPrefix: string | undefined; timeoutMs: number },
+): AckedPublisher {
+  const inbox = createInbox(inboxPrefix);
   const waiting = new Map<string, Waiting>();
   let next = 0;
   let checking: NodeJS.Timeout | undefined;

@@ -36,8 +36,8 @@ export interface Published {
 /** Publishes all rows but those of the given keys, which are set aside. Throws PublishFailed. */
 export type Publish = (rows: readonly OutboxRow[], keysAside: ReadonlySet<string>) => Promise<Published>;
 
-export function createPublisher({ connection }: Pick<Bus, "connection">): Publish {
-  const publisher = createAckedPublisher(connection, publishTimeoutMs);
+export function createPublisher({ connection, inboxPrefix }: Pick<Bus, "connection" | "inboxPrefix">): Publish {
+  const publisher = createAckedPublisher(connection, { inboxPrefix, timeoutMs: publishTimeoutMs });
 
   const sendChain = async (chain: readonly OutboxRow[], to: Published): Promise<void> => {
     let before: string | undefined;

@@ -60,6 +60,15 @@ const isPassing = (error: unknown): boolean =>
     ? passingCodes.has(error.code) || error.status === 503
     : error instanceof errors.TimeoutError || error instanceof errors.NoRespondersError || error instanceof errors.RequestError;
 
+/** Where only one service may make streams, the others wait for it as they wait for a leader. */
+function remedyFor(error: unknown): string {
+  const isForbidden = [error, (error as Error).cause].some((one) => one instanceof errors.PermissionViolationError);
+  return isForbidden
+    ? "This NATS user may not make it. Streams are made by the user of operations: start that process; for consumers, give the " +
+        "server what npm run certificates writes for this version."
+    : "Look whether JetStream has its leader.";
+}
+
 /** A cluster that has just begun takes a moment until it can answer. */
 async function untilReady(what: string, signal: AbortSignal | undefined, work: () => Promise<void>): Promise<void> {
   const endMs = performance.now() + readyMsMax;
@@ -71,7 +80,7 @@ async function untilReady(what: string, signal: AbortSignal | undefined, work: (
       if (!isPassing(error) || signal?.aborted) throw error;
       if (performance.now() > endMs) {
         throw new StartupError(
-          `${what} could not be made in ${readyMsMax / 1_000} s: ${(error as Error).message}. Look whether JetStream has its leader.`,
+          `${what} could not be made in ${readyMsMax / 1_000} s: ${(error as Error).message}. ${remedyFor(error)}`,
         );
       }
       await sleep(readyEveryMs);

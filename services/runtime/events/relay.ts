@@ -53,7 +53,7 @@ export interface Relay {
 export interface RelayOptions<Tables> {
   service: string;
   db: Kysely<Tables>;
-  bus: Pick<Bus, "connection" | "manager" | "restoreStreams">;
+  bus: Pick<Bus, "connection" | "manager" | "inboxPrefix" | "restoreStreams">;
   wakeUp: WakeUp;
   background: Background;
   metrics: Metrics;

@@ -32,7 +32,7 @@ async function replicas(count: number) {
 }
 
 async function replica() {
-  const connection: NatsConnection = await connectNats({ url: nats.url, name: "test", log });
+  const connection: NatsConnection = await connectNats({ url: nats.url, access: {}, name: "test", log });
   const { limits, clock } = testLimits({ env, connection });
   ended.push(
     () => connection.close(),

@@ -8,7 +8,9 @@ import type { Bucket } from "./bucket.ts";
 import type { Buckets, Granted, OnUntold } from "./buckets.ts";
 import { planNames, type Plan } from "./plan.ts";
 
-const subjectPrefix = "ordermesh.limits.granted";
+/** Each process tells the others below it what it has granted. */
+export const grantedSubjects = "ordermesh.limits.granted.*";
+const subjectPrefix = grantedSubjects.slice(0, -2);
 /** What is granted in so many milliseconds is told together. */
 const tellEveryMs = 5;
 /** Entries of a message, which has then 200 kB at most. */
@@ -38,7 +40,7 @@ export function shareGrants(connection: NatsConnection, buckets: Pick<Buckets, "
     if (error || message.subject === ownSubject) return;
     for (const granted of grantsOf(message)) buckets.charge(granted);
   };
-  const subscription = connection.subscribe(`${subjectPrefix}.*`, { callback: hear });
+  const subscription = connection.subscribe(grantedSubjects, { callback: hear });
 
   const tell = (): void => {
     telling = undefined;

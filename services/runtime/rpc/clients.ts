@@ -6,6 +6,7 @@ import { createOwnTokens } from "#runtime/access/own-tokens.ts";
 import { refuse } from "#runtime/errors.ts";
 import type { Vouching } from "#runtime/limits/vouching.ts";
 import type { Logger } from "#runtime/log.ts";
+import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { addressSetting, serviceNameOf } from "./addresses.ts";
 import { balancedTransport } from "./balanced-transport.ts";
 import { callTimeoutMs, insideProcess, showingToken, withCallerContext } from "./caller-context.ts";
@@ -29,6 +30,8 @@ export interface ClientsOptions {
   /** Says to other processes whom a call is for. */
   vouching?: Vouching;
   log: Logger;
+  /** What we show and trust where an address is https. */
+  tls?: TlsFiles | undefined;
 }
 
 /** Of one service, which calls for its caller where the caller may call itself, and else for itself. */
@@ -47,14 +50,14 @@ export interface Clients {
   close(): void;
 }
 
-export function createClients({ local, addresses, tenant, secretOf, vouching, log }: ClientsOptions): Clients {
+export function createClients({ local, addresses, tenant, secretOf, vouching, log, tls }: ClientsOptions): Clients {
   const localNames = new Set(local.services.map((service) => service.typeName));
   const localTransport = lazyTransport(() => createRouterTransport(local.routes, { router: local.options }));
   const remoteTransports = new Map<string, Transport>();
   const replicas: Replica[] = [];
 
   const connect = (serviceName: string): Transport => {
-    const own = addresses(serviceName).map((address) => connectReplica({ serviceName, address, log }));
+    const own = addresses(serviceName).map((address) => connectReplica({ serviceName, address, log, tls }));
     replicas.push(...own);
     if (own.length === 0) return nowhere(serviceName);
     const balanced = balancedTransport({ serviceName, replicas: own });

@@ -1,5 +1,5 @@
 // Who is at the other end of a call's connection.
 import { createContextKey } from "@connectrpc/connect";
 
-/** An IP address, or "process" for a co-located service. */
+/** An IP address; under mutual TLS the names of the certificate, such as "orders.ordermesh"; or "process" for a co-located service. */
 export const peerKey = createContextKey("process", { description: "peer of the call" });

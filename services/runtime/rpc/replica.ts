@@ -5,6 +5,8 @@ import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from "co
 import { isBacklog } from "#runtime/backlog.ts";
 import { reasonOf, unavailable } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
+import { clientTlsOptions } from "#runtime/tls/options.ts";
+import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { deadlineExceeded } from "./deadline.ts";
 import { withErrors } from "./streams.ts";
 
@@ -25,8 +27,17 @@ export interface Replica {
   close: () => void;
 }
 
-export function connectReplica({ serviceName, address, log }: { serviceName: string; address: string; log: Logger }): Replica {
-  const sessions = new Http2SessionManager(address, { pingIntervalMs, pingTimeoutMs });
+export function connectReplica(options: {
+  serviceName: string;
+  /** An origin, http or https. */
+  address: string;
+  log: Logger;
+  /** Without it https trusts the authorities of the system, and we show no certificate. */
+  tls?: TlsFiles | undefined;
+}): Replica {
+  const { serviceName, address, log, tls } = options;
+  const secure = tls && address.startsWith("https:") ? clientTlsOptions(tls, serviceName) : undefined;
+  const sessions = new Http2SessionManager(address, { pingIntervalMs, pingTimeoutMs }, secure);
   // Uncompressed: between services the network is cheaper than the processor.
   const connected = createConnectTransport({
     baseUrl: address,
@@ -43,9 +54,12 @@ export function connectReplica({ serviceName, address, log }: { serviceName: str
     },
   );
   let openUntilMs = 0;
-  breaker.onBreak(() => {
+  breaker.onBreak((reason) => {
     openUntilMs = Date.now() + halfOpenAfterMs;
-    log.warn({ service: serviceName, address }, "rpc_breaker_opened");
+    log.warn(
+      { service: serviceName, address, error: causeOf("error" in reason ? reason.error : undefined) },
+      "rpc_breaker_opened",
+    );
   });
   breaker.onReset(() => log.info({ service: serviceName, address }, "rpc_breaker_closed"));
 
@@ -104,6 +118,12 @@ function withErrorsHeard(sessions: Sessions): Sessions {
       return stream;
     },
   };
+}
+
+/** Such as a certificate that was not accepted, which the answer to the caller does not tell. */
+function causeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
 // What the client library makes of a connection that is refused, reset or closed under a call.

@@ -1,5 +1,5 @@
-// One cleartext port for Connect, gRPC and gRPC-Web, over HTTP/1.1 and over HTTP/2 with prior knowledge.
-import * as http from "node:http";
+// One port for Connect, gRPC and gRPC-Web, over HTTP/1.1 and HTTP/2: by prior knowledge in cleartext, by ALPN under TLS.
+import type * as http from "node:http";
 import * as http2 from "node:http2";
 import { Code, createContextValues, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -7,18 +7,14 @@ import type { Admission } from "#runtime/admission/admission.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuse } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
+import { peerOf } from "#runtime/tls/peer.ts";
+import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { admitByPath } from "./admit-calls.ts";
 import { peerKey } from "./peer.ts";
 import { createDrain } from "./drain.ts";
-import { splitByFirstBytes } from "./first-bytes.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import type { RouterOptions } from "./interceptors.ts";
-
-/** How long a client may take to send the headers, and the whole request. Milliseconds. */
-const headersTimeoutMs = 10_000;
-const requestTimeoutMs = 30_000;
-/** Calls at once on one HTTP/2 connection; a service sends all its calls to a replica over one. */
-const concurrentStreamsMax = 1_000;
+import { createListeners, requestTimeoutMs } from "./listeners.ts";
 
 export interface RpcServerOptions {
   routes: (router: ConnectRouter) => void;
@@ -31,6 +27,8 @@ export interface RpcServerOptions {
   admission?: Admission;
   /** Answers what is no RPC, such as /readyz; without it 404. */
   fallback?: HttpHandler;
+  /** Without it, or where it has no certificate, the port is cleartext. */
+  tls?: TlsFiles | undefined;
 }
 
 export interface RpcServer {
@@ -45,13 +43,12 @@ export interface RpcServer {
  * @throws StartupError where the port cannot be had.
  */
 export async function serveRpc(given: RpcServerOptions): Promise<RpcServer> {
-  const { host, port } = given;
+  const { host, port, tls, log } = given;
   const shutdown = new AbortController();
   const answer = createHandler(given, shutdown.signal);
-  const http1 = http.createServer({ headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs }, answer);
-  const http2Server = http2.createServer({ settings: { maxConcurrentStreams: concurrentStreamsMax } }, answer);
-  const undecided = splitByFirstBytes({ http1, http2Server, timeoutMs: headersTimeoutMs });
-  const drain = createDrain({ http1, http2Server, undecided });
+  const listeners = createListeners({ answer, tls, log });
+  const { http1 } = listeners;
+  const drain = createDrain(listeners);
   await listen(http1, { host, port });
   let closed: Promise<void> | undefined;
   return {
@@ -75,7 +72,7 @@ function createHandler({ routes, options, log, fallback, admission }: RpcServerO
       handlers = router.handlers;
     },
     shutdownSignal: shutdown,
-    contextValues: (request) => createContextValues().set(peerKey, request.socket.remoteAddress ?? "unknown"),
+    contextValues: (request) => createContextValues().set(peerKey, peerOf(request.socket)),
     fallback: fallback ?? notFound,
   });
   const answer: HttpHandler = (request, response) => {

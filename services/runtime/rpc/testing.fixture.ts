@@ -6,6 +6,7 @@ import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import { createAdmission, type Admission, type AdmissionLimits } from "#runtime/admission/admission.ts";
 import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
+import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { routerOptions } from "./interceptors.ts";
 import type { CallLimits } from "./limit-calls.ts";
 import type { HttpHandler } from "./http-handler.ts";
@@ -54,8 +55,9 @@ export async function serveTest(given: {
   admission?: Admission;
   verify?: VerifyToken;
   limits?: CallLimits;
+  tls?: TlsFiles;
 }): Promise<TestServer> {
   const { log = silentLog, port = 0, verify, limits, ...rest } = given;
   const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log, verify, limits) });
-  return { ...server, url: `http://127.0.0.1:${server.port}` };
+  return { ...server, url: `${given.tls ? "https" : "http"}://127.0.0.1:${server.port}` };
 }
