@@ -1,7 +1,7 @@
 // Which other origins' pages may read our answers. https://fetch.spec.whatwg.org/#http-cors-protocol
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { StartupError } from "#runtime/backing/startup-error.ts";
-import { textSetting, type Environment } from "#runtime/settings.ts";
+import type { Environment } from "#runtime/settings.ts";
 
 /** Request headers that mean something here; a page may send no others. */
 const requestHeaders = [
@@ -40,7 +40,7 @@ export type Cors = (request: IncomingMessage, response: ServerResponse) => void;
  * @throws StartupError where an entry is no origin.
  */
 export function readCors(env: Environment): Cors {
-  const entries = textSetting(env, "ORDERMESH_CORS_ORIGINS", "")
+  const entries = (env["ORDERMESH_CORS_ORIGINS"] ?? "")
     .split(",")
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "");

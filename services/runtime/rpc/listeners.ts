@@ -27,7 +27,7 @@ export interface Listeners {
 /** Cleartext without tls, or where that has no certificate of our own. */
 export function createListeners(options: { answer: HttpHandler; tls: TlsFiles | undefined; log: Logger }): Listeners {
   const { answer, tls, log } = options;
-  const timeouts = { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs };
+  const timeouts = { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, insecureHTTPParser: false };
   const http2Server = http2.createServer({ settings: { maxConcurrentStreams: concurrentStreamsMax } }, answer);
   if (!tls?.settings.identity) {
     const http1 = http.createServer(timeouts, answer);
