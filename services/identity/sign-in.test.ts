@@ -112,11 +112,11 @@ test("of a hundred guesses at the same time through two replicas no more than te
   const fixture = await withAda();
   const doors = [fixture.identity, replicaOf(fixture)];
   const calls = Array.from({ length: 100 }, (_, index) => signIn(doors[index % 2] ?? fixture.identity, `guess ${index}`));
-  const { INVALID_GRANT: looked = 0, OK: right = 0, ACCOUNT_LOCKED: locked = 0, SIGN_INS_BUSY: busy = 0 } = await outcomes(calls);
-  expect(right).toBe(0);
-  expect(looked).toBeLessThanOrEqual(10);
-  expect(looked + locked + busy).toBe(100);
+  const { INVALID_GRANT: looked = 0, DEADLINE_EXCEEDED: late = 0, ACCOUNT_LOCKED: locked = 0, ...rest } = await outcomes(calls);
+  // Late on a machine that has much else to do.
+  expect(looked + late).toBeLessThanOrEqual(10);
   expect(locked).toBeGreaterThan(0);
+  expect(Object.keys(rest)).toEqual(["SIGN_INS_BUSY"]);
   expect(await refusal(signIn(fixture.identity))).toMatchObject({ reason: "ACCOUNT_LOCKED" });
 }, 60_000);
 
@@ -157,7 +157,7 @@ test("passwords are hashed with the parameters of OWASP, each with a salt of its
   await fixture.identity.registerAccount({ clientId: "shop", login: "twin@example.test", password: ada.password });
   const { rows } = await sql<{ hash: string }>`select password_hash as hash from account`.execute(fixture.runtime.db);
   expect(rows).toHaveLength(2);
-  for (const { hash } of rows) expect(hash).toMatch(/^\$scrypt\$ln=15,r=8,p=3\$[\w+/]{22}\$[\w+/]{43}$/);
+  for (const { hash } of rows) expect(hash).toMatch(/^\$scrypt\$ln=14,r=8,p=5\$[\w+/]{22}\$[\w+/]{43}$/);
   expect(rows[0]?.hash).not.toBe(rows[1]?.hash);
 });
 

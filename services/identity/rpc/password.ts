@@ -1,14 +1,14 @@
-// Passwords by scrypt (RFC 7914), as OWASP's Password Storage Cheat Sheet has it. One computation takes 32 MiB and some tenths of a
+// Passwords by scrypt (RFC 7914), as OWASP's Password Storage Cheat Sheet has it. One computation takes 16 MiB and some tenths of a
 // second on a thread of libuv's pool, which the file system uses too: so two at a time, and a few that wait.
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from "node:crypto";
 import { normalPassword } from "../domain/account.ts";
 import { signInsBusy } from "./refusals.ts";
 
 /**
- * N = 2^15, r = 8, p = 3: of the settings that OWASP holds for equal, one that leaves memory to others. Kept with each hash, so that
+ * N = 2^14, r = 8, p = 5: of the settings that OWASP holds for equal, one that leaves memory to others. Kept with each hash, so that
  * it can be raised for those to come.
  */
-const current = { ln: 15, r: 8, p: 3 };
+const current = { ln: 14, r: 8, p: 5 };
 const hashBytes = 32;
 const saltBytes = 16;
 const memoryBytesMax = 512 * 1024 * 1024;
@@ -22,7 +22,7 @@ const retryMsSpan = 1_000;
 export interface Passwords {
   /** Runs work that will need a hash, or refuses with SIGN_INS_BUSY before anything is done. */
   withPlace<Result>(work: () => Promise<Result>): Promise<Result>;
-  /** In PHC string format, such as $scrypt$ln=15,r=8,p=3$salt$hash. */
+  /** In PHC string format, such as $scrypt$ln=14,r=8,p=5$salt$hash. */
   hash(password: string): Promise<string>;
   /** Whether it is the password of the hash. Without one it takes as long, and is not. */
   check(password: string, hash: string | undefined): Promise<boolean>;
