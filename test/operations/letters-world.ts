@@ -69,7 +69,7 @@ async function startOperations(options: { world: ProbeWorld; natsUrl: string; pr
     env: { ORDERMESH_PROBE_URL: `http://127.0.0.1:${probe.host.rpcPort}`, ORDERMESH_RECONCILE_MS: "300" },
   });
   if (!runtime) throw new Error("operations was not created");
-  return { host, client: createClient(OperationsService, host.transportFor(OperationsService)), db: runtime.db };
+  return { host, client: createClient(OperationsService, host.transportFor(OperationsService)), db: runtime.system.db };
 }
 
 export const by = { actor: "ada", reason: "for a test" } as const;
