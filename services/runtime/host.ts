@@ -36,7 +36,7 @@ export interface HostOptions {
   definitions: readonly ServiceDefinition[];
   databaseUrl: string;
   /** Where the work logs in by itself, and not with the login that owns the tables. */
-  applicationDatabaseUrl?: string;
+  applicationDatabaseUrl?: string | undefined;
   natsUrl: string;
   host: string;
   rpcPort: number;

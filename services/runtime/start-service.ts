@@ -26,7 +26,7 @@ export interface StartOptions {
   /** Of the owner of the tables. */
   databaseUrl: string;
   /** Of a login of its own for the work; without it the owner's login becomes the application's role. */
-  applicationDatabaseUrl?: string;
+  applicationDatabaseUrl?: string | undefined;
   connectionsMax: number;
   partitions: number;
   retryDelaysMs: readonly number[];

@@ -1,4 +1,6 @@
-// Two shops on one mesh, with the same SKUs, the same request ids and the same customers: each has what is its own.
+// Two shops on one mesh, with the same SKUs, the same request ids and the same customers: each has what is its own. The work
+// has a login of its own, which owns nothing.
+import { randomBytes } from "node:crypto";
 import { Code, createClient, type Client } from "@connectrpc/connect";
 import type { DescService } from "@bufbuild/protobuf";
 import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
@@ -34,6 +36,8 @@ import { eventually } from "../support/until.ts";
 
 const definitions = [catalog, inventory, orders, payments, fraud, shipping, operations] as unknown as ServiceDefinition[];
 
+const login = `test_app_${randomBytes(4).toString("hex")}`;
+
 let database: TestDatabase;
 let admin: pg.Client;
 let nats: TestNats;
@@ -42,9 +46,18 @@ let host: Host;
 
 beforeAll(async () => {
   [database, nats] = await Promise.all([createTestDatabase(), testNats()]);
+  admin = new pg.Client({ connectionString: database.url });
+  await admin.connect();
+  // All databases of the server have this role; it may be there.
+  await admin.query("create role ordermesh_app nologin").catch(() => {});
+  await admin.query(`create role ${login} login password 'test' in role ordermesh_app`);
+  const applicationUrl = new URL(database.url);
+  applicationUrl.username = login;
+  applicationUrl.password = "test";
   host = await startHost({
     definitions,
     databaseUrl: database.url,
+    applicationDatabaseUrl: applicationUrl.href,
     natsUrl: nats.url,
     host: "127.0.0.1",
     rpcPort: 0,
@@ -63,8 +76,6 @@ beforeAll(async () => {
     },
   });
   connection = await connect(natsConnectionOptions(nats.url));
-  admin = new pg.Client({ connectionString: database.url });
-  await admin.connect();
   // The migrations bring rates for the demonstration's shop alone.
   await admin.query(
     `insert into shipping.rate select 'other', method, currency_code, zone, base_minor_units, unit_minor_units, max_minor_units
@@ -73,9 +84,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await admin.end();
   await connection.close();
   await host.close();
+  await admin.query(`drop role ${login}`);
+  await admin.end();
   await nats.stop();
   await database.drop();
 });
