@@ -1,5 +1,5 @@
 // Events and due work of several tenants in one transaction: each handler has one tenant's, and gets at no other's rows.
-import { sql, type Kysely, type Transaction } from "kysely";
+import { sql, type Transaction } from "kysely";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
 import { connectDatabase, type ServiceDatabase } from "#runtime/database/connect.ts";
@@ -76,7 +76,11 @@ afterAll(async () => {
 });
 
 /** As much of a delivery as its handling asks for. */
-function delivery(tenant: string, label: string, more: { hearing?: Hearing; redriven?: boolean; discarded?: boolean } = {}): Delivery {
+function delivery(
+  tenant: string,
+  label: string,
+  more: { hearing?: Hearing; redriven?: boolean; discarded?: boolean } = {},
+): Delivery {
   const id = newId("evt");
   const message = { title: label };
   const event = { id, tenant, key: "same", sequence: 1, time: new Date(), cause: { id, traceparent: "" }, message };
@@ -166,7 +170,7 @@ test("due work of several tenants is claimed together and applied for each as it
     kind: "probe.work",
     prepare: (item) => Promise.resolve(void prepared.push(`${item.tenant}=${currentRequest().tenant}`)),
     apply: async (tx, items) => {
-      const seen = await sql`select from effect`.execute(tx as unknown as Kysely<never>);
+      const seen = await sql`select from effect`.execute(tx);
       const { tenant } = currentRequest();
       applied.push({ tenant, keys: items.map(({ item }) => item.key), seen: seen.rows.length });
       await writeDown(

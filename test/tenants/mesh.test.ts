@@ -138,7 +138,10 @@ test("both make a product of one SKU under one request id, each with its own pri
 });
 
 test("both place orders at the same moment under the same request ids, and all arrive", async () => {
-  const asked = Array.from({ length: 12 }, (_, index) => ({ tenant: shops[index % 2] ?? "demo", requestId: `req-${index >> 1}` }));
+  const asked = Array.from({ length: 12 }, (_, index) => ({
+    tenant: shops[index % 2] ?? "demo",
+    requestId: `req-${index >> 1}`,
+  }));
   await Promise.all(asked.map(async ({ tenant, requestId }) => placed[tenant].push(await place(tenant, requestId))));
   expect(new Set([...placed.demo, ...placed.other]).size).toBe(12);
   // A repeat is the tenant's own order.
