@@ -197,7 +197,14 @@ function readHostSettings(env: Environment) {
     connectionsMax: numberSetting(env, "ORDERMESH_DATABASE_CONNECTIONS", { fallback: 10, min: 4, max: 200 }),
     retryDelaysMs: readDelays(textSetting(env, "ORDERMESH_RETRY_DELAYS_MS", "1000,2000,4000")),
     tenant: readTenant(textSetting(env, "ORDERMESH_TENANT", "demo")),
+    applicationDatabaseUrl: readApplicationDatabaseUrl(env),
   };
+}
+
+function readApplicationDatabaseUrl(env: Environment): string | undefined {
+  const url = env["ORDERMESH_APP_DATABASE_URL"] || undefined;
+  if (!url || env["DATABASE_URL"]) return url;
+  throw new StartupError("ORDERMESH_APP_DATABASE_URL is set and DATABASE_URL is not: set both, to the same database.");
 }
 
 /** It is a token of every event's subject. */

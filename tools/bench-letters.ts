@@ -50,7 +50,14 @@ async function main(): Promise<void> {
   const mesh = await startBenchMesh({ ORDERMESH_LOG_LEVEL: "error" });
   const log = createLogger({ level: "error" });
   const url = mesh.backing.databaseUrl;
-  const database = connectDatabase<OperationsTables>({ url, schema: "operations", connectionsMax: 2, log, onCommit: () => {} });
+  const database = connectDatabase<OperationsTables>({
+    url,
+    as: "owner",
+    schema: "operations",
+    connectionsMax: 2,
+    log,
+    onCommit: () => {},
+  });
   try {
     const startedMs = performance.now();
     await fileMany((work) => database.transaction((tx: Transaction<OperationsTables>) => work(tx)), letters);

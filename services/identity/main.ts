@@ -18,7 +18,9 @@ export const identity: ServiceDefinition<IdentityTables> = {
   services: [IdentityService, AdminService, KeysService],
   emits: [file_ordermesh_identity_events_v1_identity_events],
   migrations: new URL("./migrations/", import.meta.url),
-  create: ({ env, db, transaction, inBackground }) => {
+  create: ({ env, system, inBackground }) => {
+    // Which tenant a call is for is known when the client is: by its id, which is unique among all tenants.
+    const { db, transaction } = system;
     const issuer = readIssuer(env);
     const sealingKey = once(() => keyFor("signing keys", env));
     const configured = once(() => configuredClients(env));

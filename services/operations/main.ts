@@ -23,8 +23,10 @@ export const operations: ServiceDefinition<OperationsTables> = {
   keepsStreams: { advisoriesDurable },
   migrations: new URL("./migrations/", import.meta.url),
   create: (given) => {
+    // Letters, findings and sweeps are of all tenants: who may ask for them is said by the access of each method.
+    const { system } = given;
     // What is seen now is compared with what was seen before, perhaps by another instance.
-    const runtime = { ...given, clock: databaseClock(given.db, given.clock) };
+    const runtime = { ...given, ...system, clock: databaseClock(system.db, given.clock) };
     const redriveWakeUp = createWakeUp();
     const auditWakeUp = createWakeUp();
     const settings = readAuditSettings(runtime.env);

@@ -2,6 +2,7 @@
 // booked in the transaction that ends them.
 import type { Transaction } from "kysely";
 import type { Clock } from "#runtime/clock.ts";
+import { actFor, byTenant } from "#runtime/database/scope.ts";
 import { isDatabaseUnavailable } from "#runtime/errors.ts";
 import { createGroup, type Group } from "#runtime/group.ts";
 import type { Logger } from "#runtime/log.ts";
@@ -39,7 +40,7 @@ import { finishRefunds, readRefunds, refuseRefunds, type RefundKey } from "./sto
 const plansMax = 100;
 const plansWaitingMax = 10_000;
 
-type Runtime = Pick<ServiceRuntime<PaymentsTables>, "db" | "transaction" | "clock" | "log">;
+type Runtime = Pick<ServiceRuntime<PaymentsTables>, "db" | "system" | "clock" | "log">;
 type Prepared<Answer> = { item: DueItem; prepared: Answer };
 /** The provider's word on a movement; a refusal is its last one. */
 type Answered = { kind: "done"; reference: string } | { kind: "refused"; code: string };
@@ -127,20 +128,21 @@ interface Planned {
 }
 
 /** Decides what to do about payments; those who want to know at the same moment are answered together. */
-function createPlans({ transaction, clock }: Runtime): Group<OrderKey, Planned | undefined> {
+function createPlans({ system, clock }: Runtime): Group<OrderKey, Planned | undefined> {
   return createGroup({
     run: (keys) =>
-      transaction(async (tx) => {
+      system.transaction(async (tx) => {
         const now = clock.now();
-        const payments = await lockPayments(tx, keys);
-        const planned = keys.map((key): Planned | undefined => {
-          const payment = payments.get(keyOf(key));
-          return payment && { payment, plan: planAuthorization(payment, now) };
-        });
-        const asked = planned.flatMap((one) => (one?.plan === "ask" ? [one.payment] : []));
-        // Durable before the call: whoever comes after a crash then knows that there may be something to find.
-        await markAsked(tx, { payments: asked, now });
-        return planned;
+        const planned = new Map<string, Planned>();
+        for (const [tenant, own] of byTenant(keys, (key) => key.tenant)) {
+          await actFor(tx, tenant);
+          const payments = [...(await lockPayments(tx, own)).values()];
+          for (const payment of payments) planned.set(keyOf(payment), { payment, plan: planAuthorization(payment, now) });
+          const asked = payments.filter((payment) => planned.get(keyOf(payment))?.plan === "ask");
+          // Durable before the call: whoever comes after a crash then knows that there may be something to find.
+          await markAsked(tx, { payments: asked, now });
+        }
+        return keys.map((key) => planned.get(keyOf(key)));
       }),
     isOfOne: (error) => !isDatabaseUnavailable(error),
     itemsMax: plansMax,

@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { OrderCancelledSchema, OrderPaymentDueSchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { RefusedEvent } from "#runtime/events/hearing.ts";
-import { applyDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
+import { applyDue, prepareDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
 import { testTenant } from "../../test/support/service-fixture.ts";
 import { paymentsFixture, type PaymentsFixture } from "./provider/books.fixture.ts";
 import { readPayment } from "./store/payments.ts";
@@ -30,10 +30,9 @@ async function askProvider() {
   );
   const work = fixture.parts.dueWork?.find(({ kind }) => kind === "payments.authorize");
   const [row] = rows;
-  if (!work?.prepare || !row) return async () => {};
-  const { causeId, traceparent, ...item } = row;
-  const answer = await work.prepare({ ...item, cause: { id: causeId, traceparent } });
-  return () => applyDue(fixture.runtime, work, [{ row, prepared: answer }]);
+  if (!work || !row) return async () => {};
+  const prepared = await prepareDue(work, row);
+  return () => applyDue(fixture.runtime, work, [prepared]);
 }
 
 type Fact = "due" | "asked" | "answered" | "cancelled" | "dispatched";

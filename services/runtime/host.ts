@@ -48,6 +48,8 @@ import { openTlsFiles } from "./tls/tls-files.ts";
 export interface HostOptions {
   definitions: readonly ServiceDefinition[];
   databaseUrl: string;
+  /** Where the work logs in by itself, and not with the login that owns the tables. */
+  applicationDatabaseUrl?: string | undefined;
   natsUrl: string;
   host: string;
   rpcPort: number;
@@ -95,7 +97,15 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const bus = definitions.length > 0 ? await connectBus(options, holder) : undefined;
   // Of its own, so that a busy service is not taken for one that cannot work.
   const probe =
-    bus && connectDatabase<never>({ url: options.databaseUrl, schema: "public", connectionsMax: 1, log, onCommit: () => {} });
+    bus &&
+    connectDatabase<never>({
+      url: options.databaseUrl,
+      as: "owner",
+      schema: "public",
+      connectionsMax: 1,
+      log,
+      onCommit: () => {},
+    });
   const foreground = createForeground();
   const background = createBackground(foreground);
   const clock = options.clock ?? systemClock;
@@ -220,8 +230,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
 
 const delivering = ({ name, database, wakeRelay }: RunningService): DeliveringService => ({
   name,
-  db: database.db,
-  transaction: database.transaction,
+  ...database.system,
   wakeRelay,
 });
 
@@ -258,7 +267,7 @@ function readinessChecks(host: {
 }): Record<string, () => Promise<void>> {
   const { running, bus, probe, relayLagMsMax } = host;
   const perService: (readonly [string, () => Promise<void>])[] = running.flatMap(({ name, database, relay, migrations }) => [
-    [`${name}_migrations`, once(() => noPendingMigrations(database.db, { schema: name, folder: migrations }))] as const,
+    [`${name}_migrations`, once(() => noPendingMigrations(database.system.db, { schema: name, folder: migrations }))] as const,
     [
       `${name}_relay`,
       async () => {

@@ -12,8 +12,8 @@ import type { Metrics } from "./metrics.ts";
 import type { DueWork } from "./schedule/due-work.ts";
 import type { Environment } from "./settings.ts";
 
-/** What the runtime gives to a service's main.ts. */
-export interface ServiceRuntime<Tables> {
+/** A service's own schema, for the tenant of the request or event, or for all. */
+export interface Storage<Tables> {
   /** Reads; connected to the service's own schema. */
   db: Kysely<Tables>;
   /**
@@ -21,6 +21,12 @@ export interface ServiceRuntime<Tables> {
    * Nothing in it may leave the process: no RPC, no publish.
    */
   transaction<Result>(work: (tx: Transaction<Tables>) => Promise<Result>): Promise<Result>;
+}
+
+/** What the runtime gives to a service's main.ts. Its storage is that of the tenant of the request or event at hand. */
+export interface ServiceRuntime<Tables> extends Storage<Tables> {
+  /** Over all tenants: only for what is no tenant's work, or becomes a tenant's by actFor. */
+  system: Storage<Tables>;
   /** A typed client of another service: in process where it is co-located, over HTTP/2 elsewhere. */
   client<Desc extends DescService>(service: Desc): Client<Desc>;
   /** A typed client of a contract that every service offers for itself, such as DeliveryService; calls the named one. */

@@ -2,6 +2,7 @@
 import type { Kysely } from "kysely";
 import type { Background } from "./background.ts";
 import type { Clock } from "./clock.ts";
+import { checkApplicationRole } from "./database/application-role.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { migrateUp } from "./database/migrate.ts";
 import { maintainPartitions } from "./database/partitions.ts";
@@ -24,7 +25,10 @@ import type { Environment } from "./settings.ts";
 import { createSharedWakeUp, type SharedWakeUp } from "./shared-wake-up.ts";
 
 export interface StartOptions {
+  /** Of the owner of the tables. */
   databaseUrl: string;
+  /** Of a login of its own for the work; without it the owner's login becomes the application's role. */
+  applicationDatabaseUrl?: string | undefined;
   connectionsMax: number;
   partitions: number;
   retryDelaysMs: readonly number[];
@@ -53,6 +57,8 @@ export interface RunningService {
 }
 
 const relayTaskName = "relay";
+/** Its migrations need one for their lock. Later there is mostly none: an idle connection is closed. */
+const ownerConnectionsMax = 2;
 const partitionCareEveryMs = 3_600_000;
 const analyzeEveryMs = 2_000;
 
@@ -72,8 +78,17 @@ export async function startService(definition: ServiceDefinition, options: Start
   const relayWakeUp = wakeUpOf(relayTaskName);
   const dueWakeUp = wakeUpOf(dueTaskName);
   let hasWritten = false;
-  const database = connectDatabase<never>({
+  const owner = connectDatabase<never>({
     url: options.databaseUrl,
+    as: "owner",
+    schema: name,
+    connectionsMax: ownerConnectionsMax,
+    log,
+    onCommit: () => {},
+  });
+  const database = connectDatabase<never>({
+    url: options.applicationDatabaseUrl ?? options.databaseUrl,
+    as: "application",
     schema: name,
     connectionsMax: options.connectionsMax,
     log,
@@ -85,13 +100,15 @@ export async function startService(definition: ServiceDefinition, options: Start
     },
     sending: countSending(metrics, name),
   });
-  const { db } = database;
+  const { db } = database.system;
   try {
-    await migrateUp(db, { schema: name, folder: migrations });
-    await maintainPartitions(db, { schema: name, now: clock.now() });
+    await migrateUp(owner.db, { schema: name, folder: migrations });
+    await maintainPartitions(owner.db, { schema: name, now: clock.now() });
+    await checkApplicationRole(db, { schema: name, isApart: options.applicationDatabaseUrl !== undefined });
     const runtime: ServiceRuntime<never> = {
-      db,
+      db: database.db,
       transaction: database.transaction,
+      system: database.system,
       client: options.clients.client,
       clientOf: options.clients.clientOf,
       onEvent: following(definition, hub),
@@ -109,20 +126,21 @@ export async function startService(definition: ServiceDefinition, options: Start
     if (hears.length > 0) await ensureConsumers(manager, hearing);
     const relay = createRelay({ service: name, db, bus, wakeUp: relayWakeUp, background, metrics, log });
     const tasks: LeasedTask[] = [{ name: relayTaskName, run: relay.run }];
-    if (parts.dueWork) tasks.push(dueTask({ db, database, works: parts.dueWork, wakeUp: dueWakeUp, background, log }));
+    if (parts.dueWork)
+      tasks.push(dueTask({ db, database: database.system, works: parts.dueWork, wakeUp: dueWakeUp, background, log }));
     if (hears.length > 0) {
       const { retryDelaysMs } = options;
-      const consuming = consumerTasks({ ...hearing, db, database, js, retryDelaysMs, background, log });
+      const consuming = consumerTasks({ ...hearing, db, database: database.system, js, retryDelaysMs, background, log });
       tasks.push(
         ...consuming.map((task, partition) => restoring(task, (signal) => ensureConsumer(manager, hearing, partition, signal))),
       );
     }
     for (const { name, run } of parts.tasks ?? []) tasks.push({ name, run: (lease, signal) => run(bus, lease, signal) });
-    const care = setInterval(() => void takeCareOfPartitions(db, { schema: name, clock, log }), partitionCareEveryMs);
+    const care = setInterval(() => void takeCareOfPartitions(owner.db, { schema: name, clock, log }), partitionCareEveryMs);
     const analyzing = setInterval(() => {
       if (!hasWritten) return;
       hasWritten = false;
-      void analyzeYoungTables(db, name).catch((error: unknown) => {
+      void analyzeYoungTables(owner.db, name).catch((error: unknown) => {
         log.warn({ error: (error as Error).message }, "tables_not_analyzed");
       });
     }, analyzeEveryMs);
@@ -142,11 +160,11 @@ export async function startService(definition: ServiceDefinition, options: Start
         clearInterval(care);
         clearInterval(analyzing);
         await leases?.stop();
-        await database.close();
+        await Promise.all([database.close(), owner.close()]);
       },
     };
   } catch (error) {
-    await database.close();
+    await Promise.all([database.close(), owner.close()]);
     throw error;
   }
 }

@@ -17,7 +17,7 @@ let connected: ServiceDatabase<never>;
 beforeAll(async () => {
   own = await createTestDatabase();
   const log = createLogger({ level: "silent" });
-  connected = connectDatabase({ url: own.url, schema, connectionsMax: 2, log, onCommit: () => {} });
+  connected = connectDatabase({ url: own.url, as: "owner", schema, connectionsMax: 2, log, onCommit: () => {} });
   await migrateUp(connected.db, { schema, folder: new URL("./migrations/", import.meta.url) });
 });
 

@@ -31,6 +31,7 @@ export const tenant = "demo";
 type Behaviour = (label: string) => void | Promise<void>;
 
 export interface Probe {
+  /** The service's, but for its storage, which is over all tenants. */
   runtime: ServiceRuntime<ProbeTables>;
   host: Host;
   /** Writes events into the outbox, in one transaction. A label becomes the product's title. */
@@ -133,9 +134,9 @@ async function startProbe(options: {
     env: sharedIdentity(),
   });
   if (!runtime) throw new Error("the probe was not created");
-  const { db, transaction } = runtime;
+  const { db, transaction } = runtime.system;
   return {
-    runtime,
+    runtime: { ...runtime, db, transaction },
     host,
     send: (...events) =>
       transaction(async (tx) => {

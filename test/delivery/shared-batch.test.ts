@@ -34,7 +34,7 @@ const writeDown = hear<typeof ProductCreatedSchema, ProbeTables>({
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
   const log = createLogger({ level: "silent" });
-  database = connectDatabase({ url: testDatabase.url, schema: "probe", connectionsMax: 4, log, onCommit: () => {} });
+  database = connectDatabase({ url: testDatabase.url, as: "owner", schema: "probe", connectionsMax: 4, log, onCommit: () => {} });
   ({ db } = database);
   await migrateUp(db, { schema: "probe", folder: new URL("./migrations/", import.meta.url) });
   batches = createBatchHandler(database as unknown as BatchDatabase);

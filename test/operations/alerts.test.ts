@@ -42,7 +42,7 @@ async function alerts(env: Record<string, string>) {
     migrations: new URL("../../services/operations/migrations/", import.meta.url),
     create: (runtime) => ({
       routes: () => {},
-      dueWork: [alertWork({ ...runtime, log }, alertSettings({ ...addressed, ...env }, log))],
+      dueWork: [alertWork({ ...runtime, ...runtime.system, log }, alertSettings({ ...addressed, ...env }, log))],
     }),
   };
   const fixture = await serviceFixture(definition, { clock });

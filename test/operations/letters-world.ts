@@ -74,7 +74,7 @@ async function startOperations(options: { world: ProbeWorld; natsUrl: string; pr
   return {
     host,
     client: createClient(OperationsService, asOperator(host.transportFor(OperationsService), { tenant })),
-    db: runtime.db,
+    db: runtime.system.db,
   };
 }
 

@@ -5,6 +5,7 @@ import { createClient, createRouterTransport, type Client, type ConnectRouter } 
 import { sql, type Transaction } from "kysely";
 import { systemClock, type Clock } from "#runtime/clock.ts";
 import { connectDatabase } from "#runtime/database/connect.ts";
+import { actFor } from "#runtime/database/scope.ts";
 import { migrateUp } from "#runtime/database/migrate.ts";
 import { eventContract, eventKey } from "#runtime/events/contract.ts";
 import type { Hearing, ReceivedEvent } from "#runtime/events/hearing.ts";
@@ -31,6 +32,7 @@ export interface SentEvent {
 }
 
 export interface ServiceFixture<Tables> {
+  /** The service's, but for its storage: a test reads as the owner of the tables, over all tenants. */
   runtime: ServiceRuntime<Tables>;
   parts: ServiceParts;
   client<Desc extends DescService>(service: Desc): Client<Desc>;
@@ -54,20 +56,25 @@ export async function serviceFixture<Tables>(
 ): Promise<ServiceFixture<Tables>> {
   const database = await createTestDatabase();
   const log = createLogger({ level: "silent" });
-  const connected = connectDatabase<Tables>({
-    url: database.url,
-    schema: definition.name,
-    connectionsMax: 5,
-    log,
-    onCommit: () => {},
-    clock: options.clock,
-  });
-  await migrateUp(connected.db, { schema: definition.name, folder: definition.migrations });
+  const connect = (as: "owner" | "application") =>
+    connectDatabase<Tables>({
+      url: database.url,
+      as,
+      schema: definition.name,
+      connectionsMax: 5,
+      log,
+      onCommit: () => {},
+      clock: options.clock,
+    });
+  const owner = connect("owner");
+  await migrateUp(owner.db, { schema: definition.name, folder: definition.migrations });
+  const connected = connect("application");
   const interceptors = serverInterceptors({ log, tenant: testTenant });
   const others = createRouterTransport(options.others ?? (() => {}), { router: { interceptors } });
   const runtime: ServiceRuntime<Tables> = {
     db: connected.db,
     transaction: connected.transaction,
+    system: connected.system,
     client: (service) => createClient(service, others),
     clientOf: (contract) => createClient(contract, others),
     onEvent: () => () => {},
@@ -85,13 +92,16 @@ export async function serviceFixture<Tables>(
   const dueKinds = new Map((parts.dueWork ?? []).map((work) => [work.kind, work]));
 
   return {
-    runtime,
+    runtime: { ...runtime, db: owner.db, transaction: owner.transaction, system: owner },
     parts,
     client: (service) => createClient(service, transport),
     deliver: async (desc, ...messages) => {
       const hearing = hearingOf(parts.hears ?? [], desc);
       const events = messages.map((message) => received(hearing, desc, message, { counts, time: runtime.clock.now() }));
-      await runtime.transaction((tx) => hearing.handle(tx as unknown as Transaction<never>, events as ReceivedEvent<never>[]));
+      await connected.system.transaction(async (tx) => {
+        await actFor(tx, testTenant);
+        await hearing.handle(tx as unknown as Transaction<never>, events as ReceivedEvent<never>[]);
+      });
     },
     runDue: async (given) => {
       let done = 0;
@@ -102,20 +112,20 @@ export async function serviceFixture<Tables>(
           update due_work set attempt = attempt + 1, claimed_until = ${until}
           where due_time <= ${until}
           returning id, kind, tenant_id as tenant, key, due_time as "dueTime", attempt, cause_id as "causeId", traceparent`.execute(
-          connected.db,
+          owner.db,
         );
         if (rows.length === 0) return done;
         for (const row of rows) {
           const work = dueKinds.get(row.kind);
           if (!work) throw new Error(`no due work is named ${row.kind}`);
-          await applyDue(connected, work, [await prepareDue(work, row)]);
+          await applyDue(connected.system, work, [await prepareDue(work, row)]);
           done += 1;
         }
       }
     },
-    sent: () => sentEvents(connected.db, definition),
+    sent: () => sentEvents(owner.db, definition),
     close: async () => {
-      await connected.close();
+      await Promise.all([connected.close(), owner.close()]);
       await database.drop();
     },
   };

@@ -75,9 +75,10 @@ function partsOf(definition: ServiceDefinition): ServiceParts {
     },
   });
   const client = (() => ({})) as unknown as ServiceRuntime<never>["client"];
+  const storage = { db, transaction: refuse };
   return definition.create({
-    db,
-    transaction: refuse,
+    ...storage,
+    system: storage,
     client,
     clientOf: client,
     onEvent: () => () => {},

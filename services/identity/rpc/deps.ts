@@ -1,12 +1,12 @@
 // What the methods of identity stand on.
-import type { ServiceRuntime } from "#runtime/service.ts";
+import type { Storage } from "#runtime/service.ts";
 import type { IdentityTables } from "../store/tables.ts";
 import type { AccessTokens } from "./access-tokens.ts";
 import type { Clients } from "./authenticate.ts";
 import type { ConfiguredClient } from "./configured-clients.ts";
 import type { Passwords } from "./password.ts";
 
-export interface IdentityDeps extends Pick<ServiceRuntime<IdentityTables>, "db" | "transaction"> {
+export interface IdentityDeps extends Storage<IdentityTables> {
   issuer: string;
   /** Under which private keys are stored. Read when it is needed first: a service is wired before its settings are there. */
   sealingKey: () => Buffer;

@@ -1,6 +1,7 @@
 // Tells what is new by one mail: written down before it is sent, sent outside any transaction, and forgotten in the
 // transaction that ends the work.
 import { randomUUID } from "node:crypto";
+import { actForAll } from "#runtime/database/scope.ts";
 import { dueWork, planDue, type DueTime, type DueWork } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { alertBounds, alertTime } from "../domain/alerts.ts";
@@ -36,6 +37,8 @@ export function alertWork<Tables>(runtime: Runtime<Tables>, settings: AlertSetti
       return send(runtime, settings, await writeMail(runtime));
     },
     apply: async (tx, items) => {
+      // The news of all tenants is one mail, to those who run the installation.
+      await actForAll(tx);
       for (const { item, prepared } of items) {
         let next: DueTime | undefined;
         if (prepared.kind === "sent") await finishMail(tx, { mailId: prepared.mailId, now: clock.now() });

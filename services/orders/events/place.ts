@@ -1,5 +1,6 @@
 // Commits concurrent placements in groups: orders, their first event and their deadline, in one transaction.
 import type { Transaction } from "kysely";
+import { actFor, byTenant } from "#runtime/database/scope.ts";
 import { crashPoint } from "#runtime/faults.ts";
 import { createGroup, GroupFull, type Group } from "#runtime/group.ts";
 import { isDatabaseUnavailable, unavailable } from "#runtime/errors.ts";
@@ -26,7 +27,8 @@ const groupMax = 200;
 const commitsInFlightMax = 2;
 const waitingMax = 2_000;
 
-type Transacting = Pick<ServiceRuntime<OrdersTables>, "transaction">;
+/** Those who place at the same moment may be of several tenants; each is written as its own. */
+type Transacting = Pick<ServiceRuntime<OrdersTables>, "system">;
 
 export function createPlacements(runtime: Transacting): Group<Placement, Placed> {
   const commits = createGroup<Placement, Placed>({
@@ -57,31 +59,36 @@ async function commitGroup(runtime: Transacting, group: readonly Placement[]): P
   return placed;
 }
 
-async function commitNew(runtime: Transacting, group: readonly Placement[]): Promise<Placed[]> {
-  await runtime.transaction(async (tx) => {
-    await insertOrders(
-      tx,
-      group.map(({ order }) => order),
-    );
-    await setOut(tx, group);
+async function commitNew({ system }: Transacting, group: readonly Placement[]): Promise<Placed[]> {
+  await system.transaction(async (tx) => {
+    for (const [tenant, own] of byTenant(group, tenantOf)) {
+      await actFor(tx, tenant);
+      await insertOrders(tx, own.map(orderOf));
+      await setOut(tx, own);
+    }
     crashPoint("orders.place", "before_commit");
   });
   return group.map(() => ({ kind: "inserted" }));
 }
 
-async function commitUnclaimed(runtime: Transacting, group: readonly Placement[]): Promise<Placed[]> {
-  return runtime.transaction(async (tx) => {
-    const inserted = await insertUnclaimed(
-      tx,
-      group.map(({ order }) => order),
-    );
-    await setOut(
-      tx,
-      group.filter(({ order }) => inserted.has(order.orderId)),
-    );
+async function commitUnclaimed({ system }: Transacting, group: readonly Placement[]): Promise<Placed[]> {
+  return system.transaction(async (tx) => {
+    const inserted = new Set<string>();
+    for (const [tenant, own] of byTenant(group, tenantOf)) {
+      await actFor(tx, tenant);
+      const fresh = await insertUnclaimed(tx, own.map(orderOf));
+      await setOut(
+        tx,
+        own.filter(({ order }) => fresh.has(order.orderId)),
+      );
+      for (const orderId of fresh) inserted.add(orderId);
+    }
     return group.map(({ order }): Placed => ({ kind: inserted.has(order.orderId) ? "inserted" : "claimed" }));
   });
 }
+
+const orderOf = ({ order }: Placement): NewOrder => order;
+const tenantOf = ({ order }: Placement): string => order.tenant;
 
 /** The first event of each order, and the end of its time. */
 async function setOut(tx: Transaction<OrdersTables>, group: readonly Placement[]): Promise<void> {

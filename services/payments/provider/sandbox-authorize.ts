@@ -1,5 +1,6 @@
 // How the sandbox authorises: those who ask at the same moment are booked together, each once for its key.
 import { sql, type Kysely, type Transaction } from "kysely";
+import { actFor, byTenant } from "#runtime/database/scope.ts";
 import { isDatabaseUnavailable } from "#runtime/errors.ts";
 import { createGroup, type Group } from "#runtime/group.ts";
 import { ProviderRefused, type Amount } from "./contract.ts";
@@ -28,7 +29,7 @@ const waitingMax = 10_000;
 
 export function createAuthorizations<Tables>(db: Kysely<Tables>): Group<AuthorizationAsk, StoredAuthorization | ProviderRefused> {
   return createGroup({
-    run: (asks) => db.transaction().execute((tx) => authorizeAll(tx, asks)),
+    run: (asks) => db.transaction().execute((tx) => authorizeByTenant(tx, asks)),
     isOfOne: (error) => !isDatabaseUnavailable(error),
     itemsMax: groupMax,
     inFlightMax: 1,
@@ -37,14 +38,30 @@ export function createAuthorizations<Tables>(db: Kysely<Tables>): Group<Authoriz
 }
 
 interface Wanted extends AuthorizationAsk {
+  ask: AuthorizationAsk;
   operation: StoredOperation;
 }
 
-async function authorizeAll<Tables>(
+interface Answered {
+  ask: AuthorizationAsk;
+  answer: StoredAuthorization | ProviderRefused;
+}
+
+/** Those who ask at the same moment may be of several tenants, and each is booked as its own. */
+async function authorizeByTenant<Tables>(
   tx: Transaction<Tables>,
   asks: readonly AuthorizationAsk[],
 ): Promise<(StoredAuthorization | ProviderRefused)[]> {
-  const wanted = asks.map((ask): Wanted => ({ ...ask, operation: operationOf(ask) }));
+  const answers = new Map<AuthorizationAsk, StoredAuthorization | ProviderRefused>();
+  for (const [tenant, own] of byTenant(asks, (ask) => ask.tenant)) {
+    await actFor(tx, tenant);
+    for (const { ask, answer } of await authorizeAll(tx, own)) answers.set(ask, answer);
+  }
+  return asks.flatMap((ask) => answers.get(ask) ?? []);
+}
+
+async function authorizeAll<Tables>(tx: Transaction<Tables>, asks: readonly AuthorizationAsk[]): Promise<Answered[]> {
+  const wanted = asks.map((ask): Wanted => ({ ...ask, ask, operation: operationOf(ask) }));
   const claimed = await claim(tx, wanted);
   // Two of the same key in one group have one claim, and the first of them is the first.
   const isFirst = (one: Wanted): boolean => claimed.delete(nameOf(one));
@@ -53,10 +70,10 @@ async function authorizeAll<Tables>(
   const repeats = wanted.filter((one) => !firsts.has(one));
   const known = await readOperations(tx, repeats);
   return wanted.map((one) => {
-    if (firsts.has(one)) return { stored: one.operation, isFirst: true };
+    if (firsts.has(one)) return { ask: one.ask, answer: { stored: one.operation, isFirst: true } };
     const stored = known.get(nameOf(one));
     const isSame = stored?.kind === "authorize" && stored.fingerprint === one.operation.fingerprint;
-    return isSame ? { stored, isFirst: false } : new ProviderRefused("idempotency_key_reused");
+    return { ask: one.ask, answer: isSame ? { stored, isFirst: false } : new ProviderRefused("idempotency_key_reused") };
   });
 }
 

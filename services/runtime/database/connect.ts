@@ -8,13 +8,21 @@ import { expectLateWrites, failureOf } from "./late-writes.ts";
 import { noWork, workWrittenIn, type WrittenWork } from "./written-work.ts";
 import { pipelined } from "./pipelined.ts";
 import { PromptDialect } from "./transaction-begin.ts";
+import { applicationRole } from "./application-role.ts";
 import { nameStatements } from "./named-statements.ts";
+import { everyTenant, tenantOfRequest, type Scope } from "./scope.ts";
 import { sendTogether, type Sending } from "./send-together.ts";
 
-export interface ServiceDatabase<Tables> {
+export interface Handle<Tables> {
   db: Kysely<Tables>;
   /** Runs work in one transaction and calls onCommit once it is durable. */
   transaction<Result>(work: (tx: Transaction<Tables>) => Promise<Result>): Promise<Result>;
+}
+
+/** By itself it is for the tenant of the request or event that it is used in, and throws outside of both. */
+export interface ServiceDatabase<Tables> extends Handle<Tables> {
+  /** Over all tenants, for work that is none's. */
+  system: Handle<Tables>;
   close(): Promise<void>;
 }
 
@@ -31,6 +39,11 @@ const statementTimeoutMs = 10_000;
 
 export function connectDatabase<Tables>(options: {
   url: string;
+  /**
+   * The work runs as the application, which sees of each tenant only what the transaction is for. The owner makes and keeps the
+   * tables, over all tenants.
+   */
+  as: "application" | "owner";
   schema: string;
   connectionsMax: number;
   log: Logger;
@@ -50,16 +63,18 @@ export function connectDatabase<Tables>(options: {
     application_name: `ordermesh ${options.schema}`,
     // Statements are named, and go by keys: planned once a connection and not, as the server would for some, at every call. A
     // table that is still small when it is planned for will not be, so an index must not seem dear: it is for disks that turn.
-    options: `-c search_path=${options.schema} -c plan_cache_mode=force_generic_plan -c random_page_cost=1.1`,
+    options: `-c search_path=${options.schema} -c plan_cache_mode=force_generic_plan -c random_page_cost=1.1 ${
+      options.as === "owner" ? "-c ordermesh.system=on" : `-c role=${applicationRole}`
+    }`,
     // Statements of one transaction that do not need each other's answers may be sent together: one way to the server and back.
     pipeline: true,
   });
   // Without listeners the end of a connection would end the process: the pool speaks for connections that are idle, the
   // connection itself where a transaction is between two statements.
-  let isClosing = false;
+  let closed: Promise<void> | undefined;
   const onLost = (error: Error): void => {
     // A server that stops at the same time as we do is no news.
-    if (!isClosing) options.log.warn({ schema: options.schema, error: error.message }, "database_connection_lost");
+    if (!closed) options.log.warn({ schema: options.schema, error: error.message }, "database_connection_lost");
   };
   pool.on("error", onLost);
   pool.on("connect", (client) => {
@@ -67,29 +82,36 @@ export function connectDatabase<Tables>(options: {
     nameStatements(client);
     sendTogether(client, options.sending);
   });
-  const db = pipelined(new Kysely<Tables>({ dialect: new PromptDialect({ pool }) }));
-  return {
-    db,
-    transaction: async (work) => {
-      let written = noWork;
-      let late: readonly Promise<unknown>[] = [];
-      const committed = db.transaction().execute(async (tx) => {
-        late = await expectLateWrites(tx);
-        if (options.clock) giveTime(tx, options.clock.now());
-        const done = await work(tx);
-        written = workWrittenIn(tx);
-        return done;
-      });
-      const result = await committed.catch(async (error: unknown) => {
-        // What came after a failed write was refused because of it, and only that it says.
-        throw (await failureOf(late))?.error ?? error;
-      });
-      options.onCommit(written);
-      return result;
-    },
-    close: () => {
-      isClosing = true;
-      return db.destroy();
-    },
+  const handle = (scope?: Scope): Handle<Tables> => {
+    const db = pipelined(new Kysely<Tables>({ dialect: new PromptDialect({ pool }, scope) }));
+    return { db, transaction: (work) => runTransaction(db, options, work) };
   };
+  const own = options.as === "owner" ? handle() : handle(tenantOfRequest);
+  return {
+    ...own,
+    system: options.as === "owner" ? own : handle(everyTenant),
+    close: () => (closed ??= pool.end()),
+  };
+}
+
+async function runTransaction<Tables, Result>(
+  db: Kysely<Tables>,
+  { clock, onCommit }: { clock?: Clock | undefined; onCommit: (written: WrittenWork) => void },
+  work: (tx: Transaction<Tables>) => Promise<Result>,
+): Promise<Result> {
+  let written = noWork;
+  let late: readonly Promise<unknown>[] = [];
+  const committed = db.transaction().execute(async (tx) => {
+    late = await expectLateWrites(tx);
+    if (clock) giveTime(tx, clock.now());
+    const done = await work(tx);
+    written = workWrittenIn(tx);
+    return done;
+  });
+  const result = await committed.catch(async (error: unknown) => {
+    // What came after a failed write was refused because of it, and only that it says.
+    throw (await failureOf(late))?.error ?? error;
+  });
+  onCommit(written);
+  return result;
 }

@@ -11,7 +11,7 @@ let database: ServiceDatabase<never>;
 beforeAll(async () => {
   own = await createTestDatabase();
   const log = createLogger({ level: "silent" });
-  database = connectDatabase({ url: own.url, schema: "public", connectionsMax: 1, log, onCommit: () => {} });
+  database = connectDatabase({ url: own.url, as: "owner", schema: "public", connectionsMax: 1, log, onCommit: () => {} });
 });
 
 afterAll(async () => {

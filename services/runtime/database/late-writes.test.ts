@@ -16,6 +16,7 @@ beforeAll(async () => {
   const log = createLogger({ level: "silent" });
   database = connectDatabase({
     url: testDatabase.url,
+    as: "owner",
     schema: "public",
     connectionsMax: 2,
     log,

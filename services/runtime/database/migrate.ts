@@ -2,8 +2,10 @@
 import { readdir } from "node:fs/promises";
 import { sql, type Kysely } from "kysely";
 import { Migrator, NO_MIGRATIONS, type Migration } from "kysely/migration";
+import { provideApplicationRole } from "./application-role.ts";
 import * as runtimeTables from "./runtime-tables.ts";
 import * as deliveryTables from "./delivery-tables.ts";
+import * as tenantTables from "./tenant-tables.ts";
 
 async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
   const files = (await readdir(folder)).filter((name) => /^\d{4}_.+\.ts$/.test(name));
@@ -16,6 +18,7 @@ async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
   const own: [string, Migration][] = [
     ["0000_runtime_tables", runtimeTables],
     ["0000_runtime_tables_2_delivery", deliveryTables],
+    ["0000_runtime_tables_3_tenants", tenantTables],
   ];
   return Object.fromEntries([...own, ...loaded]);
 }
@@ -33,12 +36,16 @@ async function migrator<Tables>(db: Kysely<Tables>, options: { schema: string; f
   });
 }
 
-/** Migrates to the newest version. Throws with the migration's name where one fails; nothing of it then stays. */
+/**
+ * Migrates to the newest version, as the owner of the tables, and lets the application work on them. Throws with the migration's
+ * name where one fails; nothing of it then stays. Throws StartupError where the application cannot be given its role.
+ */
 export async function migrateUp<Tables>(db: Kysely<Tables>, options: { schema: string; folder: URL }): Promise<void> {
   await sql`create schema if not exists ${sql.id(options.schema)}`.execute(db).catch(ignoreMadeByReplica);
   const { error, results } = await (await migrator(db, options)).migrateToLatest();
   const failed = results?.find((result) => result.status === "Error")?.migrationName;
   if (error) throw new Error(`migration ${options.schema}/${failed ?? "?"} failed`, { cause: error });
+  await provideApplicationRole(db, options.schema);
 }
 
 /** Another replica makes the same schema at this moment, which "if not exists" does not see: 23505, 42P06. */

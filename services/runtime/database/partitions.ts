@@ -1,5 +1,6 @@
 // The outbox and the inbox have a partition a day: made ahead, dropped whole when they are old.
 import { sql, type Kysely } from "kysely";
+import { securingStatements } from "./tenant-policy.ts";
 
 export interface Retention {
   table: "outbox" | "inbox";
@@ -33,10 +34,7 @@ export async function maintainPartitions<Tables>(
       const to = dayText(now.getTime() + (ahead + 1) * dayMs);
       const name = partitionName(table, from);
       if (existing.includes(name)) continue;
-      await sql`create table if not exists ${sql.id(schema, name)} partition of ${sql.id(schema, table)}
-        for values from (${sql.lit(`${from}T00:00:00Z`)}) to (${sql.lit(`${to}T00:00:00Z`)})`
-        .execute(db)
-        .catch(ignoreExpected);
+      await makePartition(db, { schema, table, name, from, to }).catch(ignoreExpected);
     }
     const oldest = partitionName(table, dayText(now.getTime() - daysKept * dayMs));
     // Names sort by day.
@@ -46,6 +44,20 @@ export async function maintainPartitions<Tables>(
       await sql`drop table if exists ${sql.id(schema, name)}`.execute(db);
     }
   }
+}
+
+/** With its policy or not at all: statements that are sent as one are one transaction. */
+async function makePartition<Tables>(
+  db: Kysely<Tables>,
+  { schema, table, name, from, to }: { schema: string; table: Retention["table"]; name: string; from: string; to: string },
+): Promise<void> {
+  await sql
+    .raw(
+      `create table ${schema}.${name} partition of ${schema}.${table}
+        for values from ('${from}T00:00:00Z') to ('${to}T00:00:00Z');
+      ${securingStatements(`${schema}.${name}`, table)}`,
+    )
+    .execute(db);
 }
 
 /** However old: an event that NATS has not had is not forgotten. */
@@ -63,7 +75,7 @@ async function holdsUnpublished<Tables>(
 }
 
 /**
- * 42P07, 42P17, 23505: another replica makes the same partition at this moment, which "if not exists" does not see.
+ * 42P07, 42P17, 23505: another replica makes the same partition at this moment.
  * 23514: a foreign event dated ahead of its day lies in the default partition; that day then stays there, which costs the
  * cheap drop of one day, not an event.
  */

@@ -1,5 +1,6 @@
 // One batch, one transaction: fence, inbox, handlers. Either all of it is durable or nothing is.
 import type { Transaction } from "kysely";
+import { actFor, actForAll, byTenant } from "../database/scope.ts";
 import { isDatabaseUnavailable } from "../errors.ts";
 import { crashPoint } from "../faults.ts";
 import { createGroup } from "../group.ts";
@@ -10,6 +11,7 @@ import type { ReceivedEvent } from "./hearing.ts";
 import { enterInbox, unparkEvents, type LeasedDeliveries } from "./inbox.ts";
 import { groupForHandlers } from "./plan.ts";
 
+/** Over all tenants: a batch has events of several. */
 export interface BatchDatabase {
   transaction<Result>(work: (tx: Transaction<never>) => Promise<Result>): Promise<Result>;
 }
@@ -43,28 +45,30 @@ export function createBatchHandler(database: BatchDatabase): BatchHandler {
 
 async function handleBatches(database: BatchDatabase, leased: readonly LeasedDeliveries[]): Promise<void> {
   const deliveries = leased.flatMap((one) => one.deliveries);
-  const first = deliveries[0];
-  if (!first) return;
-  const { id, traceparent } = first.event.cause;
+  if (deliveries.length === 0) return;
   const hearings = new Set(deliveries.map(({ hearing }) => hearing.name));
-  await runInContext({ requestId: id, traceparent, tenant: first.event.tenant }, () =>
-    database.transaction(async (tx) => {
-      const fresh = await enterInbox(tx, leased);
-      // A repeat inside the batch has one inbox row: the first delivery counts.
-      const toHandle = deliveries.filter((delivery) => fresh.delete(delivery.event.id) && !delivery.discarded);
-      for (const group of groupForHandlers(toHandle)) {
-        const hearing = group[0]?.hearing;
-        await hearing?.handle(
-          tx,
-          group.map((delivery) => delivery.event as ReceivedEvent<never>),
-        );
-      }
-      await unparkEvents(
-        tx,
-        deliveries.filter((delivery) => delivery.redriven).map((delivery) => delivery.event.id),
-      );
-      for (const name of hearings) crashPoint(name, "before_commit");
-    }),
-  );
+  await database.transaction(async (tx) => {
+    const fresh = await enterInbox(tx, leased);
+    // A repeat inside the batch has one inbox row: the first delivery counts.
+    const toHandle = deliveries.filter((delivery) => fresh.delete(delivery.event.id) && !delivery.discarded);
+    // Keys belong to tenants, so a key's order is kept inside its tenant's turn.
+    for (const [tenant, own] of byTenant(toHandle, ({ event }) => event.tenant)) await handleOf(tx, tenant, own);
+    const redriven = deliveries.filter((delivery) => delivery.redriven).map((delivery) => delivery.event.id);
+    if (redriven.length > 0) await actForAll(tx);
+    await unparkEvents(tx, redriven);
+    for (const name of hearings) crashPoint(name, "before_commit");
+  });
   for (const name of hearings) crashPoint(name, "after_commit");
+}
+
+/** What the handlers read and write is their tenant's, whatever they ask for. */
+async function handleOf(tx: Transaction<never>, tenant: string, deliveries: readonly Delivery[]): Promise<void> {
+  const { id = "", traceparent = "" } = deliveries[0]?.event.cause ?? {};
+  await actFor(tx, tenant);
+  await runInContext({ requestId: id, traceparent, tenant }, async () => {
+    for (const group of groupForHandlers(deliveries)) {
+      const events = group.map((delivery) => delivery.event as ReceivedEvent<never>);
+      await group[0]?.hearing.handle(tx, events);
+    }
+  });
 }

@@ -8,7 +8,6 @@ import { createGroup } from "../group.ts";
 import type { BatchDatabase } from "../events/handle-batch.ts";
 import type { LeasedTask } from "../lease/lease-keeper.ts";
 import type { Logger } from "../log.ts";
-import { runInContext } from "../request-context.ts";
 import type { WakeUp } from "../wake-up.ts";
 import { applyDue, claimDue, postponeDue, prepareDue, type ClaimedItem, type PreparedItem } from "./due-store.ts";
 import type { DueWork } from "./due-work.ts";
@@ -44,7 +43,7 @@ export function dueTask<Tables>(options: {
       work.kind,
       createGroup<PreparedItem, void>({
         run: async (items) => {
-          await inContextOf(items[0]?.row, () => applyDue(database, work, items));
+          await applyDue(database, work, items);
           crashPoint(work.kind, "after_commit");
           return items.map(() => undefined);
         },
@@ -59,7 +58,7 @@ export function dueTask<Tables>(options: {
 
   const complete = async (work: DueWork, row: ClaimedItem): Promise<void> => {
     try {
-      const prepared = await inContextOf(row, () => prepareDue(work, row));
+      const prepared = await prepareDue(work, row);
       crashPoint(work.kind, "after_provider");
       await appliers.get(work.kind)?.add(prepared);
     } catch (error) {
@@ -106,9 +105,4 @@ export function dueTask<Tables>(options: {
       await Promise.race([Promise.all(ending), sleep(stopGraceMs, undefined, { ref: false })]);
     },
   };
-}
-
-function inContextOf<Result>(row: ClaimedItem | undefined, work: () => Promise<Result>): Promise<Result> {
-  if (!row) return work();
-  return runInContext({ requestId: row.causeId, traceparent: row.traceparent, tenant: row.tenant }, work);
 }

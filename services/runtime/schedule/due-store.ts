@@ -1,7 +1,9 @@
 // The due rows: claimed, done, and removed in the transaction of their effect.
 import { sql, type Kysely, type Transaction } from "kysely";
 import { commitLazily } from "../database/commit-lazily.ts";
+import { actFor, byTenant } from "../database/scope.ts";
 import { crashPoint, shortenedMs } from "../faults.ts";
+import { runInContext } from "../request-context.ts";
 import type { DueItem, DueWork } from "./due-work.ts";
 
 /** A due row as it is read. */
@@ -73,6 +75,12 @@ export async function postponeDue<Tables>(db: Kysely<Tables>, items: readonly Cl
     where due_work.id = failed.id and due_work.attempt = failed.attempt`.execute(db);
 }
 
+/** Runs work for the tenant of a row, with what caused the row as its cause. */
+export function inContextOf<Result>(row: ClaimedItem | undefined, work: () => Promise<Result>): Promise<Result> {
+  if (!row) return work();
+  return runInContext({ requestId: row.causeId, traceparent: row.traceparent, tenant: row.tenant }, work);
+}
+
 const dueItem = ({ causeId, traceparent, ...item }: ClaimedItem): DueItem => ({ ...item, cause: { id: causeId, traceparent } });
 
 export interface PreparedItem {
@@ -80,13 +88,16 @@ export interface PreparedItem {
   prepared: unknown;
 }
 
+const itemOf = ({ row, prepared }: PreparedItem) => ({ item: dueItem(row), prepared: prepared as never });
+
 /** The first half of claimed work, outside any transaction. */
 export async function prepareDue(work: DueWork, row: ClaimedItem): Promise<PreparedItem> {
-  return { row, prepared: await work.prepare?.(dueItem(row)) };
+  return { row, prepared: await inContextOf(row, async () => work.prepare?.(dueItem(row))) };
 }
 
 /**
- * The second half: applies prepared work of one kind and removes its rows, in one transaction. A row that was
+ * The second half: applies prepared work of one kind and removes its rows, in one transaction over all tenants, in which the
+ * work has those of one tenant at a time. A row that was
  * cancelled, moved or claimed by another in the meantime is left out. Throws where the work does.
  */
 export async function applyDue<Tables>(
@@ -102,10 +113,11 @@ export async function applyDue<Tables>(
       where due_work.id = done.id and due_work.attempt = done.attempt
       returning due_work.id`.execute(tx);
     const mine = new Set(removed.rows.map((row) => row.id));
-    const items = prepared
-      .filter(({ row }) => mine.has(row.id))
-      .map(({ row, prepared: result }) => ({ item: dueItem(row), prepared: result }));
-    if (items.length > 0) await work.apply(tx as unknown as Transaction<never>, items as { item: DueItem; prepared: never }[]);
+    const items = prepared.filter(({ row }) => mine.has(row.id));
+    for (const [tenant, own] of byTenant(items, ({ row }) => row.tenant)) {
+      await actFor(tx, tenant);
+      await inContextOf(own[0]?.row, () => work.apply(tx as unknown as Transaction<never>, own.map(itemOf)));
+    }
     crashPoint(work.kind, "before_commit");
   });
 }

@@ -1,0 +1,13 @@
+// Rows are kept apart by tenant, also from the owner of the tables.
+import type { Kysely } from "kysely";
+import { isolateTenants, releaseTables } from "#runtime/database/tenant-policy.ts";
+
+const tables = ["payment", "cancelled_order", "refund", "refund_request", "ledger_entry", "sandbox_operation", "sandbox_charge"];
+
+export async function up(db: Kysely<never>): Promise<void> {
+  await isolateTenants(db, tables);
+}
+
+export async function down(db: Kysely<never>): Promise<void> {
+  await releaseTables(db, tables);
+}
