@@ -24,17 +24,28 @@ import { runInContext } from "#runtime/request-context.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { catalog } from "../../services/catalog/main.ts";
 import { fraud } from "../../services/fraud/main.ts";
+import { identity } from "../../services/identity/main.ts";
 import { inventory } from "../../services/inventory/main.ts";
 import { operations } from "../../services/operations/main.ts";
 import { orders } from "../../services/orders/main.ts";
 import { payments } from "../../services/payments/main.ts";
 import { shipping } from "../../services/shipping/main.ts";
+import { throwAwayIdentity } from "../../tools/operator.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { testNats, type TestNats } from "../support/nats.ts";
 import { refusal } from "../support/refusal.ts";
 import { eventually } from "../support/until.ts";
 
-const definitions = [catalog, inventory, orders, payments, fraud, shipping, operations] as unknown as ServiceDefinition[];
+const definitions = [
+  catalog,
+  inventory,
+  orders,
+  payments,
+  fraud,
+  shipping,
+  operations,
+  identity,
+] as unknown as ServiceDefinition[];
 
 const login = `test_app_${randomBytes(4).toString("hex")}`;
 
@@ -69,6 +80,7 @@ beforeAll(async () => {
     tenant: "demo",
     log: createLogger({ level: process.env["MESH_LOG"] ?? "silent" }),
     env: {
+      ...throwAwayIdentity,
       ORDERMESH_CARRIER_DISPATCH_MS: "100",
       ORDERMESH_CARRIER_DELIVER_MS: "100",
       ORDERMESH_AUDIT_EVERY_MS: "100",
