@@ -9,6 +9,7 @@ import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import { databaseUrlOf } from "#runtime/backing/database-url.ts";
 import { readNatsAccess } from "#runtime/backing/nats-access.ts";
 import { resolveBacking } from "#runtime/backing/resolve.ts";
@@ -50,6 +51,8 @@ export interface MeshOptions {
   only: readonly string[];
   log: Logger;
   onProgress: (message: string) => void;
+  /** As in HostOptions. */
+  verify?: VerifyToken;
 }
 
 export interface Mesh {
@@ -68,7 +71,7 @@ export interface Mesh {
 }
 
 /** Brings up the services and what they need. Throws StartupError where a person can do something about it. */
-export async function startMesh({ env: given, only, log, onProgress }: MeshOptions): Promise<Mesh> {
+export async function startMesh({ env: given, only, log, onProgress, verify }: MeshOptions): Promise<Mesh> {
   const unknown = only.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new StartupError(`--only does not know ${unknown.join(", ")}; choose from ${names.join(", ")}.`);
   const chosen = only.length === 0 ? names : only;
@@ -98,6 +101,7 @@ export async function startMesh({ env: given, only, log, onProgress }: MeshOptio
       log,
       env,
       clock: processClock,
+      ...(verify ? { verify } : {}),
     });
     stops.push(running.close);
     if (chosen.includes("identity")) await prepareKeys(running);

@@ -6,6 +6,7 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { figureOf, figuresJson, figureTable, isRefused, type Figure, type Series } from "./bench/figures.ts";
 import type { Group } from "./bench/group.ts";
+import { access } from "./bench/groups/access.ts";
 import { accept } from "./bench/groups/accept.ts";
 import { consume } from "./bench/groups/consume.ts";
 import { cost } from "./bench/groups/cost.ts";
@@ -19,7 +20,21 @@ import { replicas } from "./bench/groups/replicas.ts";
 import { memory, start } from "./bench/groups/start.ts";
 import { runBenchmark } from "./bench/program.ts";
 
-const groups: readonly Group[] = [idle, accept, flow, consume, relay, edge, start, memory, overload, growth, replicas, cost];
+const groups: readonly Group[] = [
+  idle,
+  accept,
+  access,
+  flow,
+  consume,
+  relay,
+  edge,
+  start,
+  memory,
+  overload,
+  growth,
+  replicas,
+  cost,
+];
 
 const usage = [
   "npm run bench -- [group …] [--seconds 5] [--repeats 3] [--json FILE]",

@@ -28,6 +28,7 @@ export async function identityFixture(env: Record<string, string> = {}): Promise
   let time = Date.parse("2026-03-01T08:00:00Z");
   const fixture = await serviceFixture(definition, {
     clock: { now: () => new Date(time) },
+    as: "operator",
     env: { ORDERMESH_SECRET: testSecret, ORDERMESH_OPERATOR_SECRET: operatorSecret, ...env },
   });
   const admin = fixture.client(AdminService);

@@ -24,7 +24,7 @@ export async function seedIdentity(
   const shop = { clientId, title: "Demonstration shop", public: true, roles: ["customer"], scopes: shopScopes };
   await ignoring(["CLIENT_ID_TAKEN"], admin.createClient(shop, { headers }));
   const account = { clientId, login, password, customerId: demoCustomerId };
-  await ignoring(["LOGIN_TAKEN", "CUSTOMER_ID_TAKEN"], identity.registerAccount(account));
+  await ignoring(["LOGIN_TAKEN", "CUSTOMER_ID_TAKEN"], identity.registerAccount(account, { headers }));
 }
 
 async function ignoring(reasons: readonly string[], call: Promise<unknown>): Promise<void> {

@@ -63,7 +63,7 @@ async function useEverything(): Promise<Record<string, string>> {
   await admin.createClient({ clientId: "shop", public: true, roles: ["customer"], scopes: ["orders:read"] }, { headers });
   const books = await admin.createClient({ clientId: "books", roles: ["operator"] }, { headers });
   const rotated = await admin.rotateClientSecret({ clientId: "books" }, { headers });
-  await postJson(`${edgeUrl}/v1/accounts`, { ...ada, customer_id: "ada" });
+  await postJson(`${edgeUrl}/v1/accounts`, { ...ada, customer_id: "ada" }, headers);
   const wrongPassword = "a password that is wrong";
   await postJson(`${edgeUrl}/auth/token`, { ...ada, password: wrongPassword }).catch(() => undefined);
   const first = await postJson<TokenAnswer>(`${edgeUrl}/auth/token`, ada);

@@ -24,8 +24,8 @@ export interface IdentityWorld {
   close(): Promise<void>;
 }
 
-export async function postJson<Answer>(url: string, body: object): Promise<Answer> {
-  const headers = { "content-type": "application/json" };
+export async function postJson<Answer>(url: string, body: object, given: Record<string, string> = {}): Promise<Answer> {
+  const headers = { "content-type": "application/json", ...given };
   const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
   const text = await response.text();
   if (!response.ok) throw new Error(`${url} is answered with ${response.status}: ${text}`);
@@ -54,7 +54,7 @@ export async function identityWorld(): Promise<IdentityWorld> {
   const asOperator = async () => ({ headers: { authorization: `Bearer ${await operatorToken(issuer)}` } });
   const shop = { clientId: "shop", public: true, roles: ["customer"], scopes: ["orders:read", "orders:write"] };
   await admin.createClient(shop, await asOperator());
-  await postJson(`${issuer}/v1/accounts`, { ...ada, customer_id: "ada" });
+  await postJson(`${issuer}/v1/accounts`, { ...ada, customer_id: "ada" }, (await asOperator()).headers);
   return {
     mesh,
     issuer,

@@ -16,6 +16,7 @@ import { childTraceparent } from "#runtime/request-context.ts";
 import { serverInterceptors } from "#runtime/rpc/interceptors.ts";
 import { applyDue, prepareDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "#runtime/service.ts";
+import { asOperator } from "./as-operator.ts";
 import { createTestDatabase } from "./database.ts";
 
 export const testTenant = "demo";
@@ -50,6 +51,8 @@ export async function serviceFixture<Tables>(
   options: {
     env?: Record<string, string>;
     clock?: Clock;
+    /** Who calls, as an access token would say it; without it somebody without one. */
+    as?: "operator";
     /** Implements the other services that this one calls. */
     others?: (router: ConnectRouter) => void;
   } = {},
@@ -87,7 +90,8 @@ export async function serviceFixture<Tables>(
     env: options.env ?? {},
   };
   const parts = definition.create(runtime);
-  const transport = createRouterTransport(parts.routes, { router: { interceptors } });
+  const routed = createRouterTransport(parts.routes, { router: { interceptors } });
+  const transport = options.as ? asOperator(routed, { tenant: testTenant }) : routed;
   const counts = new Map<string, number>();
   const dueKinds = new Map((parts.dueWork ?? []).map((work) => [work.kind, work]));
 

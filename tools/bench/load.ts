@@ -14,6 +14,8 @@ export interface LoadOptions {
   protocol: Protocol;
   /** Of whom tokens are asked: an RPC port, or the edge for REST. The first of the above where it is not given. */
   identityUrl?: string;
+  /** Who calls, in turn; the operator where none is given. */
+  clients?: readonly { clientId: string; clientSecret: string }[];
   pace: Pace;
   /** Before the measurement, so that connections are open and code is compiled. */
   warmUpSeconds?: number;

@@ -90,16 +90,18 @@ interface MeshOptions {
   args?: readonly string[];
   /** Of Node, such as --cpu-prof. */
   nodeArgs?: readonly string[];
+  /** Another program than that of npm start. */
+  program?: string;
 }
 
 /** Starts services on given servers, all of them where no argument says which. */
 export async function startMeshOn(
   { databaseUrl, natsUrl }: Pick<Backing, "databaseUrl" | "natsUrl">,
-  { env = {}, args = [], nodeArgs = [] }: MeshOptions = {},
+  { env = {}, args = [], nodeArgs = [], program = startArgs.at(-1) ?? "" }: MeshOptions = {},
 ): Promise<MeshProcess> {
   const startedMs = performance.now();
   const ports = { ORDERMESH_EDGE_PORT: "0", ORDERMESH_RPC_PORT: "0" };
-  const child = spawn(process.execPath, [...nodeArgs, ...startArgs, ...args], {
+  const child = spawn(process.execPath, [...nodeArgs, ...startArgs.slice(0, -1), program, ...args], {
     env: {
       ...process.env,
       ...throwAwayIdentity,

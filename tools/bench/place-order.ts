@@ -20,12 +20,20 @@ const socketsMax = 1_024;
 const order = { currency: "EUR", paymentToken: "tok_success" };
 
 /** Some connections to each address, or one pool of them for HTTP/1.1. */
-export function createPlacers(options: Pick<LoadOptions, "urls" | "identityUrl" | "protocol">): Place[] {
-  const { urls, protocol, identityUrl = urls[0] ?? "" } = options;
+export function createPlacers(options: Pick<LoadOptions, "urls" | "identityUrl" | "clients" | "protocol">): Place[] {
+  const { urls, protocol, identityUrl = urls[0] ?? "", clients = [{}] } = options;
   if (protocol === "REST") return urls.map((url) => placeByRest(url, clientTokens({ edgeUrl: identityUrl })));
   const perUrl = Math.ceil(connections / urls.length);
-  const interceptors = [bearer(clientTokens({ rpcUrl: identityUrl }))];
+  const interceptors = [bearer(inTurn(clients.map((client) => clientTokens({ rpcUrl: identityUrl, ...client }))))];
   return Array.from({ length: perUrl }, () => urls.map((baseUrl) => placeByRpc({ baseUrl, interceptors }, protocol))).flat();
+}
+
+function inTurn(sources: readonly (() => Promise<string>)[]): () => Promise<string> {
+  let calls = 0;
+  return () => {
+    calls += 1;
+    return (sources[calls % sources.length] as () => Promise<string>)();
+  };
 }
 
 function placeByRpc(shared: { baseUrl: string; interceptors: Interceptor[] }, protocol: "Connect" | "gRPC"): Place {

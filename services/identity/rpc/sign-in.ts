@@ -5,6 +5,7 @@ import type {
   SignInRequest,
 } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { Code } from "@connectrpc/connect";
+import { isOnlyCustomer } from "#runtime/access/caller.ts";
 import { refuse } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
@@ -75,6 +76,7 @@ export function signInMethod(deps: IdentityDeps): (request: SignInRequest) => Pr
 export function registerMethod({ transaction, clients, passwords }: IdentityDeps) {
   return async (request: RegisterAccountRequest): Promise<{ customerId: string }> => {
     const { tenant } = await transaction((tx) => clients.publicClient(tx, request.clientId));
+    if (request.customerId !== "") assertOperatorOf(tenant);
     const login = normalLogin(request.login);
     const customerId = request.customerId === "" ? newId("cus") : request.customerId;
     const passwordHash = await passwords.withPlace(() => passwords.hash(request.password));
@@ -90,6 +92,15 @@ export function registerMethod({ transaction, clients, passwords }: IdentityDeps
         throw refuse(Code.AlreadyExists, "CUSTOMER_ID_TAKEN", "this customer has an account", { customerId });
     }
   };
+}
+
+/** Whoever has an account for a customer sees what the customer has: only the shop knows who that is. */
+function assertOperatorOf(tenant: string): void {
+  const { caller } = currentRequest();
+  if (caller && !isOnlyCustomer(caller) && caller.tenant === tenant) return;
+  const message =
+    "an operator makes accounts for customers that the shop has: leave customer_id out, or show an operator's token";
+  throw refuse(Code.PermissionDenied, "CUSTOMER_ID_RESERVED", message);
 }
 
 export function changePasswordMethod(deps: IdentityDeps): (request: ChangePasswordRequest) => Promise<object> {

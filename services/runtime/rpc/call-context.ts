@@ -83,6 +83,7 @@ function contextOf(call: Call): RequestContext {
     requestId: requestIdOf(call.header.get("x-request-id")),
     traceparent: childTraceparent(call.header.get("traceparent")),
     tenant: call.outer?.tenant ?? call.tenant,
+    ...(call.outer?.caller ? { caller: call.outer.caller } : {}),
     ...(timeoutMs === undefined ? {} : { deadlineMs: Date.now() + timeoutMs }),
   };
 }

@@ -407,7 +407,7 @@ export type RegisterAccountRequest = Message<"ordermesh.identity.v1.RegisterAcco
   password: string;
 
   /**
-   * Id of the customer, where the shop has one already and no account has it; empty makes a new one.
+   * Id of a customer that the shop has already and no account has: for operators. Empty makes a new one.
    *
    * @generated from field: string customer_id = 4;
    */
@@ -442,7 +442,7 @@ export type RegisterAccountRequestJson = {
   password?: string;
 
   /**
-   * Id of the customer, where the shop has one already and no account has it; empty makes a new one.
+   * Id of a customer that the shop has already and no account has: for operators. Empty makes a new one.
    *
    * @generated from field: string customer_id = 4;
    */
@@ -1188,7 +1188,8 @@ export const IdentityService: GenService<{
   },
   /**
    * Makes an account with which a customer can sign in.
-   * Errors: INVALID_CLIENT, UNAUTHORIZED_CLIENT; ALREADY_EXISTS with LOGIN_TAKEN or CUSTOMER_ID_TAKEN; SIGN_INS_BUSY.
+   * Errors: INVALID_CLIENT, UNAUTHORIZED_CLIENT; PERMISSION_DENIED with CUSTOMER_ID_RESERVED where somebody else than an operator
+   * names a customer; ALREADY_EXISTS with LOGIN_TAKEN or CUSTOMER_ID_TAKEN; SIGN_INS_BUSY.
    *
    * @generated from rpc ordermesh.identity.v1.IdentityService.RegisterAccount
    */
