@@ -1,11 +1,11 @@
 // Many events are published together; what the stream does not take so is published one by one.
 import { createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
+import { serviceTransport } from "../support/identity.ts";
 import { eventually, until } from "../support/until.ts";
 import { labelsOf, probeWorld, type Probe, type ProbeWorld } from "./probe.ts";
 
@@ -45,7 +45,7 @@ test("a batch that the stream has already is refused as a whole, and adds nothin
   const probe = await world.start();
   await probe.send(...events("first"));
   await hasEffects(probe, 20);
-  const transport = createConnectTransport({ baseUrl: `http://127.0.0.1:${probe.host.rpcPort}`, httpVersion: "2" });
+  const transport = serviceTransport(`http://127.0.0.1:${probe.host.rpcPort}`);
   const again = { service: "probe", sinceTime: timestampFromDate(new Date(0)) };
   expect((await createClient(DeliveryService, transport).republishEvents(again)).events).toBe(20n);
   // What is written now comes after what is published again.

@@ -8,8 +8,8 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { createTestDatabase } from "../support/database.ts";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { failingNats } from "../support/nats.ts";
+import { serviceTransport } from "../support/identity.ts";
 import { eventually, until } from "../support/until.ts";
 import { labelsOf, probeWorld, type Probe, type ProbeWorld } from "./probe.ts";
 
@@ -23,8 +23,7 @@ beforeEach(async () => {
 
 afterEach(() => world.close());
 
-const delivery = (probe: Probe) =>
-  createClient(DeliveryService, createConnectTransport({ baseUrl: `http://127.0.0.1:${probe.host.rpcPort}`, httpVersion: "2" }));
+const delivery = (probe: Probe) => createClient(DeliveryService, serviceTransport(`http://127.0.0.1:${probe.host.rpcPort}`));
 
 const storedLabels = async (): Promise<number> => (await world.stored()).length;
 

@@ -1,6 +1,5 @@
 // A service that cannot be asked: the auditor says so, goes on with the others, and takes nothing for mended.
 import { createClient, type Client } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
@@ -9,6 +8,7 @@ import { AuditState, type AuditReport } from "#gen/ordermesh/operations/v1/audit
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
 import { createLogger } from "#runtime/log.ts";
 import { startMesh, type Mesh } from "../../services/mesh.ts";
+import { operatorTransport, throwAwayIdentity } from "../../tools/operator.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { testNats, type TestNats } from "../support/nats.ts";
 import { freePorts } from "../support/ports.ts";
@@ -21,6 +21,7 @@ let nats: TestNats;
 let sql: pg.Client;
 let inventory: Mesh | undefined;
 let inventoryPort: number;
+let restPort: number;
 let rest: Mesh;
 let operations: Client<typeof OperationsService>;
 
@@ -34,7 +35,7 @@ function start(only: string[], rpcPort: number, env: Record<string, string>): Pr
       ORDERMESH_DATABASE_CONNECTIONS: "4",
       ORDERMESH_AUDIT_EVERY_MS: "100",
       ORDERMESH_AUDIT_GRACE_MS: "500",
-      ORDERMESH_SECRET: "a-secret-that-is-for-tests-and-nothing-else",
+      ...throwAwayIdentity,
       ...env,
     },
     only,
@@ -43,23 +44,22 @@ function start(only: string[], rpcPort: number, env: Record<string, string>): Pr
   });
 }
 
-const startInventory = (): Promise<Mesh> => start(["inventory"], inventoryPort, {});
+const startInventory = (): Promise<Mesh> =>
+  start(["inventory"], inventoryPort, { ORDERMESH_IDENTITY_URL: `http://127.0.0.1:${restPort}` });
 
 beforeAll(async () => {
   [database, nats] = await Promise.all([createTestDatabase(), testNats()]);
-  [inventoryPort = 0] = await freePorts(1);
+  [inventoryPort = 0, restPort = 0] = await freePorts(2);
   inventory = await startInventory();
-  rest = await start([...others, "operations"], 0, { ORDERMESH_INVENTORY_URL: `http://127.0.0.1:${inventoryPort}` });
+  rest = await start([...others, "operations"], restPort, { ORDERMESH_INVENTORY_URL: `http://127.0.0.1:${inventoryPort}` });
   sql = new pg.Client({ connectionString: database.url });
   await sql.connect();
-  const transport = createConnectTransport({ baseUrl: `http://127.0.0.1:${rest.rpcPort}`, httpVersion: "2" });
+  const rpcUrl = `http://127.0.0.1:${restPort}`;
+  const transport = operatorTransport(rpcUrl);
   operations = createClient(OperationsService, transport);
   const variants = [{ variant: { sku: "MUG", prices: [{ currencyCode: "EUR", minorUnits: 1_000n }] }, initialStock: 10n }];
   await createClient(CatalogService, transport).createProduct({ title: "Mug", variants });
-  const stock = createClient(
-    InventoryService,
-    createConnectTransport({ baseUrl: `http://127.0.0.1:${inventoryPort}`, httpVersion: "2" }),
-  );
+  const stock = createClient(InventoryService, operatorTransport(`http://127.0.0.1:${inventoryPort}`, rpcUrl));
   await until(() => stock.getStock({ sku: "MUG" }).then(() => true));
 }, 60_000);
 

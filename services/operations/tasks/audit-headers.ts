@@ -5,7 +5,7 @@ import type { Bus } from "#runtime/events/bus.ts";
 import { eventStream } from "#runtime/events/streams.ts";
 
 export interface HeaderReading {
-  /** The next messages, at most 1,000; waits a second where there is none. isEnd says that there was no more. */
+  /** The next messages, at most 1,000; waits a second where there is none. isEnd says that there was no more. Rejects where NATS is silent. */
   next(): Promise<{ messages: JsMsg[]; isEnd: boolean }>;
   /** False where a message may have been lost on the way, so that the reading must begin again. */
   isWhole(): boolean;
@@ -14,8 +14,16 @@ export interface HeaderReading {
 
 const batchMax = 1_000;
 const expiresMs = 1_000;
+/** All that may be waited for, and room: a client that lost its server in the middle of a batch waits for the rest for ever. */
+const answerMsMax = 5_000;
 /** The server forgets a reading that nobody goes on with. */
 const unusedMs = 30_000;
+
+function inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("the stream has said nothing for too long")), answerMsMax);
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}
 
 export async function openHeaders({ js, manager }: Pick<Bus, "js" | "manager">, after: number): Promise<HeaderReading> {
   const { name } = await manager.consumers.add(eventStream, {
@@ -39,30 +47,32 @@ export async function openHeaders({ js, manager }: Pick<Bus, "js" | "manager">, 
     if (isWhole) messages.push(message);
   };
 
+  const next = async (): ReturnType<HeaderReading["next"]> => {
+    const messages: JsMsg[] = [];
+    const first = await consumer.next({ expires: expiresMs });
+    if (!first) {
+      // Silence may be a quiet stream, or a reading that the server does not know any more.
+      const { num_pending: pending } = await consumer.info();
+      if (pending > 0) isWhole = false;
+      return { messages, isEnd: pending === 0 };
+    }
+    take(messages, first);
+    const wanted = Math.min(first.info.pending, batchMax - 1);
+    let last = first;
+    if (wanted > 0) {
+      let received = 0;
+      for await (const message of await consumer.fetch({ max_messages: wanted, expires: expiresMs })) {
+        take(messages, message);
+        last = message;
+        received += 1;
+        if (received === wanted) break;
+      }
+    }
+    return { messages, isEnd: isWhole && last.info.pending === 0 };
+  };
+
   return {
-    next: async () => {
-      const messages: JsMsg[] = [];
-      const first = await consumer.next({ expires: expiresMs });
-      if (!first) {
-        // Silence may be a quiet stream, or a reading that the server does not know any more.
-        const { num_pending: pending } = await consumer.info();
-        if (pending > 0) isWhole = false;
-        return { messages, isEnd: pending === 0 };
-      }
-      take(messages, first);
-      const wanted = Math.min(first.info.pending, batchMax - 1);
-      let last = first;
-      if (wanted > 0) {
-        let received = 0;
-        for await (const message of await consumer.fetch({ max_messages: wanted, expires: expiresMs })) {
-          take(messages, message);
-          last = message;
-          received += 1;
-          if (received === wanted) break;
-        }
-      }
-      return { messages, isEnd: isWhole && last.info.pending === 0 };
-    },
+    next: () => inTime(next()),
     isWhole: () => isWhole,
     close: async () => {
       await manager.consumers.delete(eventStream, name).catch(() => undefined);
