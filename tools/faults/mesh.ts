@@ -2,7 +2,6 @@
 // to PostgreSQL and to NATS.
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts } from "../../test/support/ports.ts";
-import { throwAwayIdentity, withoutLimits } from "../operator.ts";
 import { startProcess, type BenchProcess } from "./processes.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
 import type { Server, Target } from "./schedule.ts";
@@ -122,8 +121,6 @@ async function startMember(options: StartMember): Promise<Member> {
   const shared = {
     ...addresses,
     ...pace,
-    ...throwAwayIdentity,
-    ...withoutLimits,
     ORDERMESH_SEED: "none",
     ORDERMESH_LOG_LEVEL: logLevel,
     ORDERMESH_DATABASE_CONNECTIONS: "5",

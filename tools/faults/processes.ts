@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FaultOrder } from "#runtime/faults.ts";
 import { compileCache, root, startArgs } from "../command.ts";
+import { throwAwayIdentity, withoutLimits } from "../operator.ts";
 
 /** An orchestrator waits a moment before it starts again what has ended by itself. */
 const restartDelayMs = 500;
@@ -92,7 +93,14 @@ export async function startProcess(options: ProcessOptions): Promise<BenchProces
 function spawnService({ service, env }: Pick<ProcessOptions, "service" | "env">, log: FileHandle): ChildProcess {
   return spawn(process.execPath, [...startArgs, ...(service === undefined ? [] : ["--only", service])], {
     cwd: root,
-    env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: compileCache, ORDERMESH_TEST_FAULTS: "on", ...env },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      NODE_COMPILE_CACHE: compileCache,
+      ORDERMESH_TEST_FAULTS: "on",
+      ...throwAwayIdentity,
+      ...withoutLimits,
+      ...env,
+    },
     // Over the channel it is told what to break; and it ends when we do, however we end.
     stdio: ["ignore", log.fd, log.fd, "ipc"],
     // A session of its own: Ctrl-C reaches us alone, and we end our processes in order.
