@@ -11,6 +11,7 @@ import { StartupError } from "#runtime/backing/startup-error.ts";
 import { startHost } from "#runtime/host.ts";
 import { allowFaults, processClock } from "#runtime/faults.ts";
 import { createLogger, type Logger } from "#runtime/log.ts";
+import { readTrustedProxies } from "#runtime/rpc/client-address.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
 import { seedCatalogue, seededSkus } from "./catalog/seed.ts";
@@ -86,6 +87,7 @@ export async function startMesh({ env, only, log, onProgress }: MeshOptions): Pr
           log,
           readiness: running.health.refresh,
           admission: running.admission,
+          trustsPeer: readTrustedProxies(env),
         })
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));

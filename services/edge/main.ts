@@ -6,6 +6,7 @@ import type { Admission } from "#runtime/admission/admission.ts";
 import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
+import { trustsInside, type TrustsPeer } from "#runtime/rpc/client-address.ts";
 import { admitRequests } from "./admit-requests.ts";
 import { defaultHttpLimits, startHttpServer, type HttpLimits, type HttpServer, type Readiness } from "./http.ts";
 import { connectCaller } from "./transcode/caller.ts";
@@ -24,13 +25,15 @@ export interface EdgeOptions {
   readiness?: () => Promise<Readiness>;
   /** Without it every request is let in. */
   admission?: Admission | undefined;
+  /** Whose word about a caller's address is taken; without it nobody's. */
+  trustsPeer?: TrustsPeer;
   limits?: Partial<TranscoderLimits>;
   httpLimits?: Partial<HttpLimits>;
 }
 
 export type Edge = HttpServer;
 
-/** Who asks, which request and trace it is, and in which language; nothing else travels on. */
+/** Who asks, which request and trace it is, and in which language; besides the caller's address nothing else travels on. */
 const forwardedHeaders = ["authorization", "traceparent", "tracestate", "accept-language"];
 
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
@@ -47,7 +50,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   });
 }
 
-function compile({ services, transportFor, limits, log }: EdgeOptions, shutdown: AbortSignal): Transcoder {
+function compile({ services, transportFor, limits, log, ...options }: EdgeOptions, shutdown: AbortSignal): Transcoder {
   try {
     return createTranscoder({
       services,
@@ -55,6 +58,7 @@ function compile({ services, transportFor, limits, log }: EdgeOptions, shutdown:
       errorDomain,
       newRequestId: () => newId("req"),
       forwardedHeaders,
+      trustsPeer: options.trustsPeer ?? trustsInside,
       limits: { ...defaultLimits, ...limits },
       shutdown,
       onUnexpected: (error, { path, requestId }) => log.error({ err: error, path, requestId }, "edge_call_failed"),

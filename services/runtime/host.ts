@@ -25,6 +25,7 @@ import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { addReflection } from "./rpc/reflection.ts";
 import { addressesFromEnvironment } from "./rpc/addresses.ts";
+import { readTrustedProxies } from "./rpc/client-address.ts";
 import { createClients, type Clients, type ServiceClients } from "./rpc/clients.ts";
 import { createHealth, type Health } from "./rpc/health.ts";
 import { routerOptions } from "./rpc/interceptors.ts";
@@ -90,7 +91,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
     log,
   });
   const { verify } = guard;
-  const rules = routerOptions({ log, tenant, verify, validator: compileValidator(services), foreground });
+  const trustsPeer = readTrustedProxies(env);
+  const rules = routerOptions({ log, tenant, verify, trustsPeer, validator: compileValidator(services), foreground });
 
   const metrics = createMetrics();
   const running: RunningService[] = [];

@@ -4,7 +4,7 @@ import type { Background } from "./background.ts";
 import type { Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { migrateUp } from "./database/migrate.ts";
-import { maintainPartitions } from "./database/partitions.ts";
+import { auditLogDaysDefault, maintainPartitions } from "./database/partitions.ts";
 import type { Sending } from "./database/send-together.ts";
 import { analyzeYoungTables } from "./database/young-tables.ts";
 import { consumerTasks } from "./events/consume.ts";
@@ -18,7 +18,7 @@ import type { Metrics } from "./metrics.ts";
 import type { ServiceClients } from "./rpc/clients.ts";
 import { dueTask, dueTaskName, sleepMsMax } from "./schedule/due-runner.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "./service.ts";
-import type { Environment } from "./settings.ts";
+import { numberSetting, type Environment } from "./settings.ts";
 import { createSharedWakeUp, type SharedWakeUp } from "./shared-wake-up.ts";
 
 export interface StartOptions {
@@ -86,7 +86,12 @@ export async function startService(definition: ServiceDefinition, options: Start
   const { db } = database;
   try {
     await migrateUp(db, { schema: name, folder: migrations });
-    await maintainPartitions(db, { schema: name, now: clock.now() });
+    const auditLogDays = numberSetting(options.env, "ORDERMESH_AUDIT_LOG_DAYS", {
+      fallback: auditLogDaysDefault,
+      min: 31,
+      max: 36_500,
+    });
+    await maintainPartitions(db, { schema: name, now: clock.now(), auditLogDays });
     const runtime: ServiceRuntime<never> = {
       db,
       transaction: database.transaction,
@@ -116,7 +121,10 @@ export async function startService(definition: ServiceDefinition, options: Start
       );
     }
     for (const { name, run } of parts.tasks ?? []) tasks.push({ name, run: (lease, signal) => run(bus, lease, signal) });
-    const care = setInterval(() => void takeCareOfPartitions(db, { schema: name, clock, log }), partitionCareEveryMs);
+    const care = setInterval(
+      () => void takeCareOfPartitions(db, { schema: name, clock, auditLogDays, log }),
+      partitionCareEveryMs,
+    );
     const analyzing = setInterval(() => {
       if (!hasWritten) return;
       hasWritten = false;
@@ -186,10 +194,10 @@ function assertEvents({ emits }: ServiceDefinition): void {
 
 async function takeCareOfPartitions(
   db: Kysely<never>,
-  { schema, clock, log }: { schema: string; clock: Clock; log: Logger },
+  { schema, clock, auditLogDays, log }: { schema: string; clock: Clock; auditLogDays: number; log: Logger },
 ): Promise<void> {
   try {
-    await maintainPartitions(db, { schema, now: clock.now() });
+    await maintainPartitions(db, { schema, now: clock.now(), auditLogDays });
   } catch (error) {
     log.warn({ error: (error as Error).message }, "partition_care_failed");
   }

@@ -1,5 +1,6 @@
 // Makes the call and answers with its outcome.
 import type { DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { TrustsPeer } from "#runtime/rpc/client-address.ts";
 import { sendJson } from "./answer.ts";
 import type { Caller, CallOptions } from "./caller.ts";
 import type { RoutedExchange } from "./exchange.ts";
@@ -20,6 +21,8 @@ export interface CallLimits {
 export interface CallContext {
   caller: Caller;
   forwardedHeaders: readonly string[];
+  /** Whose word about a caller's address is taken. */
+  trustsPeer: TrustsPeer;
   limits: CallLimits;
   /** Ends open streams; their callers may resume elsewhere. */
   shutdown: AbortSignal;
@@ -28,7 +31,7 @@ export interface CallContext {
 export async function call(exchange: RoutedExchange, message: Message, context: CallContext): Promise<void> {
   const { request, response, route, requestId } = exchange;
   const timeoutMs = timeoutMsOf(request.headers, context.limits.timeoutMsMax);
-  const headers = callHeaders(request, context.forwardedHeaders, requestId);
+  const headers = callHeaders(request, context, requestId);
   const ending = new AbortController();
   const { method } = route;
   response.once("close", () => {

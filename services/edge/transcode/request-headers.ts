@@ -1,6 +1,7 @@
 // What of a request's headers concerns the call: its id, its trace, its deadline, its idempotency key.
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { ScalarType, type DescMessage } from "@bufbuild/protobuf";
+import { clientAddress, forwardedForHeader, type TrustsPeer } from "#runtime/rpc/client-address.ts";
 import { invalidRequest } from "./status.ts";
 import type { Fields } from "./field-path.ts";
 
@@ -19,10 +20,16 @@ export function timeoutMsOf(headers: IncomingHttpHeaders, msMax: number): number
   return Math.min(Math.ceil(seconds * 1_000), msMax);
 }
 
-/** Copies what a call may see; everything else stays here. */
-export function callHeaders(request: IncomingMessage, forwarded: readonly string[], requestId: string): Headers {
+/** Copies what a call may see, and says who called; everything else stays here. */
+export function callHeaders(
+  request: IncomingMessage,
+  { forwardedHeaders, trustsPeer }: { forwardedHeaders: readonly string[]; trustsPeer: TrustsPeer },
+  requestId: string,
+): Headers {
   const headers = new Headers();
-  for (const name of forwarded) {
+  const forwardedFor = request.headersDistinct[forwardedForHeader]?.join(",");
+  headers.set(forwardedForHeader, clientAddress(request.socket.remoteAddress ?? "unknown", forwardedFor, trustsPeer));
+  for (const name of forwardedHeaders) {
     const value = request.headers[name];
     if (typeof value === "string" && value !== "") headers.set(name, value);
   }

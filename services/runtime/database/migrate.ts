@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { sql, type Kysely } from "kysely";
 import { Migrator, NO_MIGRATIONS, type Migration } from "kysely/migration";
 import * as runtimeTables from "./runtime-tables.ts";
+import * as auditLogTables from "./audit-log-tables.ts";
 import * as deliveryTables from "./delivery-tables.ts";
 
 async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
@@ -16,6 +17,7 @@ async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
   const own: [string, Migration][] = [
     ["0000_runtime_tables", runtimeTables],
     ["0000_runtime_tables_2_delivery", deliveryTables],
+    ["0000_runtime_tables_3_audit_log", auditLogTables],
   ];
   return Object.fromEntries([...own, ...loaded]);
 }

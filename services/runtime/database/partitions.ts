@@ -1,8 +1,9 @@
-// The outbox and the inbox have a partition a day: made ahead, dropped whole when they are old.
+// The outbox and the inbox have a partition a day, the audit log one a month: made ahead, dropped whole when they are old.
 import { sql, type Kysely } from "kysely";
 
 export interface Retention {
-  table: "outbox" | "inbox";
+  table: "outbox" | "inbox" | "audit_entry";
+  every: "day" | "month";
   daysKept: number;
 }
 
@@ -10,35 +11,41 @@ export interface Retention {
  * Outbox rows outlive the time in which a NATS server could still lose what it acknowledged, so that they can be sent
  * again. Inbox rows outlive the stream (7 days) and every dead letter that might be sent again.
  */
-export const retentions: readonly Retention[] = [
-  { table: "outbox", daysKept: 3 },
-  { table: "inbox", daysKept: 35 },
+const deliveryRetentions: readonly Retention[] = [
+  { table: "outbox", every: "day", daysKept: 3 },
+  { table: "inbox", every: "day", daysKept: 35 },
 ];
+
+/** Two years. */
+export const auditLogDaysDefault = 730;
 
 const daysAhead = 3;
 const dayMs = 86_400_000;
 
-const dayText = (time: number): string => new Date(time).toISOString().slice(0, 10);
+/** First day of the period that the time is in, or of one after it. */
+function startOf(every: Retention["every"], time: number, periodsLater = 0): string {
+  const date = new Date(time);
+  if (every === "day") date.setUTCDate(date.getUTCDate() + periodsLater);
+  else date.setUTCMonth(date.getUTCMonth() + periodsLater, 1);
+  return date.toISOString().slice(0, 10);
+}
+
 const partitionName = (table: string, day: string): string => `${table}_p${day.replaceAll("-", "")}`;
 
 /** Makes the partitions of yesterday to three days ahead, and drops those that are older than their retention. */
 export async function maintainPartitions<Tables>(
   db: Kysely<Tables>,
-  { schema, now }: { schema: string; now: Date },
+  { schema, now, auditLogDays = auditLogDaysDefault }: { schema: string; now: Date; auditLogDays?: number },
 ): Promise<void> {
-  for (const { table, daysKept } of retentions) {
+  const retentions = [...deliveryRetentions, { table: "audit_entry", every: "month", daysKept: auditLogDays } as const];
+  for (const { table, every, daysKept } of retentions) {
     const existing = await partitionsOf(db, { schema, table });
-    for (let ahead = -1; ahead <= daysAhead; ahead += 1) {
-      const from = dayText(now.getTime() + ahead * dayMs);
-      const to = dayText(now.getTime() + (ahead + 1) * dayMs);
-      const name = partitionName(table, from);
-      if (existing.includes(name)) continue;
-      await sql`create table if not exists ${sql.id(schema, name)} partition of ${sql.id(schema, table)}
-        for values from (${sql.lit(`${from}T00:00:00Z`)}) to (${sql.lit(`${to}T00:00:00Z`)})`
-        .execute(db)
-        .catch(ignoreExpected);
+    const starts = new Set<string>();
+    for (let ahead = -1; ahead <= daysAhead; ahead += 1) starts.add(startOf(every, now.getTime() + ahead * dayMs));
+    for (const from of starts) {
+      if (!existing.includes(partitionName(table, from))) await makePartition(db, { schema, table, every, from });
     }
-    const oldest = partitionName(table, dayText(now.getTime() - daysKept * dayMs));
+    const oldest = partitionName(table, startOf(every, now.getTime() - daysKept * dayMs));
     // Names sort by day.
     const old = existing.filter((name) => name < oldest && name !== `${table}_default`);
     for (const name of old) {
@@ -46,6 +53,24 @@ export async function maintainPartitions<Tables>(
       await sql`drop table if exists ${sql.id(schema, name)}`.execute(db);
     }
   }
+}
+
+async function makePartition<Tables>(
+  db: Kysely<Tables>,
+  { schema, table, every, from }: { schema: string; table: string; every: Retention["every"]; from: string },
+): Promise<void> {
+  const to = startOf(every, Date.parse(from), 1);
+  const partition = sql.id(schema, partitionName(table, from));
+  await sql`create table if not exists ${partition} partition of ${sql.id(schema, table)}
+    for values from (${sql.lit(`${from}T00:00:00Z`)}) to (${sql.lit(`${to}T00:00:00Z`)})`
+    .execute(db)
+    .catch(ignoreExpected);
+  if (table !== "audit_entry") return;
+  await sql`
+    create or replace trigger append_only_whole before truncate on ${partition}
+    for each statement execute function ${sql.id(schema, "refuse_audit_log_change")}()`
+    .execute(db)
+    .catch(ignoreExpected);
 }
 
 /** However old: an event that NATS has not had is not forgotten. */
@@ -65,9 +90,10 @@ async function holdsUnpublished<Tables>(
 /**
  * 42P07, 42P17, 23505: another replica makes the same partition at this moment, which "if not exists" does not see.
  * 23514: a foreign event dated ahead of its day lies in the default partition; that day then stays there, which costs the
- * cheap drop of one day, not an event.
+ * cheap drop of one day, not an event. 42P01: that partition is then not there to get its trigger. XX000: both replicas give it
+ * at the same moment ("tuple concurrently updated").
  */
-const codesExpected = new Set(["42P07", "42P17", "23505", "23514"]);
+const codesExpected = new Set(["42P07", "42P17", "23505", "23514", "42P01", "XX000"]);
 
 function ignoreExpected(error: unknown): void {
   if (!codesExpected.has(String((error as { code?: unknown }).code))) throw error;

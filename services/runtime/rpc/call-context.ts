@@ -5,8 +5,10 @@ import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
 import { childTraceparent, requestContext, runInContext, type RequestContext } from "#runtime/request-context.ts";
-import { identify } from "./identify.ts";
-import { logRefusedCall } from "./log-calls.ts";
+import { assertMayCall } from "#runtime/access/authorize.ts";
+import { clientAddress, forwardedForHeader, insidePeer, trustsInside, type TrustsPeer } from "./client-address.ts";
+import { accessTo, identify } from "./identify.ts";
+import { logRefusedCall, methodName } from "./log-calls.ts";
 import { peerKey } from "./peer.ts";
 import { endedBy, inContext } from "./streams.ts";
 
@@ -21,27 +23,37 @@ export interface GateRules {
   /** Whom calls without a token are for. */
   tenant: string;
   verify: VerifyToken;
+  /** Whose word about the caller's address is taken; without it, only this process's. */
+  trustsPeer?: TrustsPeer;
+  /** Hears of a call that was refused before it began. */
+  onRefused?: OnRefused;
   log: Logger;
 }
+
+export type OnRefused = (method: DescMethod, context: RequestContext, error: unknown) => void;
 
 /**
  * Gives the call its context before its body is read, so that a body that cannot be decoded is answered
  * with a request id too, and refuses whoever may not call. For Connect's requestGate.
  */
-export function admitCalls({ tenant, verify, log }: GateRules): (call: HandlerContext) => Promise<void> {
+export function admitCalls({ tenant, verify, trustsPeer, onRefused, log }: GateRules): (call: HandlerContext) => Promise<void> {
   return async (call) => {
     const peer = call.values.get(peerKey);
     // Only a call between co-located services runs inside another's context.
-    const outer = peer === "process" ? requestContext() : undefined;
-    const context = contextOf({ method: call.method, header: call.requestHeader, timeoutMs: call.timeoutMs(), tenant, outer });
+    const outer = peer === insidePeer ? requestContext() : undefined;
+    const { method, requestHeader: header } = call;
+    const context = contextOf({ method, header, timeoutMs: call.timeoutMs(), tenant, outer, peer, trustsPeer });
     call.responseHeader.set("x-request-id", context.requestId);
     call.values.set(callKey, context);
     try {
       const caller = await identify(call, outer, verify);
-      if (!caller) return;
-      context.caller = caller;
-      if (caller.tenant !== "") context.tenant = caller.tenant;
+      if (caller) {
+        context.caller = caller;
+        if (caller.tenant !== "") context.tenant = caller.tenant;
+      }
+      if (!outer) assertMayCall(accessTo(method), caller);
     } catch (error) {
+      onRefused?.(method, context, error);
       runInContext(context, () => logRefusedCall({ log, call, peer, error }));
       throw error;
     }
@@ -52,7 +64,8 @@ export function admitCalls({ tenant, verify, log }: GateRules): (call: HandlerCo
 export function runInCallContext({ tenant }: { tenant: string }): Interceptor {
   return (next) => async (request) => {
     const outer = requestContext();
-    const context = request.contextValues.get(callKey) ?? contextOf({ ...request, timeoutMs: undefined, tenant, outer });
+    const context =
+      request.contextValues.get(callKey) ?? contextOf({ ...request, timeoutMs: undefined, tenant, outer, peer: insidePeer });
     const response = await runInContext(context, () => next(request));
     return response.stream ? { ...response, message: endedBy(request.signal, inContext(context, response.message)) } : response;
   };
@@ -69,6 +82,8 @@ interface Call {
   timeoutMs: number | undefined;
   tenant: string;
   outer: RequestContext | undefined;
+  peer: string;
+  trustsPeer?: TrustsPeer | undefined;
 }
 
 function contextOf(call: Call): RequestContext {
@@ -77,6 +92,12 @@ function contextOf(call: Call): RequestContext {
     requestId: requestIdOf(call.header.get("x-request-id")),
     traceparent: childTraceparent(call.header.get("traceparent")),
     tenant: call.outer?.tenant ?? call.tenant,
+    call: { method: methodName({ service: call.method.parent, method: call.method }), peer: originOf(call) },
     ...(timeoutMs === undefined ? {} : { deadlineMs: Date.now() + timeoutMs }),
   };
+}
+
+function originOf({ outer, peer, header, trustsPeer = trustsInside }: Call): string {
+  if (outer) return outer.call?.peer ?? insidePeer;
+  return clientAddress(peer, header.get(forwardedForHeader), trustsPeer);
 }

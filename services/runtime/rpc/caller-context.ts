@@ -4,6 +4,7 @@ import type { Transport } from "@connectrpc/connect";
 import type { OwnTokens } from "#runtime/access/own-tokens.ts";
 import { newId } from "#runtime/ids.ts";
 import { childTraceparent, requestContext, runInContext, type RequestContext } from "#runtime/request-context.ts";
+import { forwardedForHeader, insidePeer } from "./client-address.ts";
 import { deadlineExceeded } from "./deadline.ts";
 import { accessTo, callerInside } from "./identify.ts";
 
@@ -73,6 +74,8 @@ function withIds(given: HeaderInit): Headers {
   if (context) {
     header.set("x-request-id", context.requestId);
     header.set("traceparent", context.traceparent);
+    const peer = context.call?.peer ?? insidePeer;
+    if (peer !== insidePeer) header.set(forwardedForHeader, peer);
   }
   return header;
 }

@@ -1,7 +1,7 @@
 // Who makes a call: a service of this process by the context that it runs in, everybody else by the token that is shown.
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { assertMayCall, mayCall } from "#runtime/access/authorize.ts";
+import { mayCall } from "#runtime/access/authorize.ts";
 import { bearerToken } from "#runtime/access/bearer.ts";
 import { serviceCaller, type Caller } from "#runtime/access/caller.ts";
 import { accessOf, type MethodAccess } from "#runtime/access/method-access.ts";
@@ -16,23 +16,19 @@ export const accessTo = (method: DescMethod): MethodAccess =>
   method.parent.typeName.startsWith(openPackage) ? openAccess : accessOf(method);
 
 /**
- * Who calls, where the contract lets it in; undefined for somebody without a token where the method is public.
- * A token that is shown must be good, also where none is needed.
+ * Who calls; undefined for somebody without a token. A token that is shown must be good, also where none is needed.
  *
  * @param outer Of the call or event that a co-located service works on; undefined where the call comes from elsewhere.
- * @throws ConnectError what assertMayCall and the verification say.
+ * @throws ConnectError what the verification says.
  */
 export async function identify(
   { method, requestHeader }: Pick<HandlerContext, "method" | "requestHeader">,
   outer: RequestContext | undefined,
   verify: VerifyToken,
 ): Promise<Caller | undefined> {
-  const access = accessTo(method);
-  if (outer) return callerInside(access, outer);
+  if (outer) return callerInside(accessTo(method), outer);
   const token = bearerToken(requestHeader);
-  const caller = token === undefined ? undefined : await verify(token);
-  assertMayCall(access, caller);
-  return caller;
+  return token === undefined ? undefined : verify(token);
 }
 
 /** Whom a service calls for where it works on a context: the caller, where that opens the method; else for itself. */

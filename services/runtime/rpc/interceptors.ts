@@ -3,12 +3,11 @@ import { createRegistry } from "@bufbuild/protobuf";
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
 import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.ts";
-import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import type { Logger } from "#runtime/log.ts";
 import type { Foreground } from "#runtime/foreground.ts";
 import { checkOwner } from "./check-owner.ts";
 import { answerErrors } from "./answer-errors.ts";
-import { admitCalls, runInCallContext } from "./call-context.ts";
+import { admitCalls, runInCallContext, type GateRules } from "./call-context.ts";
 import { keepDeadline } from "./deadline.ts";
 import { countCalls } from "./foreground-calls.ts";
 import { logCalls } from "./log-calls.ts";
@@ -44,7 +43,7 @@ export function serverInterceptors({ log, tenant, validator = createValidator(),
 export type RouterOptions = Pick<ConnectRouterOptions, "interceptors" | "requestGate" | "readMaxBytes" | "jsonOptions">;
 
 /** The interceptors, and what Connect does before it comes to them. */
-export function routerOptions(rules: CallRules & { verify: VerifyToken }): RouterOptions {
+export function routerOptions(rules: CallRules & GateRules): RouterOptions {
   return {
     requestGate: admitCalls(rules),
     interceptors: serverInterceptors(rules),
