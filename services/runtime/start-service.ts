@@ -1,10 +1,11 @@
 // Brings one service up: schema, wiring, consumers, relay and due work under leases.
 import type { Kysely } from "kysely";
+import { sealTask } from "./audit-log/seal-task.ts";
 import type { Background } from "./background.ts";
 import type { Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { migrateUp } from "./database/migrate.ts";
-import { auditLogDaysDefault, maintainPartitions } from "./database/partitions.ts";
+import { maintainPartitions, readAuditLogDays } from "./database/partitions.ts";
 import type { Sending } from "./database/send-together.ts";
 import { analyzeYoungTables } from "./database/young-tables.ts";
 import { consumerTasks } from "./events/consume.ts";
@@ -18,7 +19,7 @@ import type { Metrics } from "./metrics.ts";
 import type { ServiceClients } from "./rpc/clients.ts";
 import { dueTask, dueTaskName, sleepMsMax } from "./schedule/due-runner.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "./service.ts";
-import { numberSetting, type Environment } from "./settings.ts";
+import type { Environment } from "./settings.ts";
 import { createSharedWakeUp, type SharedWakeUp } from "./shared-wake-up.ts";
 
 export interface StartOptions {
@@ -86,11 +87,7 @@ export async function startService(definition: ServiceDefinition, options: Start
   const { db } = database;
   try {
     await migrateUp(db, { schema: name, folder: migrations });
-    const auditLogDays = numberSetting(options.env, "ORDERMESH_AUDIT_LOG_DAYS", {
-      fallback: auditLogDaysDefault,
-      min: 31,
-      max: 36_500,
-    });
+    const auditLogDays = readAuditLogDays(options.env);
     await maintainPartitions(db, { schema: name, now: clock.now(), auditLogDays });
     const runtime: ServiceRuntime<never> = {
       db,
@@ -120,6 +117,8 @@ export async function startService(definition: ServiceDefinition, options: Start
         ...consuming.map((task, partition) => restoring(task, (signal) => ensureConsumer(manager, hearing, partition, signal))),
       );
     }
+    const { transaction } = database;
+    tasks.push(sealTask({ service: name, db, transaction, background, clock }));
     for (const { name, run } of parts.tasks ?? []) tasks.push({ name, run: (lease, signal) => run(bus, lease, signal) });
     const care = setInterval(
       () => void takeCareOfPartitions(db, { schema: name, clock, auditLogDays, log }),

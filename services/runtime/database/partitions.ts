@@ -1,5 +1,6 @@
 // The outbox and the inbox have a partition a day, the audit log one a month: made ahead, dropped whole when they are old.
 import { sql, type Kysely } from "kysely";
+import { numberSetting, type Environment } from "../settings.ts";
 
 export interface Retention {
   table: "outbox" | "inbox" | "audit_entry";
@@ -17,7 +18,11 @@ const deliveryRetentions: readonly Retention[] = [
 ];
 
 /** Two years. */
-export const auditLogDaysDefault = 730;
+const auditLogDaysDefault = 730;
+
+/** How long entries of the audit log are kept, in days; whole months go when all of them are older. */
+export const readAuditLogDays = (env: Environment): number =>
+  numberSetting(env, "ORDERMESH_AUDIT_LOG_DAYS", { fallback: auditLogDaysDefault, min: 31, max: 36_500 });
 
 const daysAhead = 3;
 const dayMs = 86_400_000;
