@@ -1,7 +1,7 @@
 // Runs services in this process: databases, streams, consumers, one RPC port. Knows no service.
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { ConnectRouter, Transport } from "@connectrpc/connect";
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { sql, type Kysely } from "kysely";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
@@ -11,6 +11,7 @@ import { createGuard } from "./access/guard.ts";
 import { clientSecretOf, readIssuer } from "./access/settings.ts";
 import { createAdmission, type Admission } from "./admission/admission.ts";
 import { readAdmissionLimits } from "./admission/settings.ts";
+import { createRefusalLog } from "./audit-log/refusals.ts";
 import { createBackground } from "./background.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
@@ -91,11 +92,16 @@ export async function startHost(options: HostOptions): Promise<Host> {
     log,
   });
   const { verify } = guard;
-  const trustsPeer = readTrustedProxies(env);
-  const rules = routerOptions({ log, tenant, verify, trustsPeer, validator: compileValidator(services), foreground });
-
   const metrics = createMetrics();
   const running: RunningService[] = [];
+  const writerOf = ({ parent }: DescMethod) => {
+    const owner = definitions.find((definition) => definition.services.includes(parent))?.name;
+    return (running.find(({ name }) => name === owner) ?? running[0])?.database;
+  };
+  const onRefused = createRefusalLog({ writerOf, metrics, log });
+  const trustsPeer = readTrustedProxies(env);
+  const validator = compileValidator(services);
+  const rules = routerOptions({ log, tenant, verify, trustsPeer, onRefused, validator, foreground });
   const delivery = deliveryRoutes({ services: () => running.map(delivering), clock, log });
   const routes = (router: ConnectRouter): void => {
     for (const service of running) service.parts.routes(router);

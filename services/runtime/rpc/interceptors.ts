@@ -7,9 +7,10 @@ import type { Logger } from "#runtime/log.ts";
 import type { Foreground } from "#runtime/foreground.ts";
 import { checkOwner } from "./check-owner.ts";
 import { answerErrors } from "./answer-errors.ts";
-import { admitCalls, runInCallContext, type GateRules } from "./call-context.ts";
+import { admitCalls, runInCallContext, type GateRules, type OnRefused } from "./call-context.ts";
 import { keepDeadline } from "./deadline.ts";
 import { countCalls } from "./foreground-calls.ts";
+import { hearRefusals } from "./hear-refusals.ts";
 import { logCalls } from "./log-calls.ts";
 import { validateRequests } from "./validation.ts";
 
@@ -24,15 +25,18 @@ export interface CallRules {
   validator?: Validator;
   /** Hears of the calls; without it nobody counts them. */
   foreground?: Foreground;
+  /** Hears of a call that was refused. */
+  onRefused?: OnRefused;
 }
 
 /** From the outermost: context, log, errors, deadline, ownership, validation; then the handler. */
-export function serverInterceptors({ log, tenant, validator = createValidator(), foreground }: CallRules): Interceptor[] {
+export function serverInterceptors({ log, tenant, validator = createValidator(), foreground, onRefused }: CallRules): Interceptor[] {
   const counting = foreground ? [countCalls(foreground)] : [];
   return [
     ...counting,
     runInCallContext({ tenant }),
     logCalls({ log }),
+    ...(onRefused ? [hearRefusals(onRefused)] : []),
     answerErrors({ log }),
     keepDeadline,
     checkOwner,
