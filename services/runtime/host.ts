@@ -3,6 +3,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { sql, type Kysely } from "kysely";
+import { AuditLogService } from "#gen/ordermesh/auditlog/v1/auditlog_service_pb.ts";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { hostname } from "node:os";
@@ -11,6 +12,7 @@ import { createGuard } from "./access/guard.ts";
 import { clientSecretOf, readIssuer } from "./access/settings.ts";
 import { createAdmission, type Admission } from "./admission/admission.ts";
 import { readAdmissionLimits } from "./admission/settings.ts";
+import { auditLogRoutes } from "./audit-log/audit-log-service.ts";
 import { createRefusalLog } from "./audit-log/refusals.ts";
 import { createBackground } from "./background.ts";
 import { systemClock, type Clock } from "./clock.ts";
@@ -73,7 +75,7 @@ const closeGraceMs = 5_000;
 export async function startHost(options: HostOptions): Promise<Host> {
   const { definitions, log, env, tenant } = options;
   const ownServices = definitions.flatMap((definition) => definition.services);
-  const services = definitions.length > 0 ? [...ownServices, DeliveryService] : ownServices;
+  const services = definitions.length > 0 ? [...ownServices, DeliveryService, AuditLogService] : ownServices;
   assertPolicies(services);
   const holder = `${hostname()}-${process.pid}-${randomBytes(4).toString("hex")}`;
   // A process of nothing but the edge has no events and no data.
@@ -103,9 +105,12 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const validator = compileValidator(services);
   const rules = routerOptions({ log, tenant, verify, trustsPeer, onRefused, validator, foreground });
   const delivery = deliveryRoutes({ services: () => running.map(delivering), clock, log });
+  const auditLog = auditLogRoutes(() => running.map(({ name, database }) => ({ name, db: database.db })));
   const routes = (router: ConnectRouter): void => {
     for (const service of running) service.parts.routes(router);
-    if (definitions.length > 0) delivery(router);
+    if (definitions.length === 0) return;
+    delivery(router);
+    auditLog(router);
   };
   const clients: Clients = createClients({
     local: {
