@@ -68,7 +68,12 @@ beforeAll(async () => {
   client = callerOf(OperationsService, fixture.parts);
   await write("orders", 1, { method: "a.B/First", subject: "bob" });
   for (const service of ["payments", "orders", "catalog", "orders"]) await write(service, 2);
-  await write("shipping", 3, { resourceKind: "shipment", resourceId: "ord_7", outcome: "PERMISSION_DENIED", reason: "NOT_YOURS" });
+  await write("shipping", 3, {
+    resourceKind: "shipment",
+    resourceId: "ord_7",
+    outcome: "PERMISSION_DENIED",
+    reason: "NOT_YOURS",
+  });
   await write("fraud", 4, { tenant: "other" });
 });
 afterAll(async () => {

@@ -91,6 +91,12 @@ describe("answers", () => {
 });
 
 describe("headers", () => {
+  test("the caller's address travels, and not the one that it makes up", async () => {
+    answer = () => create(GetOrderResponseSchema, {});
+    await fetch(`${edge.url}/v1/orders/ord_1`, { headers: { "x-forwarded-for": "198.51.100.9" } });
+    expect(edge.heard[0]?.headers.get("x-forwarded-for")).toBe("127.0.0.1");
+  });
+
   test("trace, token, language and id travel; nothing else does", async () => {
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     await fetch(`${edge.url}/query`, {

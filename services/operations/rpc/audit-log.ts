@@ -10,14 +10,23 @@ import { sendingServices } from "../events/event-types.ts";
 import { idBelow, inOrder, type Place } from "../domain/audit-log.ts";
 import type { OperationsRoutesOptions } from "./routes-options.ts";
 
-export function auditLogRoutes({ runtime }: OperationsRoutesOptions): Pick<ServiceImpl<typeof OperationsService>, "listAuditLog"> {
+export function auditLogRoutes({
+  runtime,
+}: OperationsRoutesOptions): Pick<ServiceImpl<typeof OperationsService>, "listAuditLog"> {
   return {
     listAuditLog: async (request) => {
       const pageSize = pageSizeOf(request.pageSize);
       const after = readPlace(request.pageToken);
       const { subject, method, resourceKind, resourceId } = request;
       const { sinceTime, untilTime } = request;
-      const filter = { subject, method, resourceKind, resourceId, ...(sinceTime && { sinceTime }), ...(untilTime && { untilTime }) };
+      const filter = {
+        subject,
+        method,
+        resourceKind,
+        resourceId,
+        ...(sinceTime && { sinceTime }),
+        ...(untilTime && { untilTime }),
+      };
       const lists = await Promise.all(
         servicesOf(request).map(async (service) => {
           const before = after && { beforeTime: timestampFromMs(after.timeMs), beforeId: idBelow(after, service) };

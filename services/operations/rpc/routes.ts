@@ -7,5 +7,6 @@ import { deadLetterRoutes } from "./dead-letters.ts";
 import type { OperationsRoutesOptions } from "./routes-options.ts";
 
 export function operationsRoutes(options: OperationsRoutesOptions): (router: ConnectRouter) => void {
-  return (router) => router.service(OperationsService, { ...deadLetterRoutes(options), ...auditRoutes(options), ...auditLogRoutes(options) });
+  return (router) =>
+    router.service(OperationsService, { ...deadLetterRoutes(options), ...auditRoutes(options), ...auditLogRoutes(options) });
 }

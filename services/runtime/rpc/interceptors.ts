@@ -30,7 +30,13 @@ export interface CallRules {
 }
 
 /** From the outermost: context, log, errors, deadline, ownership, validation; then the handler. */
-export function serverInterceptors({ log, tenant, validator = createValidator(), foreground, onRefused }: CallRules): Interceptor[] {
+export function serverInterceptors({
+  log,
+  tenant,
+  validator = createValidator(),
+  foreground,
+  onRefused,
+}: CallRules): Interceptor[] {
   const counting = foreground ? [countCalls(foreground)] : [];
   return [
     ...counting,
