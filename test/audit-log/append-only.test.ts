@@ -73,6 +73,32 @@ describe("an entry", () => {
   });
 });
 
+test("a role that may only add and read needs no more, and has no way round by its rights", async () => {
+  const { db } = fixture.runtime;
+  const role = `audit_writer_${Date.now()}`;
+  const asRole = (statement: string): Promise<unknown> =>
+    db.transaction().execute(async (tx) => {
+      await sql.raw(`set local role ${role}`).execute(tx);
+      await sql.raw(statement).execute(tx);
+    });
+  await run(`create role ${role}`);
+  await run(`grant usage on schema catalog to ${role}`);
+  await run(`grant select, insert on audit_entry, audit_seal to ${role}`);
+  try {
+    await asRole(
+      `insert into audit_entry (tenant_id, subject, client_id, roles, method, resource_kind, resource_id, outcome, reason, peer,
+        request_id, entry_time, hash) values ('demo', 'role', '', '', '', '', '', 'OK', '', '', '', now(), sha256(''))`,
+    );
+    for (const statement of ["update audit_entry set subject = ''", "delete from audit_seal", "truncate audit_entry"]) {
+      await expect(asRole(statement)).rejects.toThrow(/permission denied/);
+    }
+    await expect(asRole("alter table audit_entry disable trigger user")).rejects.toThrow(/must be owner/);
+  } finally {
+    await run(`drop owned by ${role}`);
+    await run(`drop role ${role}`);
+  }
+});
+
 test("months are made ahead, and go when they are past retention and not before", async () => {
   const { db } = fixture.runtime;
   const care = (now: string) => maintainPartitions(db, { schema: "catalog", now: new Date(now), auditLogDays: 60 });

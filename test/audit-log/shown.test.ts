@@ -48,9 +48,9 @@ const secretName = /(^|_)(password|secret|payment_token|access_token|refresh_tok
 
 const fieldsOf = (message: DescMessage): DescField[] => [...message.fields, ...message.nestedMessages.flatMap(fieldsOf)];
 
-// identity marks its own when its methods are written down.
+// Events are not written down here, and identity marks its own when its methods are.
 const fields = (await loadContracts())
-  .filter(({ proto }) => !proto.package.startsWith("ordermesh.identity."))
+  .filter(({ proto }) => !/^ordermesh\.(identity\.|[a-z]+\.events\.)/.test(proto.package))
   .flatMap((file) => file.messages)
   .flatMap(fieldsOf);
 
