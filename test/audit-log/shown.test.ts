@@ -56,6 +56,6 @@ const fields = (await loadContracts())
 
 test("fields whose names say that they hold a secret are marked in their contracts", () => {
   const secrets = fields.filter(({ name }) => secretName.test(name));
-  expect(secrets.length).toBeGreaterThan(2);
+  expect(secrets.map(({ name }) => name)).toContain("payment_token");
   expect(secrets.filter((field) => !isMarked(field)).map(String)).toEqual([]);
 });

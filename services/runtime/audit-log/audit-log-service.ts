@@ -34,9 +34,14 @@ export function auditLogRoutes(services: () => readonly LoggingService[]): (rout
 
 function queryOf({ filter = create(AuditEntryFilterSchema), beforeTime, beforeId, rowsMax }: ListAuditEntriesRequest) {
   const { subject, method, resourceKind, resourceId, sinceTime, untilTime } = filter;
+  const { tenant } = currentRequest();
   return {
-    tenant: currentRequest().tenant,
-    ...{ subject, method, resourceKind, resourceId, rowsMax },
+    tenant,
+    subject,
+    method,
+    resourceKind,
+    resourceId,
+    rowsMax,
     since: sinceTime && timestampDate(sinceTime),
     until: untilTime && timestampDate(untilTime),
     before: beforeTime && { time: timestampDate(beforeTime), id: String(beforeId) },

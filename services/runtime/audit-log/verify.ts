@@ -47,28 +47,29 @@ export async function verifyLog<Tables>(db: Kysely<Tables>, options: VerifyOptio
   let at: Position = { xid: "0", id: 0 };
   let previousHash: Buffer = noHash;
   let expected = 1;
-  const take = async (stored: Seal | undefined): Promise<void> => {
-    const told = copies.get(expected) ?? [];
-    checkSeal({ number: expected, stored, told, previousHash }, note);
+  /** Answers the number of the next. */
+  const take = async (number: number, stored?: Seal): Promise<number> => {
+    const told = copies.get(number) ?? [];
+    checkSeal({ number, stored, told, previousHash }, note);
     log.seals += stored ? 1 : 0;
     log.copies += told.length > 0 ? 1 : 0;
     // What was told lies where the database's owner does not reach, so it is the one to go by.
     const seal = told[0] ?? stored;
-    expected += 1;
-    if (!seal) return;
+    if (!seal) return number + 1;
     const entries = await readEntries(db, at, { xid: seal.lastXid, id: seal.lastId });
     checkEntries(seal, entries, { note, isPastRetention: seal.timeMs < options.retainedSince.getTime() });
     log.entries += entries.length;
     at = { xid: seal.lastXid, id: seal.lastId };
     previousHash = seal.hash;
+    return number + 1;
   };
   for (let page = await nextPage(); page.length > 0; page = await nextPage()) {
     for (const seal of page) {
-      while (expected < seal.number) await take(undefined);
-      await take(seal);
+      while (expected < seal.number) expected = await take(expected);
+      expected = await take(seal.number, seal);
     }
   }
-  while (expected <= newestCopy) await take(undefined);
+  while (expected <= newestCopy) expected = await take(expected);
   for (let rest = await readEntries(db, at); rest.length > 0; rest = await readEntries(db, at)) {
     for (const entry of rest) if (!isItself(entry)) note("entry_altered", `${named(entry)} is not what its own hash says`);
     log.unsealed += rest.length;
