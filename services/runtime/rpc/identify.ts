@@ -19,7 +19,8 @@ export const accessTo = (method: DescMethod): MethodAccess =>
 export type CountCall = (caller: Caller | undefined) => void;
 
 /**
- * Who calls, whether it may or not; undefined for somebody without a token. A token that is shown must be good, also where none is needed.
+ * Who calls, whether it may or not; undefined for somebody without a token. A token that is shown must be good, also where none
+ * is needed.
  *
  * @param outer Of the call or event that a co-located service works on; undefined where the call comes from elsewhere.
  * @throws ConnectError what the limits and the verification say.
