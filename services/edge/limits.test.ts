@@ -40,8 +40,8 @@ type Where = "in the edge's process" | "in another process" | "in two other proc
 
 /** An edge, and services that all have the same limits, as replicas that know of each other do. */
 async function start(where: Where, env = threeEach, edgeSecret = "shared") {
-  const { limits, pass } = testCallLimits(env);
-  const options = testOptions(silentLog, namesAsTokens, limits);
+  const { limits, originOf, pass } = testCallLimits(env);
+  const options = testOptions(silentLog, namesAsTokens, { limits, originOf });
   const connect = (given: {
     here: typeof services;
     routes: (router: ConnectRouter) => void;
@@ -60,7 +60,7 @@ async function start(where: Where, env = threeEach, edgeSecret = "shared") {
     return clients;
   };
   const serve = async (routes: (router: ConnectRouter) => void): Promise<string> => {
-    const server = await serveTest({ routes, limits, verify: namesAsTokens });
+    const server = await serveTest({ routes, gate: { limits, originOf }, verify: namesAsTokens });
     ended.push(() => server.close(0));
     return server.url;
   };

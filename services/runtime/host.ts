@@ -1,8 +1,9 @@
 // Runs services in this process: databases, streams, consumers, one RPC port. Knows no service.
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { ConnectRouter, Transport } from "@connectrpc/connect";
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { sql, type Kysely } from "kysely";
+import { AuditLogService } from "#gen/ordermesh/auditlog/v1/auditlog_service_pb.ts";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { hostname } from "node:os";
@@ -12,6 +13,8 @@ import { clientSecretOf, keyFor, readIssuer } from "./access/settings.ts";
 import type { VerifyToken } from "./access/verify-token.ts";
 import { createAdmission, type Admission } from "./admission/admission.ts";
 import { readAdmissionLimits } from "./admission/settings.ts";
+import { auditLogRoutes } from "./audit-log/audit-log-service.ts";
+import { createRefusalLog } from "./audit-log/refusals.ts";
 import { createBackground } from "./background.ts";
 import { readNatsAccess } from "./backing/nats-access.ts";
 import { inboxPrefixOf } from "./backing/nats-url.ts";
@@ -32,6 +35,7 @@ import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { addReflection } from "./rpc/reflection.ts";
 import { addressesFromEnvironment } from "./rpc/addresses.ts";
+import { createOriginOf } from "./rpc/call-origin.ts";
 import { createClients, type Clients, type ServiceClients } from "./rpc/clients.ts";
 import { createHealth, type Health } from "./rpc/health.ts";
 import { routerOptions } from "./rpc/interceptors.ts";
@@ -88,7 +92,7 @@ const closeGraceMs = 5_000;
 export async function startHost(options: HostOptions): Promise<Host> {
   const { definitions, log, env, tenant } = options;
   const ownServices = definitions.flatMap((definition) => definition.services);
-  const services = definitions.length > 0 ? [...ownServices, DeliveryService] : ownServices;
+  const services = definitions.length > 0 ? [...ownServices, DeliveryService, AuditLogService] : ownServices;
   assertPolicies(services);
   const limitSettings = readLimitSettings(env);
   const trustsProxy = readTrustedProxies(env);
@@ -123,20 +127,29 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const metrics = createMetrics();
   const limits = createLimits({ settings: limitSettings, connection: bus?.connection, metrics, log });
   const vouching = createVouching({ key: () => keyFor("calls between processes", env), log });
+  const running: RunningService[] = [];
+  const writerOf = ({ parent }: DescMethod) => {
+    const owner = definitions.find((definition) => definition.services.includes(parent))?.name;
+    return (running.find(({ name }) => name === owner) ?? running[0])?.database.system;
+  };
   const rules = routerOptions({
     log,
     tenant,
     verify,
     validator: compileValidator(services),
     foreground,
-    limits: createCallLimits({ limits, trustsProxy, vouching }),
+    limits: createCallLimits(limits),
+    originOf: createOriginOf({ trustsProxy, vouching }),
+    onRefused: createRefusalLog({ writerOf, metrics, log }),
   });
 
-  const running: RunningService[] = [];
   const delivery = deliveryRoutes({ services: () => running.map(delivering), clock, log });
+  const auditLog = auditLogRoutes(() => running.map(({ name, database }) => ({ name, db: database.db })));
   const routes = (router: ConnectRouter): void => {
     for (const service of running) service.parts.routes(router);
-    if (definitions.length > 0) delivery(router);
+    if (definitions.length === 0) return;
+    delivery(router);
+    auditLog(router);
   };
   const clients: Clients = createClients({
     local: {

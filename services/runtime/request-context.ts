@@ -3,6 +3,13 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { randomFillSync } from "node:crypto";
 import type { Caller } from "./access/caller.ts";
 
+export interface CallOrigin {
+  /** Such as ordermesh.catalog.v1.CatalogService/GetProduct. */
+  method: string;
+  /** IP address of whoever called first, as far as it is known; "process" where a service of ours works by itself. */
+  peer: string;
+}
+
 export interface RequestContext {
   /** Id of the request, or of the event that is being handled. */
   requestId: string;
@@ -11,6 +18,8 @@ export interface RequestContext {
   tenant: string;
   /** Who asked; absent where an event or the time did, and where somebody without a token did. */
   caller?: Caller;
+  /** What is being called, and from where; absent where no call is worked on. */
+  call?: CallOrigin;
   /** When the caller stops waiting; milliseconds since 1970. */
   deadlineMs?: number;
 }

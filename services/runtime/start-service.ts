@@ -1,11 +1,12 @@
 // Brings one service up: schema, wiring, consumers, relay and due work under leases.
 import type { Kysely } from "kysely";
+import { sealTask } from "./audit-log/seal-task.ts";
 import type { Background } from "./background.ts";
 import type { Clock } from "./clock.ts";
 import { checkApplicationRole } from "./database/application-role.ts";
 import { connectDatabase, type ServiceDatabase } from "./database/connect.ts";
 import { migrateUp } from "./database/migrate.ts";
-import { maintainPartitions } from "./database/partitions.ts";
+import { maintainPartitions, readAuditLogDays } from "./database/partitions.ts";
 import type { Sending } from "./database/send-together.ts";
 import { analyzeYoungTables } from "./database/young-tables.ts";
 import { consumerTasks } from "./events/consume.ts";
@@ -103,7 +104,8 @@ export async function startService(definition: ServiceDefinition, options: Start
   const { db } = database.system;
   try {
     await migrateUp(owner.db, { schema: name, folder: migrations });
-    await maintainPartitions(owner.db, { schema: name, now: clock.now() });
+    const auditLogDays = readAuditLogDays(options.env);
+    await maintainPartitions(owner.db, { schema: name, now: clock.now(), auditLogDays });
     await checkApplicationRole(db, { schema: name, isApart: options.applicationDatabaseUrl !== undefined });
     const runtime: ServiceRuntime<never> = {
       db: database.db,
@@ -125,7 +127,8 @@ export async function startService(definition: ServiceDefinition, options: Start
     const hearing = { service: name, hears, partitions };
     if (hears.length > 0) await ensureConsumers(manager, hearing);
     const relay = createRelay({ service: name, db, bus, wakeUp: relayWakeUp, background, metrics, log });
-    const tasks: LeasedTask[] = [{ name: relayTaskName, run: relay.run }];
+    const sealing = sealTask({ service: name, database: database.system, background, clock });
+    const tasks: LeasedTask[] = [{ name: relayTaskName, run: relay.run }, sealing];
     if (parts.dueWork)
       tasks.push(dueTask({ db, database: database.system, works: parts.dueWork, wakeUp: dueWakeUp, background, log }));
     if (hears.length > 0) {
@@ -136,7 +139,10 @@ export async function startService(definition: ServiceDefinition, options: Start
       );
     }
     for (const { name, run } of parts.tasks ?? []) tasks.push({ name, run: (lease, signal) => run(bus, lease, signal) });
-    const care = setInterval(() => void takeCareOfPartitions(owner.db, { schema: name, clock, log }), partitionCareEveryMs);
+    const care = setInterval(
+      () => void takeCareOfPartitions(owner.db, { schema: name, clock, auditLogDays, log }),
+      partitionCareEveryMs,
+    );
     const analyzing = setInterval(() => {
       if (!hasWritten) return;
       hasWritten = false;
@@ -214,10 +220,10 @@ function assertEvents({ emits }: ServiceDefinition): void {
 
 async function takeCareOfPartitions(
   db: Kysely<never>,
-  { schema, clock, log }: { schema: string; clock: Clock; log: Logger },
+  { schema, clock, auditLogDays, log }: { schema: string; clock: Clock; auditLogDays: number; log: Logger },
 ): Promise<void> {
   try {
-    await maintainPartitions(db, { schema, now: clock.now() });
+    await maintainPartitions(db, { schema, now: clock.now(), auditLogDays });
   } catch (error) {
     log.warn({ error: (error as Error).message }, "partition_care_failed");
   }

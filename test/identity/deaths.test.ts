@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fromBinary } from "@bufbuild/protobuf";
 import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import pg from "pg";
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TokenRevokedSchema } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
@@ -67,6 +68,21 @@ const guess = async (): Promise<string> => {
   );
 };
 
+/** Whether all entries of the audit log are sealed, and the seals published: what is published next is what comes next. */
+async function isAllTold(): Promise<boolean> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ told: boolean }>(`
+      select (select count(*) from identity.audit_entry) = (select sum(cardinality(entry_ids)) from identity.audit_seal)
+        and not exists (select from identity.outbox, identity.relay_cursor as at where (outbox.xid, outbox.id) > (at.xid, at.id))
+        as told`);
+    return rows[0]?.told === true;
+  } finally {
+    await client.end();
+  }
+}
+
 async function revokedIds(): Promise<string[]> {
   const connection = await connect({ servers: nats.url });
   try {
@@ -83,13 +99,16 @@ async function revokedIds(): Promise<string[]> {
 }
 
 test("a session that was ended stays ended, everybody hears of it, and guesses stay counted", async () => {
-  mesh = await start("identity.relay:before_publish");
+  mesh = await start("");
   const kept = await signIn();
   for (let count = 0; count < 6; count += 1) expect(await guess()).toBe("INVALID_GRANT");
   const first = await signIn();
   for (let count = 0; count < 6; count += 1) expect(await guess()).toBe("INVALID_GRANT");
   const second = (await refresh(first.refresh_token)).body as unknown as TokenAnswer;
   const { sid } = decodeJwt(second.access_token);
+  await eventually(async () => expect(await isAllTold()).toBe(true));
+  await mesh.end("SIGTERM");
+  mesh = await start("identity.relay:before_publish");
   const died = once(mesh.child, "exit");
   // The answer may get lost with the process; what was decided may not.
   await refresh(first.refresh_token).catch(() => undefined);

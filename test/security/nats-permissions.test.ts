@@ -73,6 +73,7 @@ describe("a service may", () => {
   test.each([
     ["send its events", "orders", publishing("ordermesh.orders.events.v1.OrderCancelled.demo.ord_1")],
     ["send events of another version", "orders", publishing("ordermesh.orders.events.v2.OrderCreated.demo.ord_1")],
+    ["tell its seals of the audit log", "orders", publishing("ordermesh.auditlog.events.v1.AuditLogSealed.mesh.orders")],
     ["wake its tasks elsewhere", "payments", publishing("ordermesh.wake.payments.relay")],
     ["hear that it is woken", "payments", subscribing("ordermesh.wake.payments.due")],
     ["follow what it declares", "orders", subscribing("ordermesh.catalog.events.>")],
@@ -93,6 +94,8 @@ describe("a service may not", () => {
   test.each([
     ["send another's event", "catalog", publishing("ordermesh.orders.events.v1.OrderCancelled.demo.ord_1")],
     ["send an event that it does not declare", "orders", publishing("ordermesh.orders.events.v1.OrderForged.demo.ord_1")],
+    ["tell another's seals", "orders", publishing("ordermesh.auditlog.events.v1.AuditLogSealed.mesh.payments")],
+    ["tell its seals as a shop's", "orders", publishing("ordermesh.auditlog.events.v1.AuditLogSealed.demo.orders")],
     ["wake another's tasks", "catalog", publishing("ordermesh.wake.orders.relay")],
     ["send events again", "orders", publishing("redrive.payments.p.0.ordermesh.a.events.v1.B.demo.1")],
     ["store under the stream's own subjects", "orders", publishing("p.0.ordermesh.payments.events.v1.PaymentCaptured.demo.1")],
@@ -123,7 +126,7 @@ test("the stream is still there after all that, and without what was forged", as
   const manager = await jetstreamManager(await connectAs("operator"));
   const { state } = await manager.streams.info(eventStream, { subjects_filter: ">" });
   const types = Object.keys(state.subjects ?? {}).map((subject) => subject.split(".").slice(-3)[0]);
-  expect(new Set(types)).toEqual(new Set(["B", "FraudCleared", "OrderCancelled", "OrderCreated"]));
+  expect(new Set(types)).toEqual(new Set(["AuditLogSealed", "B", "FraudCleared", "OrderCancelled", "OrderCreated"]));
 });
 
 describe("streams", () => {

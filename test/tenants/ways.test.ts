@@ -67,14 +67,29 @@ function placement(tenant: string, orderId: string): Placement {
     },
     screening: { paymentMethodBin: "", deviceFingerprint: "" },
     cause: { id: "req_test", traceparent: "" },
+    entry: {
+      tenant,
+      subject: "ada",
+      clientId: "shop",
+      roles: "customer",
+      method: "ordermesh.orders.v1.OrdersService/PlaceOrder",
+      resourceKind: "order",
+      resourceId: orderId,
+      before: null,
+      after: "{}",
+      outcome: "OK",
+      reason: "",
+      peer: "192.0.2.7",
+      requestId: "req_test",
+    },
   };
 }
 
 test("orders of one tenant, or of two, are written in one packet", async () => {
   const placements = createPlacements(application);
   await placements.add(placement("a", "ord_1"));
-  // BEGIN with its scope, the tenant, six writes, COMMIT.
-  expect(packets).toEqual([9]);
+  // BEGIN with its scope, the tenant, seven writes, COMMIT.
+  expect(packets).toEqual([10]);
   packets = [];
   await Promise.all([
     placements.add(placement("a", "ord_2")),
@@ -84,6 +99,8 @@ test("orders of one tenant, or of two, are written in one packet", async () => {
   expect(packets.length).toBeLessThanOrEqual(2);
   const { rows } = await sql`select tenant_id || ' ' || order_id as text from orders order by 1`.execute(owner.db);
   expect(rows).toEqual(["a ord_1", "a ord_2", "a ord_3", "b ord_2"].map((text) => ({ text })));
+  const entries = await sql`select tenant_id || ' ' || resource_id as text from audit_entry order by 1`.execute(owner.db);
+  expect(entries.rows).toEqual(rows);
 });
 
 describe("with very many rows of many tenants", () => {

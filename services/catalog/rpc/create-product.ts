@@ -5,6 +5,9 @@ import { Code } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
 import type { CreateProductRequest } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { ProductSchema } from "#gen/ordermesh/catalog/v1/product_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { refuse } from "#runtime/errors.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
@@ -15,7 +18,7 @@ import { sortByCurrency } from "../domain.ts";
 import { claimRequest, insertProduct } from "../store/create.ts";
 import { readProduct, type Product } from "../store/read.ts";
 import type { CatalogTables } from "../store/tables.ts";
-import { moneyMessage } from "./messages.ts";
+import { moneyMessage, productMessage } from "./messages.ts";
 
 export interface CreateDeps {
   transaction<Result>(work: (tx: Transaction<CatalogTables>) => Promise<Result>): Promise<Result>;
@@ -49,6 +52,8 @@ export function productCreator({ clock, ...deps }: CreateDeps): (request: Create
         throw refuse(Code.AlreadyExists, "SKU_TAKEN", `another product has ${skus}`, { skus });
       }
       await appendEvents(tx, [productCreated(wanted, tenant)]);
+      const resource = { kind: "product", id: product.productId };
+      await recordChange(tx, { resource, after: shown(ProductSchema, productMessage(product)) });
       return product;
     });
 }

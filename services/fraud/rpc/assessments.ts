@@ -1,7 +1,9 @@
 // Reading assessments, and a person's decision.
 import { Code, type ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import { AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
+import { AssessmentSchema, AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
 import type { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
@@ -49,6 +51,11 @@ export function assessmentMethods(runtime: ServiceRuntime<Tables>): Methods {
         const wanted = decision === AssessmentState.CLEARED ? "CLEARED" : "REJECTED";
         const outcome = decide(assessment, { decision: wanted, decidedBy, note, now });
         if (outcome.kind === "decided") {
+          await recordChange(tx, {
+            resource: { kind: "assessment", id: orderId },
+            before: shown(AssessmentSchema, assessmentMessage(assessment)),
+            after: shown(AssessmentSchema, assessmentMessage(outcome.assessment)),
+          });
           await saveDecisions(tx, [outcome.assessment]);
           await tellOf(tx, [{ assessment: outcome.assessment, time: now, cause }]);
         }

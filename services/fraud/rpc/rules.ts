@@ -1,6 +1,9 @@
 // Reading and changing the rules.
 import { Code, type ServiceImpl } from "@connectrpc/connect";
+import { RuleSchema } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
 import type { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
@@ -11,6 +14,8 @@ import { conditionOfMessage, ruleMessage } from "./messages.ts";
 
 /** Every order is held against every rule. */
 const rulesMax = 500;
+
+const resourceOf = (id: string) => ({ kind: "rule", id });
 
 type Methods = Pick<ServiceImpl<typeof FraudService>, "listRules" | "createRule" | "deleteRule">;
 
@@ -28,7 +33,11 @@ export function ruleMethods(runtime: ServiceRuntime<Tables>): Methods {
       const { description, weight } = wanted;
       const condition = conditionOfMessage(wanted);
       const rule = { ruleId: newId("rule"), description, weight, condition, createTime: runtime.clock.now() };
-      const isInserted = await runtime.transaction((tx) => insertRule(tx, { tenant, rule, rulesMax }));
+      const isInserted = await runtime.transaction(async (tx) => {
+        if (!(await insertRule(tx, { tenant, rule, rulesMax }))) return false;
+        await recordChange(tx, { resource: resourceOf(rule.ruleId), after: shown(RuleSchema, ruleMessage(rule)) });
+        return true;
+      });
       if (!isInserted) {
         throw refuse(Code.ResourceExhausted, "TOO_MANY_RULES", `there are ${rulesMax} rules already, delete one first`, {
           rulesMax: String(rulesMax),
@@ -39,8 +48,12 @@ export function ruleMethods(runtime: ServiceRuntime<Tables>): Methods {
 
     deleteRule: async ({ ruleId }) => {
       const { tenant } = currentRequest();
-      const isDeleted = await runtime.transaction((tx) => deleteRule(tx, tenant, ruleId));
-      if (!isDeleted) throw refuse(Code.NotFound, "RULE_NOT_FOUND", `there is no rule ${ruleId}`, { ruleId });
+      const deleted = await runtime.transaction(async (tx) => {
+        const rule = await deleteRule(tx, tenant, ruleId);
+        if (rule) await recordChange(tx, { resource: resourceOf(ruleId), before: shown(RuleSchema, ruleMessage(rule)) });
+        return rule;
+      });
+      if (!deleted) throw refuse(Code.NotFound, "RULE_NOT_FOUND", `there is no rule ${ruleId}`, { ruleId });
       return {};
     },
   };

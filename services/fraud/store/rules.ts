@@ -16,6 +16,9 @@ type StoredCondition =
 
 type RuleRow = StoredCondition & { tenant: string; ruleId: string; description: string; weight: number; createTime: Date };
 
+const ruleColumns = sql`
+  tenant_id as tenant, rule_id as "ruleId", description, weight, kind, params, create_time as "createTime"`;
+
 const ruleOfRow = (row: RuleRow): StoredRule => ({
   ruleId: row.ruleId,
   description: row.description,
@@ -46,8 +49,7 @@ function paramsOf(condition: Condition): object {
 /** All rules of the tenants, the oldest first. */
 export async function rulesOf(db: Kysely<Tables>, tenants: readonly string[]): Promise<Map<string, StoredRule[]>> {
   const { rows } = await sql<RuleRow>`
-    select tenant_id as tenant, rule_id as "ruleId", description, weight, kind, params, create_time as "createTime"
-    from rule where tenant_id = any(${[...tenants]}) order by tenant_id, rule_id`.execute(db);
+    select ${ruleColumns} from rule where tenant_id = any(${[...tenants]}) order by tenant_id, rule_id`.execute(db);
   return new Map([...Map.groupBy(rows, ({ tenant }) => tenant)].map(([tenant, ofTenant]) => [tenant, ofTenant.map(ruleOfRow)]));
 }
 
@@ -67,12 +69,9 @@ export async function insertRule(
   return rows.length === 1;
 }
 
-/** False where there is no such rule. */
-export async function deleteRule(tx: Transaction<Tables>, tenant: string, ruleId: string): Promise<boolean> {
-  const { numDeletedRows } = await tx
-    .deleteFrom("rule")
-    .where("tenant_id", "=", tenant)
-    .where("rule_id", "=", ruleId)
-    .executeTakeFirstOrThrow();
-  return numDeletedRows === 1n;
+/** The rule that was deleted; undefined where there is none. */
+export async function deleteRule(tx: Transaction<Tables>, tenant: string, ruleId: string): Promise<StoredRule | undefined> {
+  const { rows } = await sql<RuleRow>`
+    delete from rule where tenant_id = ${tenant} and rule_id = ${ruleId} returning ${ruleColumns}`.execute(tx);
+  return rows[0] && ruleOfRow(rows[0]);
 }

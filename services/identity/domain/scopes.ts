@@ -1,6 +1,17 @@
 // Scopes (RFC 6749, section 3.3): what a client may ask for, and what it gets.
 
-const areas = ["catalog", "inventory", "orders", "payments", "fraud", "shipping", "operations", "identity", "delivery"];
+const areas = [
+  "catalog",
+  "inventory",
+  "orders",
+  "payments",
+  "fraud",
+  "shipping",
+  "operations",
+  "identity",
+  "delivery",
+  "auditlog",
+];
 
 /** Those of operators and services. A client is given its own when it is made. */
 export const knownScopes: readonly string[] = areas.flatMap((area) => [`${area}:read`, `${area}:write`]);

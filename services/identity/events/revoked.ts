@@ -16,9 +16,16 @@ export interface Revocation {
   expireTime: Date;
 }
 
-/** Each id is told of once: its first revocation is its only one, so the sequence is always 1. */
-export async function revoke(tx: Transaction<IdentityTables>, revocations: readonly Revocation[], now: Date): Promise<void> {
-  if (revocations.length === 0) return;
+/**
+ * Each id is told of once: its first revocation is its only one, so the sequence is always 1. Answers which were not revoked
+ * before.
+ */
+export async function revoke(
+  tx: Transaction<IdentityTables>,
+  revocations: readonly Revocation[],
+  now: Date,
+): Promise<ReadonlySet<string>> {
+  if (revocations.length === 0) return new Set();
   const fresh = await insertRevocations(tx, revocations);
   const cause = requestCause();
   await appendEvents(
@@ -34,6 +41,7 @@ export async function revoke(tx: Transaction<IdentityTables>, revocations: reado
         ),
       ),
   );
+  return fresh;
 }
 
 /** Ends sessions with all their tokens. Answers how many there were. */

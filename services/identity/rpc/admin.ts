@@ -1,7 +1,16 @@
 // What operators do, each in its own tenant.
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, type ServiceImpl } from "@connectrpc/connect";
-import type { AdminService, CreateClientRequest } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
+import {
+  OAuthClientSchema,
+  RevokeSessionsResponseSchema,
+  RotateClientSecretRequestSchema,
+  RotateKeysResponseSchema,
+  type AdminService,
+  type CreateClientRequest,
+} from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
@@ -28,6 +37,7 @@ export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): Ser
         if (!isMade) throw refuse(Code.AlreadyExists, "CLIENT_ID_TAKEN", `there is a client ${clientId}`, { clientId });
         const clientSecret = isPublic ? "" : newClientSecret();
         if (!isPublic) await replaceSecret(tx, { clientId, secretHash: hashSecret(clientSecret), now, previousExpireTime: now });
+        await recordChange(tx, { resource: clientResource(clientId), after: shownClient(client) });
         return { client: clientMessage(client), clientSecret };
       }),
 
@@ -39,8 +49,9 @@ export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): Ser
       return { clients: page.rows.map(clientMessage), nextPageToken: page.nextPageToken };
     },
 
-    rotateClientSecret: ({ clientId, overlapSeconds = overlapSecondsDefault }) =>
+    rotateClientSecret: (request) =>
       transaction(async (tx) => {
+        const { clientId, overlapSeconds = overlapSecondsDefault } = request;
         const now = await readNow(tx);
         const client = await lockClient(tx, { tenant: currentRequest().tenant, clientId });
         if (!client) throw clientNotFound(clientId);
@@ -48,15 +59,18 @@ export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): Ser
         const clientSecret = newClientSecret();
         const previousExpireTime = new Date(now.getTime() + overlapSeconds * 1_000);
         await replaceSecret(tx, { clientId, secretHash: hashSecret(clientSecret), now, previousExpireTime });
+        await recordChange(tx, { resource: clientResource(clientId), after: shown(RotateClientSecretRequestSchema, request) });
         return { clientSecret, previousExpireTime: timestampFromDate(previousExpireTime) };
       }),
 
     deleteClient: ({ clientId }) =>
       transaction(async (tx) => {
         const now = await readNow(tx);
-        if (!(await lockClient(tx, { tenant: currentRequest().tenant, clientId }))) throw clientNotFound(clientId);
+        const client = await lockClient(tx, { tenant: currentRequest().tenant, clientId });
+        if (!client) throw clientNotFound(clientId);
         await revokeSessions(tx, { clientId }, now);
         await deleteClient(tx, clientId);
+        await recordChange(tx, { resource: clientResource(clientId), before: shownClient(client) });
         return {};
       }),
 
@@ -64,17 +78,27 @@ export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): Ser
       transaction(async (tx) => {
         const now = await readNow(tx);
         const next = planNextKey(await lockKeys(tx), now);
-        const key = next.kind === "make" ? await makeKey(tx, sealingKey(), { now, signTime: next.signTime }) : next.key;
-        return { keyId: key.keyId, signTime: timestampFromDate(key.signTime) };
+        if (next.kind !== "make") return keyMessage(next.key);
+        const key = keyMessage(await makeKey(tx, sealingKey(), { now, signTime: next.signTime }));
+        await recordChange(tx, { resource: { kind: "signing_key", id: key.keyId }, after: shown(RotateKeysResponseSchema, key) });
+        return key;
       }),
 
     revokeSessions: ({ customerId }) =>
       transaction(async (tx) => {
         const { tenant } = currentRequest();
-        return { sessionsEnded: await revokeSessions(tx, { tenant, customerId }, await readNow(tx)) };
+        const sessionsEnded = await revokeSessions(tx, { tenant, customerId }, await readNow(tx));
+        const after = shown(RevokeSessionsResponseSchema, { sessionsEnded });
+        if (sessionsEnded > 0) await recordChange(tx, { resource: { kind: "account", id: customerId }, after });
+        return { sessionsEnded };
       }),
   };
 }
+
+const clientResource = (clientId: string) => ({ kind: "client", id: clientId });
+const shownClient = (client: Client) => shown(OAuthClientSchema, clientMessage(client));
+
+const keyMessage = ({ keyId, signTime }: { keyId: string; signTime: Date }) => ({ keyId, signTime: timestampFromDate(signTime) });
 
 const clientNotFound = (clientId: string) =>
   refuse(Code.NotFound, "CLIENT_NOT_FOUND", `there is no client ${clientId}`, { clientId });

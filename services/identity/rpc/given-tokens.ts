@@ -1,12 +1,15 @@
 // What becomes of tokens that are out: they are taken back (RFC 7009) or looked at (RFC 7662).
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Transaction } from "kysely";
-import type {
-  IntrospectTokenRequest,
-  IntrospectTokenResponseSchema,
-  RevokeTokenRequest,
+import {
+  RevokeTokenRequestSchema,
+  type IntrospectTokenRequest,
+  type IntrospectTokenResponseSchema,
+  type RevokeTokenRequest,
 } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { tokenAudience } from "#runtime/access/claims.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { maySee, type Client } from "../domain/client.ts";
 import { isLive } from "../domain/session.ts";
 import { revoke, revokeSessions } from "../events/revoked.ts";
@@ -16,6 +19,7 @@ import type { IdentityTables } from "../store/tables.ts";
 import { readNow } from "../store/time.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { invalidClient, unauthorizedClient } from "./refusals.ts";
+import { recordEnd } from "./session-entry.ts";
 
 type Introspected = MessageInitShape<typeof IntrospectTokenResponseSchema>;
 
@@ -45,7 +49,15 @@ async function revokeAccessToken({ deps, tx, now, client, token }: Looking): Pro
   const claims = await deps.tokens.verify(tx, token, now);
   if (!claims) return;
   assertOwn(client, claims.client_id);
-  await revoke(tx, [{ revokedId: claims.jti, tenant: claims.tenant, expireTime: new Date(claims.exp * 1_000) }], now);
+  const { jti, tenant, sub, client_id: clientId, roles, exp } = claims;
+  const fresh = await revoke(tx, [{ revokedId: jti, tenant, expireTime: new Date(exp * 1_000) }], now);
+  if (!fresh.has(jti)) return;
+  const by = { tenant, subject: sub, clientId, roles };
+  await recordChange(tx, {
+    resource: { kind: "access_token", id: jti },
+    after: shown(RevokeTokenRequestSchema, { clientId }),
+    by,
+  });
 }
 
 /** With the access tokens of its session (RFC 7009, section 2.1). One that was used belongs to its session all the same. */
@@ -53,7 +65,8 @@ async function revokeRefreshToken({ tx, now, client, token }: Looking): Promise<
   const held = await lockToken(tx, hashSecret(token));
   if (!held) return;
   assertOwn(client, held.session.clientId);
-  await revokeSessions(tx, { sessionId: held.session.sessionId }, now);
+  const ended = await revokeSessions(tx, { sessionId: held.session.sessionId }, now);
+  if (ended > 0) await recordEnd(tx, held.session);
 }
 
 function assertOwn(client: Client, clientId: string): void {

@@ -8,6 +8,7 @@ import { hashSecret, newRefreshToken } from "../store/secret-hash.ts";
 import { insertRefreshToken, insertSession, useToken } from "../store/sessions.ts";
 import type { IdentityTables } from "../store/tables.ts";
 import type { AccessTokens } from "./access-tokens.ts";
+import { recordBegin } from "./session-entry.ts";
 
 interface Granting {
   tokens: AccessTokens;
@@ -78,6 +79,7 @@ export async function grantSession(
   };
   const { accessToken, expireTime } = await issueFor(granting, session, scopes);
   await insertSession(tx, { ...session, accessUntil: expireTime });
+  await recordBegin(tx, session);
   return grant(accessToken, await newToken(granting, session.sessionId), scopes);
 }
 

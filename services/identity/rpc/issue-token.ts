@@ -1,6 +1,8 @@
 // The token endpoint (RFC 6749, section 3.2).
 import type { Transaction } from "kysely";
-import type { IssueTokenRequest } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
+import { IssueTokenRequestSchema, type IssueTokenRequest } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { revokeSessions } from "../events/revoked.ts";
 import { tenantFor, type Client } from "../domain/client.ts";
 import { grantScopes } from "../domain/scopes.ts";
@@ -12,6 +14,7 @@ import { readNow } from "../store/time.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { grantAgain, grantToClient, type Grant } from "./grant.ts";
 import { invalidGrant, invalidRequest, invalidScope, unauthorizedClient, unsupportedGrantType } from "./refusals.ts";
+import { changerOf, recordEnd, sessionResource } from "./session-entry.ts";
 
 type Asking = Pick<IdentityDeps, "tokens"> & { tx: Transaction<IdentityTables>; now: Date; client: Client };
 /** A refusal that leaves something behind is an answer of its transaction, which would take it back if it were thrown there. */
@@ -32,7 +35,7 @@ export function tokenIssuer({ transaction, clients, tokens }: IdentityDeps): (re
   };
 }
 
-/** RFC 6749, section 4.4. */
+/** RFC 6749, section 4.4. Nothing is stored, so there is nothing for the audit log: what is done with the token is in it. */
 function clientCredentials(asking: Asking, request: IssueTokenRequest): Promise<Grant> {
   const { client } = asking;
   if (client.isPublic) throw unauthorizedClient("a public client cannot act for itself");
@@ -55,9 +58,12 @@ async function refresh(asking: Asking, request: IssueTokenRequest): Promise<Outc
   const { session } = held;
   if (verdict === "reused") {
     await revokeSessions(tx, { sessionId: session.sessionId }, now);
+    await recordEnd(tx, session);
     return "reused";
   }
   const scopes = grantScopes(request.scope, session.scopes);
   if (!scopes) throw invalidScope();
+  const after = shown(IssueTokenRequestSchema, request);
+  await recordChange(tx, { resource: sessionResource(session), after, by: changerOf(session) });
   return grantAgain(asking, { session, tokenHash, scopes });
 }

@@ -1,11 +1,15 @@
 // Signing in: what is known of a login decides nothing of how long the answer takes.
-import type {
-  ChangePasswordRequest,
-  RegisterAccountRequest,
-  SignInRequest,
+import {
+  ChangePasswordRequestSchema,
+  RegisterAccountRequestSchema,
+  type ChangePasswordRequest,
+  type RegisterAccountRequest,
+  type SignInRequest,
 } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { Code } from "@connectrpc/connect";
 import { isOnlyCustomer } from "#runtime/access/caller.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
@@ -33,6 +37,8 @@ interface Guarded {
   login: string;
   password: string;
 }
+
+const accountOf = (customerId: string) => ({ kind: "account", id: customerId });
 
 const wrongPassword = () => invalidGrant("login or password is wrong");
 
@@ -75,14 +81,19 @@ export function signInMethod(deps: IdentityDeps): (request: SignInRequest) => Pr
 /** The password is hashed in any case, so that a login that is taken is answered no sooner than a new one. */
 export function registerMethod({ transaction, clients, passwords }: IdentityDeps) {
   return async (request: RegisterAccountRequest): Promise<{ customerId: string }> => {
-    const { tenant } = await transaction((tx) => clients.publicClient(tx, request.clientId));
+    const { tenant, clientId, roles } = await transaction((tx) => clients.publicClient(tx, request.clientId));
     if (request.customerId !== "") assertOperatorOf(tenant);
     const login = normalLogin(request.login);
     const customerId = request.customerId === "" ? newId("cus") : request.customerId;
     const passwordHash = await passwords.withPlace(() => passwords.hash(request.password));
-    const outcome = await transaction(async (tx) =>
-      insertAccount(tx, { tenant, customerId, login, passwordHash, now: await readNow(tx) }),
-    );
+    const outcome = await transaction(async (tx) => {
+      const inserted = await insertAccount(tx, { tenant, customerId, login, passwordHash, now: await readNow(tx) });
+      if (inserted === "made") {
+        const by = { tenant, subject: customerId, clientId, roles };
+        await recordChange(tx, { resource: accountOf(customerId), after: shown(RegisterAccountRequestSchema, request), by });
+      }
+      return inserted;
+    });
     switch (outcome) {
       case "made":
         return { customerId };
@@ -105,7 +116,8 @@ function assertOperatorOf(tenant: string): void {
 
 export function changePasswordMethod(deps: IdentityDeps): (request: ChangePasswordRequest) => Promise<object> {
   const { db, transaction, passwords } = deps;
-  return async ({ customerId, currentPassword, newPassword }) => {
+  return async (request) => {
+    const { customerId, currentPassword, newPassword } = request;
     const { tenant } = currentRequest();
     const known = await findAccountOf(db, { tenant, customerId });
     if (!known) throw wrongPassword();
@@ -118,6 +130,7 @@ export function changePasswordMethod(deps: IdentityDeps): (request: ChangePasswo
         await forgetAttempts(tx, { tenant, login });
         const isChanged = await changePassword(tx, { tenant, customerId, from: account.passwordHash, to, now });
         if (!isChanged) throw wrongPassword();
+        await recordChange(tx, { resource: accountOf(customerId), after: shown(ChangePasswordRequestSchema, request) });
         await revokeSessions(tx, { tenant, customerId }, now);
       });
       return {};

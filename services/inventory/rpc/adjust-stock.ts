@@ -5,6 +5,9 @@ import { Code } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import { StockLowSchema } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
 import type { AdjustStockRequest, AdjustStockResponseSchema } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import { StockSchema } from "#gen/ordermesh/inventory/v1/stock_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { refuse } from "#runtime/errors.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
@@ -14,7 +17,7 @@ import { currentRequest } from "#runtime/request-context.ts";
 import { adjust, type Stock, type StockChange } from "../domain/stock.ts";
 import { claimAdjustment, saveAdjustAnswer, type AdjustAnswer } from "../store/adjustments.ts";
 import { insertMovements } from "../store/movements.ts";
-import { lockOneStock, saveStock } from "../store/stock.ts";
+import { lockOneStock, saveStock, type StockRow } from "../store/stock.ts";
 import type { InventoryTables } from "../store/tables.ts";
 import { skuNotFound, stockMessage } from "./messages.ts";
 
@@ -50,6 +53,8 @@ export function stockAdjuster(deps: AdjustDeps) {
     const [movementId = ""] = await insertMovements(tx, [movement], now);
     if (change.isLow) await appendEvents(tx, [stockLow(change.stock, now)]);
     const answer = { ...change.stock, updateTime: now };
+    const side = (stock: StockRow) => shown(StockSchema, stockMessage(stock));
+    await recordChange(tx, { resource: { kind: "stock", id: sku }, before: side(before), after: side(answer) });
     if (requestId !== "") await saveAdjustAnswer(tx, { tenant, requestId, movementId, answer });
     return { answer, isLow: change.isLow };
   };

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { Code } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import type { ReleaseReservationRequest } from "#gen/ordermesh/inventory/v1/inventory_audit_pb.ts";
+import { ReservationSchema, ReservationState } from "#gen/ordermesh/inventory/v1/stock_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
@@ -48,6 +51,11 @@ export function reservationReleaser(deps: ReleaseDeps) {
     }
     const [reservation] = await readReservationSums(tx, { tenant, orderIds: [orderId] });
     assert(reservation, `the reservation of ${orderId} is locked and not there`);
+    if (isChanged) {
+      const resource = { kind: "reservation", id: orderId };
+      const side = (state: typeof reservation.state) => shown(ReservationSchema, { state: ReservationState[state] });
+      await recordChange(tx, { resource, before: side(before.state), after: side(reservation.state) });
+    }
     return { reservation, isChanged };
   };
 

@@ -32,8 +32,11 @@ export async function readAvailable(
 }
 
 /** Locks one row until the transaction ends. */
-export async function lockOneStock(tx: Transaction<InventoryTables>, { tenant, sku }: SkuOfTenant): Promise<Stock | undefined> {
-  const read = await sql<Stock>`
+export async function lockOneStock(
+  tx: Transaction<InventoryTables>,
+  { tenant, sku }: SkuOfTenant,
+): Promise<StockRow | undefined> {
+  const read = await sql<StockRow>`
     select ${stockColumns} from stock where tenant_id = ${tenant} and sku = ${sku} for update`.execute(tx);
   return read.rows[0];
 }

@@ -1,5 +1,6 @@
 // Every event there is, in every version, so that letters can be read by their contracts.
 import type { DescFile, DescMessage } from "@bufbuild/protobuf";
+import { file_ordermesh_auditlog_events_v1_auditlog_events } from "#gen/ordermesh/auditlog/events/v1/auditlog_events_pb.ts";
 import { file_ordermesh_catalog_events_v1_catalog_events } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
 import { file_ordermesh_fraud_events_v1_fraud_events } from "#gen/ordermesh/fraud/events/v1/fraud_events_pb.ts";
 import { file_ordermesh_identity_events_v1_identity_events } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
@@ -14,6 +15,7 @@ import { event as eventOption } from "#gen/ordermesh/options/v1/options_pb.ts";
 import { hasOption } from "@bufbuild/protobuf";
 
 const files: readonly DescFile[] = [
+  file_ordermesh_auditlog_events_v1_auditlog_events,
   file_ordermesh_catalog_events_v1_catalog_events,
   file_ordermesh_fraud_events_v1_fraud_events,
   file_ordermesh_identity_events_v1_identity_events,
@@ -38,7 +40,10 @@ export const findEventType = (typeName: string): DescMessage | undefined => byNa
 /** Full names of all events. */
 export const eventTypeNames = (): string[] => [...byName.keys()];
 
+/** The package of what every service sends for itself. */
+const sharedPackage = "auditlog";
+
 /** Services that send events. */
 export const sendingServices: readonly string[] = [
-  ...new Set([...byName.keys()].map((typeName) => typeName.split(".")[1] ?? "")),
+  ...new Set([...byName.keys()].map((typeName) => typeName.split(".")[1] ?? "").filter((name) => name !== sharedPackage)),
 ];

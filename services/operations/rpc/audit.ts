@@ -4,6 +4,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { AuditReportSchema, AuditState, type AuditReport } from "#gen/ordermesh/operations/v1/audit_report_pb.ts";
 import type { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { createWakeUp, type WakeUp } from "#runtime/wake-up.ts";
@@ -36,7 +37,14 @@ export function auditRoutes({
     runAudit: async (_request, { signal }: HandlerContext) => {
       const now = runtime.clock.now();
       const joinSince = new Date(now.getTime() - joinMs);
-      const requestTime = await runtime.transaction((tx) => requestPass(tx, { now, joinSince }));
+      const requestTime = await runtime.transaction(async (tx) => {
+        const requestTime = await requestPass(tx, { now, joinSince });
+        // Who joins a pass that another has asked for changes nothing.
+        const isNew = requestTime.getTime() === now.getTime();
+        if (isNew)
+          await recordChange(tx, { resource: { kind: "audit", id: "books" }, after: { requestTime: now.toISOString() } });
+        return requestTime;
+      });
       auditWakeUp.wake();
       await untilAudited(runtime, requestTime, signal);
       return { report: await readReport(runtime, requestTime) };

@@ -8,7 +8,7 @@ import type { LetterFilter } from "../store/letters/filter.ts";
 import { listedPayloadBytesMax, type LetterActionView, type LetterView } from "../store/letters/read-letters.ts";
 import type { RedriveProgress } from "../store/letters/redrives.ts";
 
-const shownStates: Readonly<Record<LetterState, DeadLetterState>> = {
+export const shownStates: Readonly<Record<LetterState, DeadLetterState>> = {
   open: DeadLetterState.OPEN,
   redriving: DeadLetterState.REDRIVING,
   resolved: DeadLetterState.RESOLVED,

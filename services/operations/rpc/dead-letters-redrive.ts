@@ -1,18 +1,23 @@
 // Requests that send letters again or give them up. They write rows; a task does the rest.
 import { Code, type ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import { RedriveState } from "#gen/ordermesh/operations/v1/dead_letter_pb.ts";
-import type {
-  DiscardDeadLetterRequest,
-  OperationsService,
-  RedriveDeadLetterRequest,
-  RedriveDeadLettersRequest,
+import type { Transaction } from "kysely";
+import { DeadLetterSchema, DeadLetterState, RedriveState } from "#gen/ordermesh/operations/v1/dead_letter_pb.ts";
+import {
+  RedriveDeadLettersRequestSchema,
+  type DiscardDeadLetterRequest,
+  type OperationsService,
+  type RedriveDeadLetterRequest,
+  type RedriveDeadLettersRequest,
 } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
-import { decideDiscard, decideRedrive } from "../domain/letters.ts";
+import { decideDiscard, decideRedrive, type AskedLetter } from "../domain/letters.ts";
 import { discardLetter, readAsked } from "../store/letters/act-on-letter.ts";
 import { readLetter } from "../store/letters/read-letters.ts";
 import { askRedrive, beginRedrive, countSelected, readRedrive } from "../store/letters/redrives.ts";
-import { filterOf, letterMessage, redriveMessage } from "./dead-letter-messages.ts";
+import type { OperationsTables } from "../store/tables.ts";
+import { filterOf, letterMessage, redriveMessage, shownStates } from "./dead-letter-messages.ts";
 import type { OperationsRoutesOptions } from "./routes-options.ts";
 
 type RedriveRoutes = Pick<
@@ -43,6 +48,7 @@ async function redriveOne(options: OperationsRoutesOptions, { letterId, actor, r
     switch (decision.kind) {
       case "ask":
         await askRedrive(tx, [letterId], { actor, reason, now: runtime.clock.now() });
+        await recordState(tx, letter, DeadLetterState.REDRIVING);
         return;
       case "as_it_is":
         return;
@@ -71,7 +77,14 @@ async function redriveMany({ runtime, redriveWakeUp }: OperationsRoutesOptions, 
     return { redrive: { state: RedriveState.DRY_RUN, letters, actor, reason } };
   }
   const now = runtime.clock.now();
-  const redriveId = await runtime.transaction((tx) => beginRedrive(tx, { filter, requestId, actor, reason, now }));
+  const redriveId = await runtime.transaction(async (tx) => {
+    const { redriveId, isNew } = await beginRedrive(tx, { filter, requestId, actor, reason, now });
+    if (isNew) {
+      const resource = { kind: "redrive", id: redriveId };
+      await recordChange(tx, { resource, after: shown(RedriveDeadLettersRequestSchema, request) });
+    }
+    return redriveId;
+  });
   redriveWakeUp.wake();
   const redrive = await readRedrive(runtime.db, redriveId);
   if (!redrive) throw new Error(`redrive ${redriveId} is gone`);
@@ -88,6 +101,7 @@ async function discard(options: OperationsRoutesOptions, { letterId, actor, reas
       case "discard": {
         const { tellsConsumer } = decision;
         await discardLetter(tx, letterId, { actor, reason, now: runtime.clock.now(), tellsConsumer });
+        await recordState(tx, letter, DeadLetterState.DISCARDED);
         return;
       }
       case "as_it_is":
@@ -100,6 +114,19 @@ async function discard(options: OperationsRoutesOptions, { letterId, actor, reas
   });
   redriveWakeUp.wake();
   return answer(options, letterId);
+}
+
+async function recordState(
+  tx: Transaction<OperationsTables>,
+  { letterId, state }: AskedLetter,
+  after: DeadLetterState,
+): Promise<void> {
+  const side = (one: DeadLetterState) => shown(DeadLetterSchema, { state: one });
+  await recordChange(tx, {
+    resource: { kind: "dead_letter", id: letterId },
+    before: side(shownStates[state]),
+    after: side(after),
+  });
 }
 
 async function answer({ runtime }: OperationsRoutesOptions, letterId: string) {

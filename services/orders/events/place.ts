@@ -1,5 +1,7 @@
 // Commits concurrent placements in groups: orders, their first event and their deadline, in one transaction.
 import type { Transaction } from "kysely";
+import type { AuditEntry } from "#runtime/audit-log/entry.ts";
+import { appendEntries } from "#runtime/audit-log/record.ts";
 import { actFor, byTenant } from "#runtime/database/scope.ts";
 import { crashPoint } from "#runtime/faults.ts";
 import { createGroup, GroupFull, type Group } from "#runtime/group.ts";
@@ -17,6 +19,8 @@ export interface Placement {
   order: NewOrder;
   screening: Screening;
   cause: Cause;
+  /** Who placed it, for the audit log: by the time it is written the call is one of many. */
+  entry: AuditEntry;
 }
 
 /** "claimed": the request_id is another order's, which was there first. */
@@ -90,7 +94,7 @@ async function commitUnclaimed({ system }: Transacting, group: readonly Placemen
 const orderOf = ({ order }: Placement): NewOrder => order;
 const tenantOf = ({ order }: Placement): string => order.tenant;
 
-/** The first event of each order, and the end of its time. */
+/** The first event of each order, the end of its time, and who placed it. */
 async function setOut(tx: Transaction<OrdersTables>, group: readonly Placement[]): Promise<void> {
   await appendEvents(
     tx,
@@ -105,5 +109,9 @@ async function setOut(tx: Transaction<OrdersTables>, group: readonly Placement[]
       due: { inMs: order.expireTime.getTime() - order.createTime.getTime() },
       cause,
     })),
+  );
+  await appendEntries(
+    tx,
+    group.map(({ entry }) => entry),
   );
 }

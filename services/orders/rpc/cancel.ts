@@ -1,16 +1,21 @@
 // CancelOrder: until dispatch. Once a parcel is being made, shipping has the last word on whether it still can be stopped.
 import { Code, ConnectError } from "@connectrpc/connect";
+import { OrderSchema } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import type { CancelOrderRequest } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { reasonOf, refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
 import { crashPoint } from "#runtime/faults.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { cancel, type CancelOutcome } from "../domain/facts.ts";
+import type { OrderProgress } from "../domain/order.ts";
 import { announceAndSave } from "../events/announce.ts";
 import { keyOf, lockOrders } from "../store/progress.ts";
 import type { OrdersTables } from "../store/tables.ts";
+import { stateMessages } from "./order-message.ts";
 import { orderNotFound } from "./read.ts";
 
 type Cancellation = Pick<CancelOrderRequest, "orderId" | "reason">;
@@ -28,6 +33,11 @@ export function cancelOrder(runtime: ServiceRuntime<OrdersTables>): (request: Ca
       const now = runtime.clock.now();
       const outcome = cancel(order.progress, { time: now, reason, detail: request.reason, shipmentStopped });
       if (outcome.kind !== "cancelled") return outcome;
+      await recordChange(tx, {
+        resource: { kind: "order", id: request.orderId },
+        before: shownProgress(order.progress),
+        after: shownProgress(outcome.progress),
+      });
       order.progress = outcome.progress;
       const announced = outcome.announcements.map((announcement) => ({ order, announcement, cause: requestCause() }));
       await announceAndSave(tx, { changed: [order], announced, now });
@@ -64,6 +74,9 @@ export function cancelOrder(runtime: ServiceRuntime<OrdersTables>): (request: Ca
     return decide(request, true);
   }
 }
+
+const shownProgress = ({ state, cancelReason, cancelDetail }: OrderProgress) =>
+  shown(OrderSchema, { state: stateMessages[state], cancelReason, cancelDetail });
 
 function alreadyDispatched(orderId: string): ConnectError {
   const message = "the parcel has left; ask for a return instead";

@@ -5,6 +5,7 @@ import { Code } from "@connectrpc/connect";
 import { PlaceOrderRequestSchema, type PlaceOrderRequest } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import type { Address } from "#gen/ordermesh/type/v1/address_pb.ts";
+import { changeEntry } from "#runtime/audit-log/entry.ts";
 import { refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
@@ -86,10 +87,11 @@ function newPlacement(
   { now, orderLifeMs }: { now: Date; orderLifeMs: number },
 ): Placement {
   const { items, subtotal, shippingCost, total } = priced;
+  const orderId = newId("ord");
   return {
     order: {
       tenant: currentRequest().tenant,
-      orderId: newId("ord"),
+      orderId,
       customerId: request.customerId,
       currencyCode: request.currency,
       items,
@@ -106,8 +108,16 @@ function newPlacement(
     },
     screening: { paymentMethodBin: request.paymentMethodBin, deviceFingerprint: request.deviceFingerprint },
     cause: requestCause(),
+    entry: changeEntry({ resource: { kind: "order", id: orderId }, after: whatWasPlaced(request, total) }),
   };
 }
+
+/** Lines and prices of an order never change, so that the order itself keeps them; made by hand, because it is made for every one. */
+const whatWasPlaced = ({ customerId, currency: currencyCode }: PlaceOrderRequest, total: number) => ({
+  customerId,
+  state: "ORDER_STATE_PENDING",
+  total: { currencyCode, minorUnits: String(total) },
+});
 
 function addressRow({ $typeName: _type, $unknown: _unknown, ...fields }: Address): AddressRow {
   return fields;

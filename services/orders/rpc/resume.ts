@@ -1,5 +1,7 @@
 // ResumeOrder: an order that waits for its time and has lost the work that ends it gets that work again.
-import type { ResumeOrderRequest } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
+import { ResumeOrderRequestSchema, type ResumeOrderRequest } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
@@ -19,6 +21,8 @@ export function resumeOrder({
       if (!order) throw orderNotFound(orderId);
       if (order.progress.state !== "pending") return;
       const isResumed = await resumeExpiry(tx, order, requestCause());
-      if (isResumed) log.info({ orderId, reason }, "order_resumed");
+      if (!isResumed) return;
+      log.info({ orderId, reason }, "order_resumed");
+      await recordChange(tx, { resource: { kind: "order", id: orderId }, after: shown(ResumeOrderRequestSchema, { reason }) });
     });
 }

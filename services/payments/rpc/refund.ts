@@ -4,6 +4,8 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { PaymentSchema, type Payment as ShownPayment } from "#gen/ordermesh/payments/v1/payment_pb.ts";
 import type { RefundPaymentRequest } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
 import { currentRequest } from "#runtime/request-context.ts";
@@ -25,14 +27,20 @@ export function refundPayment({
       const { orderId, requestId } = request;
       const now = clock.now();
       const contentHash = hashOf(request);
-      const before = await claimRequest(tx, { tenant, requestId, contentHash, now });
-      if (before && before.contentHash !== contentHash) throw requestIdReused(requestId);
-      if (before) return fromBinary(PaymentSchema, before.answer);
+      const first = await claimRequest(tx, { tenant, requestId, contentHash, now });
+      if (first && first.contentHash !== contentHash) throw requestIdReused(requestId);
+      if (first) return fromBinary(PaymentSchema, first.answer);
       const payment = (await lockPayments(tx, [{ tenant, orderId }])).get(keyOf({ tenant, orderId }));
       if (!payment) throw paymentNotFound(orderId);
+      const before = await showPayment(tx, payment);
       const change = decideRefund(payment, request);
       await saveChanges(tx, [{ change, cause: requestCause() }], now);
       const answer = await showPayment(tx, { ...change.payment, updateTime: now });
+      await recordChange(tx, {
+        resource: { kind: "payment", id: orderId },
+        before: shown(PaymentSchema, before),
+        after: shown(PaymentSchema, answer),
+      });
       await saveAnswer(tx, { tenant, requestId, answer: toBinary(PaymentSchema, answer) });
       return answer;
     });

@@ -58,7 +58,7 @@ export async function planForgotten(
   tx: Transaction<PaymentsTables>,
   { payment, needed }: { payment: Payment; needed: Work | undefined },
   cause: Cause,
-): Promise<void> {
+): Promise<boolean> {
   const { tenant, orderId } = payment;
   const refunds = await sql<{ key: string }>`
     select refund_id as key from refund
@@ -73,6 +73,7 @@ export async function planForgotten(
     if (planned.rows.length === 0) items.push(dueItem(payment, needed, cause));
   }
   await planDue(tx, items);
+  return items.length > 0;
 }
 
 async function insertMovements(tx: Transaction<PaymentsTables>, decided: readonly Decided[], now: Date): Promise<void> {

@@ -59,30 +59,32 @@ async function makeRole<Tables>(owner: Kysely<Tables>): Promise<void> {
   if (!isMember) await sql`grant ${role} to current_user`.execute(owner).catch(refusedAs(grant));
 }
 
-interface Table {
-  name: string;
-  isHistory: boolean;
-}
+/** Rows, and of most tables everything that is done with rows; others are only read, or only added to. */
+const allRights = ["select", "insert", "update", "delete"];
+const rightsOfFew: Readonly<Record<string, readonly string[]>> = {
+  migration: ["select"],
+  migration_lock: ["select"],
+  audit_entry: ["select", "insert"],
+  audit_seal: ["select", "insert"],
+};
 
-/** Rows and nothing else: no truncate, no references, no triggers. Partitions are reached by their tables. */
+/** No truncate, no references, no triggers. Partitions are reached by their tables. */
 async function grantSchema(owner: Kysely<never>, schema: string): Promise<void> {
-  const read = await sql<Table>`
-    select relname as name, relname in ('migration', 'migration_lock') as "isHistory"
+  const read = await sql<{ name: string; held: string[] }>`
+    select relname as name,
+      array(
+        select right_name from unnest(${allRights}::text[]) as right_name where has_table_privilege(${applicationRole}, oid, right_name)
+      ) as held
     from pg_class
-    where relnamespace = ${schema}::regnamespace and relkind in ('r', 'p') and not relispartition
-      and not (
-        has_table_privilege(${applicationRole}, oid, 'select')
-        and (relname in ('migration', 'migration_lock') or (
-          has_table_privilege(${applicationRole}, oid, 'insert') and has_table_privilege(${applicationRole}, oid, 'update')
-          and has_table_privilege(${applicationRole}, oid, 'delete')
-        ))
-      )`.execute(owner);
+    where relnamespace = ${schema}::regnamespace and relkind in ('r', 'p') and not relispartition`.execute(owner);
   await sql`grant usage on schema ${sql.id(schema)} to ${role}`.execute(owner);
-  const listed = (isHistory: boolean) =>
-    sql.join(read.rows.filter((table) => table.isHistory === isHistory).map(({ name }) => sql.id(schema, name)));
-  if (read.rows.some(({ isHistory }) => isHistory)) await sql`grant select on ${listed(true)} to ${role}`.execute(owner);
-  if (read.rows.some(({ isHistory }) => !isHistory)) {
-    await sql`grant select, insert, update, delete on ${listed(false)} to ${role}`.execute(owner);
+  const missing = read.rows.flatMap(({ name, held }) => {
+    const rights = rightsOfFew[name] ?? allRights;
+    return rights.every((right) => held.includes(right)) ? [] : [{ name, rights: rights.join(", ") }];
+  });
+  for (const [rights, tables] of Map.groupBy(missing, (table) => table.rights)) {
+    const listed = sql.join(tables.map(({ name }) => sql.id(schema, name)));
+    await sql`grant ${sql.raw(rights)} on ${listed} to ${role}`.execute(owner);
   }
 }
 

@@ -4,6 +4,7 @@ import { sql, type Kysely } from "kysely";
 import { Migrator, NO_MIGRATIONS, type Migration } from "kysely/migration";
 import { provideApplicationRole } from "./application-role.ts";
 import * as runtimeTables from "./runtime-tables.ts";
+import * as auditLogTables from "./audit-log-tables.ts";
 import * as deliveryTables from "./delivery-tables.ts";
 import * as tenantTables from "./tenant-tables.ts";
 
@@ -19,6 +20,7 @@ async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
     ["0000_runtime_tables", runtimeTables],
     ["0000_runtime_tables_2_delivery", deliveryTables],
     ["0000_runtime_tables_3_tenants", tenantTables],
+    ["0000_runtime_tables_4_audit_log", auditLogTables],
   ];
   return Object.fromEntries([...own, ...loaded]);
 }

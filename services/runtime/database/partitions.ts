@@ -1,9 +1,11 @@
-// The outbox and the inbox have a partition a day: made ahead, dropped whole when they are old.
+// The outbox and the inbox have a partition a day, the audit log one a month: made ahead, dropped whole when they are old.
 import { sql, type Kysely } from "kysely";
 import { securingStatements } from "./tenant-policy.ts";
+import { numberSetting, type Environment } from "../settings.ts";
 
 export interface Retention {
-  table: "outbox" | "inbox";
+  table: "outbox" | "inbox" | "audit_entry";
+  every: "day" | "month";
   daysKept: number;
 }
 
@@ -11,32 +13,46 @@ export interface Retention {
  * Outbox rows outlive the time in which a NATS server could still lose what it acknowledged, so that they can be sent
  * again. Inbox rows outlive the stream (7 days) and every dead letter that might be sent again.
  */
-export const retentions: readonly Retention[] = [
-  { table: "outbox", daysKept: 3 },
-  { table: "inbox", daysKept: 35 },
+const deliveryRetentions: readonly Retention[] = [
+  { table: "outbox", every: "day", daysKept: 3 },
+  { table: "inbox", every: "day", daysKept: 35 },
 ];
+
+/** Two years. */
+const auditLogDaysDefault = 730;
+
+/** How long entries of the audit log are kept, in days; whole months go when all of them are older. */
+export const readAuditLogDays = (env: Environment): number =>
+  numberSetting(env, "ORDERMESH_AUDIT_LOG_DAYS", { fallback: auditLogDaysDefault, min: 31, max: 36_500 });
 
 const daysAhead = 3;
 const dayMs = 86_400_000;
 
-const dayText = (time: number): string => new Date(time).toISOString().slice(0, 10);
+/** First day of the period that the time is in, or of one after it. */
+function startOf(every: Retention["every"], time: number, periodsLater = 0): string {
+  const date = new Date(time);
+  if (every === "day") date.setUTCDate(date.getUTCDate() + periodsLater);
+  else date.setUTCMonth(date.getUTCMonth() + periodsLater, 1);
+  return date.toISOString().slice(0, 10);
+}
+
 const partitionName = (table: string, day: string): string => `${table}_p${day.replaceAll("-", "")}`;
 
 /** Makes the partitions of yesterday to three days ahead, and drops those that are older than their retention. */
 export async function maintainPartitions<Tables>(
   db: Kysely<Tables>,
-  { schema, now }: { schema: string; now: Date },
+  { schema, now, auditLogDays = auditLogDaysDefault }: { schema: string; now: Date; auditLogDays?: number },
 ): Promise<void> {
-  for (const { table, daysKept } of retentions) {
+  const retentions = [...deliveryRetentions, { table: "audit_entry", every: "month", daysKept: auditLogDays } as const];
+  for (const { table, every, daysKept } of retentions) {
     const existing = await partitionsOf(db, { schema, table });
-    for (let ahead = -1; ahead <= daysAhead; ahead += 1) {
-      const from = dayText(now.getTime() + ahead * dayMs);
-      const to = dayText(now.getTime() + (ahead + 1) * dayMs);
-      const name = partitionName(table, from);
-      if (existing.includes(name)) continue;
-      await makePartition(db, { schema, table, name, from, to }).catch(ignoreExpected);
+    const starts = new Set<string>();
+    for (let ahead = -1; ahead <= daysAhead; ahead += 1) starts.add(startOf(every, now.getTime() + ahead * dayMs));
+    for (const from of starts) {
+      if (!existing.includes(partitionName(table, from)))
+        await makePartition(db, { schema, table, every, from }).catch(ignoreExpected);
     }
-    const oldest = partitionName(table, dayText(now.getTime() - daysKept * dayMs));
+    const oldest = partitionName(table, startOf(every, now.getTime() - daysKept * dayMs));
     // Names sort by day.
     const old = existing.filter((name) => name < oldest && name !== `${table}_default`);
     for (const name of old) {
@@ -46,16 +62,22 @@ export async function maintainPartitions<Tables>(
   }
 }
 
-/** With its policy or not at all: statements that are sent as one are one transaction. */
+/** With its policy and its trigger or not at all: statements that are sent as one are one transaction. */
 async function makePartition<Tables>(
   db: Kysely<Tables>,
-  { schema, table, name, from, to }: { schema: string; table: Retention["table"]; name: string; from: string; to: string },
+  { schema, table, every, from }: { schema: string; table: Retention["table"]; every: Retention["every"]; from: string },
 ): Promise<void> {
+  const to = startOf(every, Date.parse(from), 1);
+  const partition = `${schema}.${partitionName(table, from)}`;
+  const appendOnly = `
+    create trigger append_only_whole before truncate on ${partition}
+    for each statement execute function ${schema}.refuse_audit_log_change()`;
   await sql
     .raw(
-      `create table ${schema}.${name} partition of ${schema}.${table}
+      `create table ${partition} partition of ${schema}.${table}
         for values from ('${from}T00:00:00Z') to ('${to}T00:00:00Z');
-      ${securingStatements(`${schema}.${name}`, table)}`,
+      ${securingStatements(partition, table)};
+      ${table === "audit_entry" ? appendOnly : ""}`,
     )
     .execute(db);
 }

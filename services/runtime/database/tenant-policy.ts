@@ -22,8 +22,8 @@ export async function keepForSystem(db: Kysely<never>, tables: Tables): Promise<
 }
 
 /** Statements for a partition that is made after its table was secured: it is checked too where somebody names it itself. */
-export const securingStatements = (partition: string, parent: "outbox" | "inbox"): string =>
-  statements(partition, parent === "outbox" ? `${isOfTenant} or ${isSystem}` : isSystem);
+export const securingStatements = (partition: string, parent: "outbox" | "inbox" | "audit_entry"): string =>
+  statements(partition, parent === "inbox" ? isSystem : `${isOfTenant} or ${isSystem}`);
 
 /** Takes it back. */
 export async function releaseTables(db: Kysely<never>, tables: Tables): Promise<void> {

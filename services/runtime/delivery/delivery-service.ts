@@ -5,11 +5,15 @@ import type { Kysely, Transaction } from "kysely";
 import {
   DeliveryService,
   EventFate,
+  RepublishEventsRequestSchema,
+  ResolveUnsentEventRequestSchema,
   type CheckEventsRequest,
   type FindWrittenRequest,
   type RepublishEventsRequest,
   type ResolveUnsentEventRequest,
 } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
+import { recordChange } from "../audit-log/record.ts";
+import { shown } from "../audit-log/shown.ts";
 import type { Clock } from "../clock.ts";
 import { refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -98,16 +102,27 @@ async function findWritten({ db }: DeliveringService, { eventName, keys }: FindW
   return { keys: await findWrittenKeys(db, { eventName, keys, since, tenant: currentRequest().tenant }) };
 }
 
-async function republish(service: DeliveringService, { sinceTime }: RepublishEventsRequest, log: Logger) {
+async function republish(service: DeliveringService, request: RepublishEventsRequest, log: Logger) {
+  const { sinceTime } = request;
   const since = sinceTime ? timestampDate(sinceTime) : new Date(0);
-  const events = await service.transaction((tx) => rewindRelay(tx, since));
+  const events = await service.transaction(async (tx) => {
+    const resource = { kind: "service", id: service.name };
+    await recordChange(tx, { resource, after: shown(RepublishEventsRequestSchema, request) });
+    return rewindRelay(tx, since);
+  });
   log.warn({ service: service.name, since, events }, "events_published_again");
   service.wakeRelay();
   return { events: BigInt(events) };
 }
 
-async function resolveUnsent(service: DeliveringService, { eventId, discard }: ResolveUnsentEventRequest, log: Logger) {
-  const isKnown = await service.transaction((tx) => (discard ? discardUnsent(tx, eventId) : retryUnsent(tx, eventId)));
+async function resolveUnsent(service: DeliveringService, request: ResolveUnsentEventRequest, log: Logger) {
+  const { eventId, discard } = request;
+  const isKnown = await service.transaction(async (tx) => {
+    if (!(await (discard ? discardUnsent(tx, eventId) : retryUnsent(tx, eventId)))) return false;
+    const resource = { kind: "unsent_event", id: eventId };
+    await recordChange(tx, { resource, after: shown(ResolveUnsentEventRequestSchema, request) });
+    return true;
+  });
   if (!isKnown) throw refuse(Code.NotFound, "UNSENT_EVENT_NOT_FOUND", `no unsent event ${eventId}`, { eventId });
   log.info({ service: service.name, event: eventId, discard }, "unsent_event_resolved");
   service.wakeRelay();

@@ -1,6 +1,7 @@
 // What a process must be allowed at the NATS server, and no more. Every subject that the runtime uses stands here once more:
 // where the two differ, the test with a server that refuses says so (test/security).
 // https://docs.nats.io/running-a-nats-service/configuration/securing_nats/authorization
+import { sealSubject } from "../audit-log/seal.ts";
 import { revocationSubjects } from "../access/follow-revocations.ts";
 import { grantedSubjects } from "../limits/share-grants.ts";
 import type { ServiceDefinition } from "../service.ts";
@@ -67,6 +68,8 @@ export function wakeUpSubject(service: string, task: string): string {
 function mayPublish({ name, emits }: ServiceDefinition, partitions: number): string[] {
   return [
     ...eventsOf(emits).map((typeName) => `${typeName}.*.*`),
+    // Its own and nobody else's: a seal in the stream is believed against the database.
+    sealSubject(name),
     wakeUpSubject(name, "*"),
     "$JS.API.INFO",
     // The relay looks whether the stream still has what it has acknowledged. That reads any message: what is kept apart here

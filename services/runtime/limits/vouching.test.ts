@@ -32,20 +32,35 @@ async function headersOf(within: (call: () => Promise<unknown>) => Promise<unkno
 const context = { requestId: "req_1", traceparent: "", tenant: "demo" };
 
 test.each([
-  { what: "the edge, for its client", within: (call: () => Promise<unknown>) => askedFrom("192.0.2.1", call), want: "192.0.2.1" },
-  { what: "a process for itself", within: (call: () => Promise<unknown>) => call(), want: "mesh" },
+  {
+    what: "the edge, for its client",
+    within: (call: () => Promise<unknown>) => askedFrom("192.0.2.1", call),
+    want: { address: "192.0.2.1", isCounted: false },
+  },
+  { what: "a process for itself", within: (call: () => Promise<unknown>) => call(), want: { isCounted: true } },
   {
     what: "a process for itself, though a client's request has led to it",
     within: (call: () => Promise<unknown>) => askedFrom("192.0.2.1", () => askedByProcess(call)),
-    want: "mesh",
+    want: { isCounted: true },
+  },
+  {
+    what: "a service, for an event, though a client's request has led to it",
+    within: (call: () => Promise<unknown>) => askedFrom("192.0.2.1", () => runInContext(context, call)),
+    want: { isCounted: true },
   },
   {
     what: "a service, for a call that is counted",
-    within: (call: () => Promise<unknown>) => askedFrom("192.0.2.1", () => runInContext(context, call)),
-    want: "mesh",
+    within: (call: () => Promise<unknown>) => runInContext({ ...context, call: { method: "a.B/Do", peer: "192.0.2.1" } }, call),
+    want: { address: "192.0.2.1", isCounted: true },
   },
-])("$what: $want", async ({ within, want }) => {
-  expect(ours.vouchedFor(await headersOf(within))).toBe(want);
+  {
+    what: "a service, for a call of another process that worked for itself",
+    within: (call: () => Promise<unknown>) =>
+      runInContext({ ...context, call: { method: "a.B/Do", peer: "orders.local" } }, call),
+    want: { isCounted: true },
+  },
+])("$what", async ({ within, want }) => {
+  expect(ours.vouchedFor(await headersOf(within))).toEqual(want);
 });
 
 const edited = (header: Headers, edit: (text: string) => string): Headers => {
@@ -55,7 +70,7 @@ const edited = (header: Headers, edit: (text: string) => string): Headers => {
 
 test("nobody without the secret is believed, and nothing that was changed or is old", async () => {
   const good = await headersOf((call) => askedFrom("192.0.2.1", call));
-  expect(ours.vouchedFor(good)).toBe("192.0.2.1");
+  expect(ours.vouchedFor(good)).toEqual({ address: "192.0.2.1", isCounted: false });
   expect(vouchingBy("another").vouchedFor(good)).toBeUndefined();
   expect(ours.vouchedFor(edited(good, (text) => text.replace("192.0.2.1", "mesh")))).toBeUndefined();
   expect(ours.vouchedFor(edited(good, (text) => `${text};more`))).toBeUndefined();

@@ -1,14 +1,15 @@
 // A call from one process of the mesh to another says whom it is for, and proves by the secret that all of them share that it may
 // say so: either it is part of a request that has been counted where it came in, or the edge passes on a request of somebody, who
-// is to be counted now. Without the proof the caller is whoever is at the other end of the connection.
+// is to be counted now. Either way it says from where whoever asked first has asked. Without the proof the caller is whoever is at the other end of the connection.
 import { createHmac, timingSafeEqual } from "node:crypto";
+import { isIP } from "node:net";
 import type { Transport } from "@connectrpc/connect";
 import type { Logger } from "../log.ts";
-import { requestContext } from "../request-context.ts";
+import { requestContext, type RequestContext } from "../request-context.ts";
 import { addressInHand } from "./asked-from.ts";
 
 const headerName = "x-ordermesh-asked-from";
-/** Instead of an address. */
+/** Instead of an address, or before that of whoever asked first. */
 const mesh = "mesh";
 const minuteMs = 60_000;
 /** Two processes' clocks may differ by so much; after it a header that was overheard is worth nothing. Minutes. */
@@ -17,8 +18,15 @@ const minutesMax = 2;
 export interface Vouching {
   /** The transport, which says with every call for whom it is. */
   vouchOn(inner: Transport): Transport;
-  /** An address, or "mesh" for a call that is counted already; undefined where nothing is proved. */
-  vouchedFor(header: Headers): string | undefined;
+  /** Undefined where nothing is proved. */
+  vouchedFor(header: Headers): Vouched | undefined;
+}
+
+export interface Vouched {
+  /** Of whoever asked first; absent where a process works by itself. */
+  address?: string;
+  /** Of a call that is part of one that has been counted, or the mesh's own. */
+  isCounted: boolean;
 }
 
 /**
@@ -43,7 +51,7 @@ export function createVouching({ key, log }: { key: () => Buffer; log: Logger })
     const secret = keyOrNone();
     if (secret === "none") return header;
     // What serves a call or an event is part of it, also where the edge's request has led to it.
-    const claim = `${requestContext() ? mesh : (addressInHand() ?? mesh)};${Math.floor(Date.now() / minuteMs)}`;
+    const claim = `${claimOf(requestContext())};${Math.floor(Date.now() / minuteMs)}`;
     header.set(headerName, `${claim};${proofOf(secret, claim)}`);
     return header;
   };
@@ -59,12 +67,22 @@ export function createVouching({ key, log }: { key: () => Buffer; log: Logger })
       const secret = keyOrNone();
       const isNow = Math.abs(Date.now() / minuteMs - Number(minute)) <= minutesMax;
       if (secret === "none" || !isNow || more.length > 0) return undefined;
-      return isEqual(proof, proofOf(secret, `${whom};${minute}`)) ? whom : undefined;
+      return isEqual(proof, proofOf(secret, `${whom};${minute}`)) ? vouchedAs(whom) : undefined;
     },
   };
 }
 
-export const isMesh = (whom: string): boolean => whom === mesh;
+function claimOf(context: RequestContext | undefined): string {
+  if (!context) return addressInHand() ?? mesh;
+  const peer = context.call?.peer ?? "";
+  return isIP(peer) === 0 ? mesh : `${mesh} ${peer}`;
+}
+
+function vouchedAs(whom: string): Vouched {
+  const [first = "", address] = whom.split(" ");
+  if (first !== mesh) return { address: first, isCounted: false };
+  return { isCounted: true, ...(address !== undefined && { address }) };
+}
 
 type HeaderInit = ConstructorParameters<typeof Headers>[0];
 

@@ -1,13 +1,12 @@
 // Who makes a call: a service of this process by the context that it runs in, everybody else by the token that is shown.
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { assertMayCall, mayCall } from "#runtime/access/authorize.ts";
+import { mayCall } from "#runtime/access/authorize.ts";
 import { bearerToken } from "#runtime/access/bearer.ts";
 import { serviceCaller, type Caller } from "#runtime/access/caller.ts";
 import { accessOf, type MethodAccess } from "#runtime/access/method-access.ts";
 import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import type { RequestContext } from "#runtime/request-context.ts";
-import type { CallLimits } from "./limit-calls.ts";
 
 /** Health and reflection are the standard's own contracts, which know nothing of our options; whoever reaches the port may call. */
 const openAccess: MethodAccess = { isPublic: true, roles: new Set(), scopes: [], ownerField: undefined };
@@ -16,26 +15,27 @@ const openPackage = "grpc.";
 export const accessTo = (method: DescMethod): MethodAccess =>
   method.parent.typeName.startsWith(openPackage) ? openAccess : accessOf(method);
 
+/** Counts the call for its caller, or its address; throws where that asks too much. */
+export type CountCall = (caller: Caller | undefined) => void;
+
 /**
- * Who calls, where the contract lets it in; undefined for somebody without a token where the method is public.
- * A token that is shown must be good, also where none is needed.
+ * Who calls, whether it may or not; undefined for somebody without a token. A token that is shown must be good, also where none
+ * is needed.
  *
  * @param outer Of the call or event that a co-located service works on; undefined where the call comes from elsewhere.
- * @throws ConnectError what assertMayCall, the limits and the verification say.
+ * @throws ConnectError what the limits and the verification say.
  */
 export async function identify(
   call: HandlerContext,
-  { outer, verify, limits }: { outer: RequestContext | undefined; verify: VerifyToken; limits: CallLimits | undefined },
+  { outer, verify, count }: { outer: RequestContext | undefined; verify: VerifyToken; count: CountCall },
 ): Promise<Caller | undefined> {
-  const access = accessTo(call.method);
-  if (outer) return callerInside(access, outer);
+  if (outer) return callerInside(accessTo(call.method), outer);
   const caller = await callerOutside(call, verify).catch((error: unknown) => {
     // Also who shows a token that is none is limited.
-    if (error instanceof ConnectError && error.code === Code.Unauthenticated) limits?.count(call, undefined);
+    if (error instanceof ConnectError && error.code === Code.Unauthenticated) count(undefined);
     throw error;
   });
-  limits?.count(call, caller);
-  assertMayCall(access, caller);
+  count(caller);
   return caller;
 }
 

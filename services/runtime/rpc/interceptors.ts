@@ -3,15 +3,15 @@ import { createRegistry } from "@bufbuild/protobuf";
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
 import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.ts";
-import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import type { Logger } from "#runtime/log.ts";
 import type { Foreground } from "#runtime/foreground.ts";
 import { checkOwner } from "./check-owner.ts";
 import { answerErrors } from "./answer-errors.ts";
-import { admitCalls, runInCallContext } from "./call-context.ts";
+import { admitCalls, runInCallContext, type GateRules, type OnRefused } from "./call-context.ts";
 import { keepDeadline } from "./deadline.ts";
 import type { CallLimits } from "./limit-calls.ts";
 import { countCalls } from "./foreground-calls.ts";
+import { hearRefusals } from "./hear-refusals.ts";
 import { logCalls } from "./log-calls.ts";
 import { validateRequests } from "./validation.ts";
 
@@ -28,15 +28,19 @@ export interface CallRules {
   foreground?: Foreground;
   /** Without it a client may ask as much as it likes. */
   limits?: CallLimits;
+  /** Hears of a call that was refused. */
+  onRefused?: OnRefused;
 }
 
-/** From the outermost: context, log, errors, deadline, ownership, validation, limits of clients; then the handler. */
-export function serverInterceptors({ log, tenant, validator = createValidator(), foreground, limits }: CallRules): Interceptor[] {
+/** From the outermost: context, log, refusals, errors, deadline, ownership, validation, limits of clients; then the handler. */
+export function serverInterceptors(rules: CallRules): Interceptor[] {
+  const { log, tenant, validator = createValidator(), foreground, limits, onRefused } = rules;
   const counting = foreground ? [countCalls(foreground)] : [];
   return [
     ...counting,
     runInCallContext({ tenant }),
     logCalls({ log }),
+    ...(onRefused ? [hearRefusals(onRefused)] : []),
     answerErrors({ log }),
     keepDeadline,
     checkOwner,
@@ -48,7 +52,7 @@ export function serverInterceptors({ log, tenant, validator = createValidator(),
 export type RouterOptions = Pick<ConnectRouterOptions, "interceptors" | "requestGate" | "readMaxBytes" | "jsonOptions">;
 
 /** The interceptors, and what Connect does before it comes to them. */
-export function routerOptions(rules: CallRules & { verify: VerifyToken }): RouterOptions {
+export function routerOptions(rules: CallRules & GateRules): RouterOptions {
   return {
     requestGate: admitCalls(rules),
     interceptors: serverInterceptors(rules),

@@ -6,6 +6,7 @@ import { readTrustedProxies } from "#runtime/limits/client-address.ts";
 import { testCaller, testLimits } from "#runtime/limits/limits.fixture.ts";
 import { createVouching, type Vouching } from "#runtime/limits/vouching.ts";
 import type { Environment } from "#runtime/settings.ts";
+import { createOriginOf, type OriginOf } from "./call-origin.ts";
 import { createCallLimits, type CallLimits } from "./limit-calls.ts";
 import { silentLog } from "./testing.fixture.ts";
 
@@ -33,6 +34,7 @@ export const threeEach: Environment = {
 
 export interface TestCallLimits {
   limits: CallLimits;
+  originOf: OriginOf;
   /** Lets the time pass. Milliseconds. */
   pass(ms: number): void;
 }
@@ -40,7 +42,8 @@ export interface TestCallLimits {
 export function testCallLimits(env: Environment = threeEach, vouching = testVouching()): TestCallLimits {
   const { limits, clock } = testLimits({ env });
   return {
-    limits: createCallLimits({ limits, trustsProxy: readTrustedProxies(env), vouching }),
+    limits: createCallLimits(limits),
+    originOf: createOriginOf({ trustsProxy: readTrustedProxies(env), vouching }),
     pass: (ms) => {
       clock.nowMs += ms;
     },

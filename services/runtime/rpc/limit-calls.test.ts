@@ -20,10 +20,10 @@ afterEach(async () => {
 });
 
 async function serve(env = threeEach) {
-  const { limits, pass } = testCallLimits(env);
+  const { limits, originOf, pass } = testCallLimits(env);
   const { log, lines } = recordingLog();
   const server = await serveTest({
-    limits,
+    gate: { limits, originOf },
     log,
     verify: namesAsTokens,
     routes: (router) => {

@@ -1,12 +1,9 @@
 // How much a client may ask, at the door of the RPCs: whom a call counts for, and once.
 import { createContextKey, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Caller } from "#runtime/access/caller.ts";
-import { addressInHand } from "#runtime/limits/asked-from.ts";
-import { clientAddress, type TrustsProxy } from "#runtime/limits/client-address.ts";
 import type { Limits } from "#runtime/limits/limits.ts";
 import { limitOf } from "#runtime/limits/method-limit.ts";
-import { isMesh, type Vouching } from "#runtime/limits/vouching.ts";
-import { peerKey } from "./peer.ts";
+import type { Origin } from "./call-origin.ts";
 
 /** Health and reflection are always answered. */
 const exemptPackage = "grpc.";
@@ -20,31 +17,16 @@ export interface CallLimits {
    *
    * @throws ConnectError RESOURCE_EXHAUSTED with RATE_LIMITED.
    */
-  count(call: HandlerContext, caller: Caller | undefined): void;
+  count(call: HandlerContext, caller: Caller | undefined, origin: Origin): void;
   /** Counts calls for the client that their request names, where the contract says so; after the validation. */
   countClients: Interceptor;
 }
 
-export interface CallLimitsOptions {
-  limits: Limits;
-  trustsProxy: TrustsProxy;
-  vouching: Vouching;
-}
-
-export function createCallLimits({ limits, trustsProxy, vouching }: CallLimitsOptions): CallLimits {
-  /** Undefined for a call of the mesh, which is part of one that has been counted, or its own. */
-  const askedFromOf = ({ values, requestHeader }: HandlerContext): string | undefined => {
-    const peer = values.get(peerKey);
-    if (peer === "process") return addressInHand();
-    const vouched = vouching.vouchedFor(requestHeader);
-    if (vouched === undefined) return clientAddress(peer, requestHeader.get("x-forwarded-for"), trustsProxy);
-    return isMesh(vouched) ? undefined : vouched;
-  };
+export function createCallLimits(limits: Limits): CallLimits {
   return {
-    count: (call, caller) => {
+    count: (call, caller, { address, isCounted }) => {
       if (caller?.roles.includes("service") || call.service.typeName.startsWith(exemptPackage)) return;
-      const address = askedFromOf(call);
-      if (address === undefined) return;
+      if (isCounted) return;
       const own = limitOf(call.method);
       if (own) {
         if (own.clientField !== undefined) call.values.set(answerKey, call.responseHeader);

@@ -7,8 +7,8 @@ import { createAdmission, type Admission, type AdmissionLimits } from "#runtime/
 import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
+import type { GateRules } from "./call-context.ts";
 import { routerOptions } from "./interceptors.ts";
-import type { CallLimits } from "./limit-calls.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { serveRpc, type RpcServer } from "./server.ts";
 import { compileValidator } from "./validation.ts";
@@ -27,8 +27,8 @@ export function recordingLog() {
 /** Takes whatever is shown for a service's. */
 export const anyToken: VerifyToken = () => Promise.resolve(serviceCaller("demo"));
 
-export function testOptions(log = silentLog, verify = anyToken, limits?: CallLimits) {
-  return routerOptions({ log, tenant: "demo", verify, validator: compileValidator(services), ...(limits ? { limits } : {}) });
+export function testOptions(log = silentLog, verify = anyToken, gate: Partial<GateRules> = {}) {
+  return routerOptions({ log, tenant: "demo", verify, validator: compileValidator(services), ...gate });
 }
 
 export type Catalog = Partial<ServiceImpl<typeof CatalogService>>;
@@ -54,10 +54,10 @@ export async function serveTest(given: {
   fallback?: HttpHandler;
   admission?: Admission;
   verify?: VerifyToken;
-  limits?: CallLimits;
+  gate?: Pick<GateRules, "limits" | "originOf">;
   tls?: TlsFiles;
 }): Promise<TestServer> {
-  const { log = silentLog, port = 0, verify, limits, ...rest } = given;
-  const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log, verify, limits) });
+  const { log = silentLog, port = 0, verify, gate, ...rest } = given;
+  const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log, verify, gate) });
   return { ...server, url: `${given.tls ? "https" : "http"}://127.0.0.1:${server.port}` };
 }

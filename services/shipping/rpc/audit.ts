@@ -5,7 +5,9 @@ import { Code, type ServiceImpl } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import { DiscrepancySchema, type Discrepancy } from "#gen/ordermesh/audit/v1/audit_pb.ts";
 import { ShipmentState } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
-import type { ShipmentEntrySchema, ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
+import { ShipmentEntrySchema, type ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
 import { cutPage, readPageToken } from "#runtime/page-token.ts";
@@ -66,7 +68,10 @@ async function resume(
   const kind = stepKinds[step];
   await planStep(tx, [{ shipment, cause: requestCause() }], { kind, inMs: 0 });
   await insertResumption(tx, { tenant, orderId, kind, reason, requestId: currentRequest().requestId }, now);
-  return { progress: { ...before, nextStepTime: now }, isPlanned: true };
+  const progress = { ...before, nextStepTime: now };
+  const side = (one: Progress) => shown(ShipmentEntrySchema, shipmentEntry(one));
+  await recordChange(tx, { resource: { kind: "shipment", id: orderId }, before: side(before), after: side(progress) });
+  return { progress, isPlanned: true };
 }
 
 function shipmentEntry({ orderId, state, updateTime, nextStepTime }: Progress): MessageInitShape<typeof ShipmentEntrySchema> {

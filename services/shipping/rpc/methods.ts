@@ -3,8 +3,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, type ServiceImpl } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
-import { ShipmentState as State, ShippingMethod as Method, type ShipmentSchema } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import { ShipmentState as State, ShippingMethod as Method, ShipmentSchema } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import type { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
+import { recordChange } from "#runtime/audit-log/record.ts";
+import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
 import { requestCause, type Cause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
@@ -91,6 +93,7 @@ async function stopOnce(tx: Transaction<Tables>, wish: StopWish): Promise<StopOu
   if (shipment) {
     const outcome = stop(shipment, { reason, now });
     if (outcome.kind === "stopped") {
+      await recordStop(tx, outcome.shipment, shipment);
       await saveSteps(tx, [outcome.shipment]);
       await tellOf(tx, [{ shipment: outcome.shipment, cause }], now);
     }
@@ -100,8 +103,15 @@ async function stopOnce(tx: Transaction<Tables>, wish: StopWish): Promise<StopOu
   const place = stopBeforeParcel({ ...key, shipmentId: newId("shp") }, { reason, isTold: true, now });
   const [inserted] = await insertShipments(tx, [place]);
   if (!inserted) return undefined;
+  await recordStop(tx, inserted);
   await tellOf(tx, [{ shipment: inserted, cause }], now);
   return { kind: "stopped", shipment: inserted };
+}
+
+function recordStop(tx: Transaction<Tables>, after: Shipment, before?: Shipment): Promise<void> {
+  const side = (shipment: Shipment) => shown(ShipmentSchema, shipmentMessage(shipment));
+  const resource = { kind: "shipment", id: after.orderId };
+  return recordChange(tx, { resource, ...(before && { before: side(before) }), after: side(after) });
 }
 
 function shipmentMessage(shipment: Shipment): MessageInitShape<typeof ShipmentSchema> {

@@ -8,6 +8,8 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { AuditEntry, AuditEntryJson } from "../../auditlog/v1/audit_entry_pb.ts";
+import { file_ordermesh_auditlog_v1_audit_entry } from "../../auditlog/v1/audit_entry_pb.ts";
 import type { AuditReport, AuditReportJson } from "./audit_report_pb.ts";
 import { file_ordermesh_operations_v1_audit_report } from "./audit_report_pb.ts";
 import type { DeadLetter, DeadLetterAction, DeadLetterActionJson, DeadLetterJson, DeadLetterState, DeadLetterStateJson, Redrive, RedriveJson } from "./dead_letter_pb.ts";
@@ -19,7 +21,203 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/operations/v1/operations_service.proto.
  */
 export const file_ordermesh_operations_v1_operations_service: GenFile = /*@__PURE__*/
-  fileDesc("CjBvcmRlcm1lc2gvb3BlcmF0aW9ucy92MS9vcGVyYXRpb25zX3NlcnZpY2UucHJvdG8SF29yZGVybWVzaC5vcGVyYXRpb25zLnYxItMCChBEZWFkTGV0dGVyRmlsdGVyEkEKBXN0YXRlGAEgASgOMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlclN0YXRlQgi6SAWCAQIQARIYCgdzZXJ2aWNlGAIgASgJQge6SARyAhg/EhoKCGNvbnN1bWVyGAMgASgJQgi6SAVyAxiAARIbCgl0eXBlX25hbWUYBCABKAlCCLpIBXIDGIACEhYKBGNvZGUYBSABKAlCCLpIBXIDGIABEhUKA2tleRgGIAEoCUIIukgFcgMYgAESGgoIZXZlbnRfaWQYByABKAlCCLpIBXIDGIABEi4KCnNpbmNlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVudGlsX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsgBChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EjkKBmZpbHRlchgBIAEoCzIpLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJGaWx0ZXISHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDEhkKBWxpbWl0GAQgASgFQgq6SAcaBRj0AygAEhsKBm9mZnNldBgFIAEoBUILukgIGgYYoI0GKAAibQoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USOQoMZGVhZF9sZXR0ZXJzGAEgAygLMiMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiNAoUR2V0RGVhZExldHRlclJlcXVlc3QSHAoJbGV0dGVyX2lkGAEgASgJQgm6SAZyBBABGEAiUQoVR2V0RGVhZExldHRlclJlc3BvbnNlEjgKC2RlYWRfbGV0dGVyGAEgASgLMiMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlciI8ChxMaXN0RGVhZExldHRlckFjdGlvbnNSZXF1ZXN0EhwKCWxldHRlcl9pZBgBIAEoCUIJukgGcgQQARhAIlsKHUxpc3REZWFkTGV0dGVyQWN0aW9uc1Jlc3BvbnNlEjoKB2FjdGlvbnMYASADKAsyKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQWN0aW9uIlYKGUdldERlYWRMZXR0ZXJTdGF0c1JlcXVlc3QSOQoGZmlsdGVyGAEgASgLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckZpbHRlciKPAwoaR2V0RGVhZExldHRlclN0YXRzUmVzcG9uc2USDQoFdG90YWwYASABKAMSOgoIYnlfc3RhdGUYAiADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSPQoLYnlfY29uc3VtZXIYAyADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSOQoHYnlfdHlwZRgEIAMoCzIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJDb3VudBI5CgdieV9jb2RlGAUgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50EjgKBmJ5X2FnZRgGIAMoCzIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJDb3VudBI3ChNvbGRlc3RfZmFpbHVyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIwCg9EZWFkTGV0dGVyQ291bnQSDAoEbmFtZRgBIAEoCRIPCgdsZXR0ZXJzGAIgASgDInMKGFJlZHJpdmVEZWFkTGV0dGVyUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQBIbCgVhY3RvchgCIAEoCUIMukgJcgcYyAEyAlxTEhwKBnJlYXNvbhgDIAEoCUIMukgJcgcY9AMyAlxTIlUKGVJlZHJpdmVEZWFkTGV0dGVyUmVzcG9uc2USOAoLZGVhZF9sZXR0ZXIYASABKAsyIy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyIscBChlSZWRyaXZlRGVhZExldHRlcnNSZXF1ZXN0EkEKBmZpbHRlchgBIAEoCzIpLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJGaWx0ZXJCBrpIA8gBARIPCgdkcnlfcnVuGAIgASgIEhsKBWFjdG9yGAMgASgJQgy6SAlyBxjIATICXFMSHAoGcmVhc29uGAQgASgJQgy6SAlyBxj0AzICXFMSGwoKcmVxdWVzdF9pZBgFIAEoCUIHukgEcgIYQCJPChpSZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRIxCgdyZWRyaXZlGAEgASgLMiAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZSIyChFHZXRSZWRyaXZlUmVxdWVzdBIdCgpyZWRyaXZlX2lkGAEgASgJQgm6SAZyBBABGEAiRwoSR2V0UmVkcml2ZVJlc3BvbnNlEjEKB3JlZHJpdmUYASABKAsyIC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZWRyaXZlInMKGERpc2NhcmREZWFkTGV0dGVyUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQBIbCgVhY3RvchgCIAEoCUIMukgJcgcYyAEyAlxTEhwKBnJlYXNvbhgDIAEoCUIMukgJcgcY9AMyAlxTIlUKGURpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2USOAoLZGVhZF9sZXR0ZXIYASABKAsyIy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyIm8KFUxpc3RTdHJlYW1LZXlzUmVxdWVzdBIZCgV0b3BpYxgBIAEoCUIKukgHcgUQARiAAhIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMY9AMiPwoWTGlzdFN0cmVhbUtleXNSZXNwb25zZRIMCgRrZXlzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKnAQoWUmVwdWJsaXNoRXZlbnRzUmVxdWVzdBIaCgdzZXJ2aWNlGAEgASgJQgm6SAZyBBABGD8SNgoKc2luY2VfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIbCgVhY3RvchgDIAEoCUIMukgJcgcYyAEyAlxTEhwKBnJlYXNvbhgEIAEoCUIMukgJcgcY9AMyAlxTIikKF1JlcHVibGlzaEV2ZW50c1Jlc3BvbnNlEg4KBmV2ZW50cxgBIAEoAyIXChVHZXRBdWRpdFJlcG9ydFJlcXVlc3QiTgoWR2V0QXVkaXRSZXBvcnRSZXNwb25zZRI0CgZyZXBvcnQYASABKAsyJC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5BdWRpdFJlcG9ydCIRCg9SdW5BdWRpdFJlcXVlc3QiSAoQUnVuQXVkaXRSZXNwb25zZRI0CgZyZXBvcnQYASABKAsyJC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5BdWRpdFJlcG9ydDKUEwoRT3BlcmF0aW9uc1NlcnZpY2USwwEKD0xpc3REZWFkTGV0dGVycxIvLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaMC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZSJNkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwIjWg8SDS9kbHEvbWVzc2FnZXMSEC92MS9kZWFkLWxldHRlcnMSxQEKDUdldERlYWRMZXR0ZXISLS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXREZWFkTGV0dGVyUmVxdWVzdBouLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldERlYWRMZXR0ZXJSZXNwb25zZSJVkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwIrYgtkZWFkX2xldHRlchIcL3YxL2RlYWQtbGV0dGVycy97bGV0dGVyX2lkfRLYAQoVTGlzdERlYWRMZXR0ZXJBY3Rpb25zEjUub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdERlYWRMZXR0ZXJBY3Rpb25zUmVxdWVzdBo2Lm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3REZWFkTGV0dGVyQWN0aW9uc1Jlc3BvbnNlIlCQAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAiYSJC92MS9kZWFkLWxldHRlcnMve2xldHRlcl9pZH0vYWN0aW9ucxLPAQoSR2V0RGVhZExldHRlclN0YXRzEjIub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0RGVhZExldHRlclN0YXRzUmVxdWVzdBozLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldERlYWRMZXR0ZXJTdGF0c1Jlc3BvbnNlIlCQAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAiZaDBIKL2RscS9zdGF0cxIWL3YxL2RlYWQtbGV0dGVyczpzdGF0cxLgAQoRUmVkcml2ZURlYWRMZXR0ZXISMS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZWRyaXZlRGVhZExldHRlclJlcXVlc3QaMi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZWRyaXZlRGVhZExldHRlclJlc3BvbnNlImSQAgKquxghChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9yEMoBgtPkkwI2OgEqYgtkZWFkX2xldHRlciIkL3YxL2RlYWQtbGV0dGVycy97bGV0dGVyX2lkfTpyZWRyaXZlEtMBChJSZWRyaXZlRGVhZExldHRlcnMSMi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZWRyaXZlRGVhZExldHRlcnNSZXF1ZXN0GjMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJzUmVzcG9uc2UiVJACAqq7GCEKHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3IQygGC0+STAiY6ASpiB3JlZHJpdmUiGC92MS9kZWFkLWxldHRlcnM6cmVkcml2ZRK1AQoKR2V0UmVkcml2ZRIqLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldFJlZHJpdmVSZXF1ZXN0Gisub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0UmVkcml2ZVJlc3BvbnNlIk6QAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAiRiB3JlZHJpdmUSGS92MS9yZWRyaXZlcy97cmVkcml2ZV9pZH0S3QEKEURpc2NhcmREZWFkTGV0dGVyEjEub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGlzY2FyZERlYWRMZXR0ZXJSZXF1ZXN0GjIub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGlzY2FyZERlYWRMZXR0ZXJSZXNwb25zZSJhkAICqrsYHgocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvcoLT5JMCNjoBKmILZGVhZF9sZXR0ZXIiJC92MS9kZWFkLWxldHRlcnMve2xldHRlcl9pZH06ZGlzY2FyZBLKAQoOTGlzdFN0cmVhbUtleXMSLi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0U3RyZWFtS2V5c1JlcXVlc3QaLy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0U3RyZWFtS2V5c1Jlc3BvbnNlIleQAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAi1aGhIYL2dldEFsbE9yZGVySWRzRnJvbVRvcGljEg8vdjEvc3RyZWFtLWtleXMSyQEKD1JlcHVibGlzaEV2ZW50cxIvLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlcHVibGlzaEV2ZW50c1JlcXVlc3QaMC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZXB1Ymxpc2hFdmVudHNSZXNwb25zZSJTkAICqrsYIQocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvchDKAYLT5JMCJToBKiIgL3YxL3NlcnZpY2VzL3tzZXJ2aWNlfTpyZXB1Ymxpc2gSsAEKDkdldEF1ZGl0UmVwb3J0Ei4ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0QXVkaXRSZXBvcnRSZXF1ZXN0Gi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0QXVkaXRSZXBvcnRSZXNwb25zZSI9kAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwITYgZyZXBvcnQSCS92MS9hdWRpdBKmAQoIUnVuQXVkaXQSKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SdW5BdWRpdFJlcXVlc3QaKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SdW5BdWRpdFJlc3BvbnNlIkWQAgKquxgeChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9ygtPkkwIaOgEqYgZyZXBvcnQiDS92MS9hdWRpdDpydW5iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_operations_v1_audit_report, file_ordermesh_operations_v1_dead_letter, file_ordermesh_options_v1_options]);
+  fileDesc("CjBvcmRlcm1lc2gvb3BlcmF0aW9ucy92MS9vcGVyYXRpb25zX3NlcnZpY2UucHJvdG8SF29yZGVybWVzaC5vcGVyYXRpb25zLnYxIsACChNMaXN0QXVkaXRMb2dSZXF1ZXN0EhgKB3NlcnZpY2UYASABKAlCB7pIBHICGD8SGQoHc3ViamVjdBgCIAEoCUIIukgFcgMYgAESGAoGbWV0aG9kGAMgASgJQgi6SAVyAxiAAhIeCg1yZXNvdXJjZV9raW5kGAQgASgJQge6SARyAhhAEh0KC3Jlc291cmNlX2lkGAUgASgJQgi6SAVyAxiAAhIuCgpzaW5jZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1bnRpbF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCglwYWdlX3NpemUYCCABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgJIAEoCUIIukgFcgMY9AMiYwoUTGlzdEF1ZGl0TG9nUmVzcG9uc2USMgoHZW50cmllcxgBIAMoCzIhLm9yZGVybWVzaC5hdWRpdGxvZy52MS5BdWRpdEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLTAgoQRGVhZExldHRlckZpbHRlchJBCgVzdGF0ZRgBIAEoDjIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJTdGF0ZUIIukgFggECEAESGAoHc2VydmljZRgCIAEoCUIHukgEcgIYPxIaCghjb25zdW1lchgDIAEoCUIIukgFcgMYgAESGwoJdHlwZV9uYW1lGAQgASgJQgi6SAVyAxiAAhIWCgRjb2RlGAUgASgJQgi6SAVyAxiAARIVCgNrZXkYBiABKAlCCLpIBXIDGIABEhoKCGV2ZW50X2lkGAcgASgJQgi6SAVyAxiAARIuCgpzaW5jZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1bnRpbF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLIAQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBI5CgZmaWx0ZXIYASABKAsyKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyRmlsdGVyEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AxIZCgVsaW1pdBgEIAEoBUIKukgHGgUY9AMoABIbCgZvZmZzZXQYBSABKAVCC7pICBoGGKCNBigAIm0KF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEjkKDGRlYWRfbGV0dGVycxgBIAMoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjQKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EhwKCWxldHRlcl9pZBgBIAEoCUIJukgGcgQQARhAIlEKFUdldERlYWRMZXR0ZXJSZXNwb25zZRI4CgtkZWFkX2xldHRlchgBIAEoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXIiPAocTGlzdERlYWRMZXR0ZXJBY3Rpb25zUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQCJbCh1MaXN0RGVhZExldHRlckFjdGlvbnNSZXNwb25zZRI6CgdhY3Rpb25zGAEgAygLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckFjdGlvbiJWChlHZXREZWFkTGV0dGVyU3RhdHNSZXF1ZXN0EjkKBmZpbHRlchgBIAEoCzIpLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJGaWx0ZXIijwMKGkdldERlYWRMZXR0ZXJTdGF0c1Jlc3BvbnNlEg0KBXRvdGFsGAEgASgDEjoKCGJ5X3N0YXRlGAIgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50Ej0KC2J5X2NvbnN1bWVyGAMgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50EjkKB2J5X3R5cGUYBCADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSOQoHYnlfY29kZRgFIAMoCzIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJDb3VudBI4CgZieV9hZ2UYBiADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSNwoTb2xkZXN0X2ZhaWx1cmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMAoPRGVhZExldHRlckNvdW50EgwKBG5hbWUYASABKAkSDwoHbGV0dGVycxgCIAEoAyJzChhSZWRyaXZlRGVhZExldHRlclJlcXVlc3QSHAoJbGV0dGVyX2lkGAEgASgJQgm6SAZyBBABGEASGwoFYWN0b3IYAiABKAlCDLpICXIHGMgBMgJcUxIcCgZyZWFzb24YAyABKAlCDLpICXIHGPQDMgJcUyJVChlSZWRyaXZlRGVhZExldHRlclJlc3BvbnNlEjgKC2RlYWRfbGV0dGVyGAEgASgLMiMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlciLHAQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBJBCgZmaWx0ZXIYASABKAsyKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyRmlsdGVyQga6SAPIAQESDwoHZHJ5X3J1bhgCIAEoCBIbCgVhY3RvchgDIAEoCUIMukgJcgcYyAEyAlxTEhwKBnJlYXNvbhgEIAEoCUIMukgJcgcY9AMyAlxTEhsKCnJlcXVlc3RfaWQYBSABKAlCB7pIBHICGEAiTwoaUmVkcml2ZURlYWRMZXR0ZXJzUmVzcG9uc2USMQoHcmVkcml2ZRgBIAEoCzIgLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmUiMgoRR2V0UmVkcml2ZVJlcXVlc3QSHQoKcmVkcml2ZV9pZBgBIAEoCUIJukgGcgQQARhAIkcKEkdldFJlZHJpdmVSZXNwb25zZRIxCgdyZWRyaXZlGAEgASgLMiAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZSJzChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSHAoJbGV0dGVyX2lkGAEgASgJQgm6SAZyBBABGEASGwoFYWN0b3IYAiABKAlCDLpICXIHGMgBMgJcUxIcCgZyZWFzb24YAyABKAlCDLpICXIHGPQDMgJcUyJVChlEaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEjgKC2RlYWRfbGV0dGVyGAEgASgLMiMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlciJvChVMaXN0U3RyZWFtS2V5c1JlcXVlc3QSGQoFdG9waWMYASABKAlCCrpIB3IFEAEYgAISHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDIj8KFkxpc3RTdHJlYW1LZXlzUmVzcG9uc2USDAoEa2V5cxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkipwEKFlJlcHVibGlzaEV2ZW50c1JlcXVlc3QSGgoHc2VydmljZRgBIAEoCUIJukgGcgQQARg/EjYKCnNpbmNlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGwoFYWN0b3IYAyABKAlCDLpICXIHGMgBMgJcUxIcCgZyZWFzb24YBCABKAlCDLpICXIHGPQDMgJcUyIpChdSZXB1Ymxpc2hFdmVudHNSZXNwb25zZRIOCgZldmVudHMYASABKAMiFwoVR2V0QXVkaXRSZXBvcnRSZXF1ZXN0Ik4KFkdldEF1ZGl0UmVwb3J0UmVzcG9uc2USNAoGcmVwb3J0GAEgASgLMiQub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuQXVkaXRSZXBvcnQiEQoPUnVuQXVkaXRSZXF1ZXN0IkgKEFJ1bkF1ZGl0UmVzcG9uc2USNAoGcmVwb3J0GAEgASgLMiQub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuQXVkaXRSZXBvcnQyvRQKEU9wZXJhdGlvbnNTZXJ2aWNlEsMBCg9MaXN0RGVhZExldHRlcnMSLy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GjAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2UiTZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCI1oPEg0vZGxxL21lc3NhZ2VzEhAvdjEvZGVhZC1sZXR0ZXJzEsUBCg1HZXREZWFkTGV0dGVyEi0ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0RGVhZExldHRlclJlcXVlc3QaLi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXREZWFkTGV0dGVyUmVzcG9uc2UiVZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCK2ILZGVhZF9sZXR0ZXISHC92MS9kZWFkLWxldHRlcnMve2xldHRlcl9pZH0S2AEKFUxpc3REZWFkTGV0dGVyQWN0aW9ucxI1Lm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3REZWFkTGV0dGVyQWN0aW9uc1JlcXVlc3QaNi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0RGVhZExldHRlckFjdGlvbnNSZXNwb25zZSJQkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwImEiQvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9L2FjdGlvbnMSzwEKEkdldERlYWRMZXR0ZXJTdGF0cxIyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldERlYWRMZXR0ZXJTdGF0c1JlcXVlc3QaMy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXREZWFkTGV0dGVyU3RhdHNSZXNwb25zZSJQkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwImWgwSCi9kbHEvc3RhdHMSFi92MS9kZWFkLWxldHRlcnM6c3RhdHMS4AEKEVJlZHJpdmVEZWFkTGV0dGVyEjEub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJSZXF1ZXN0GjIub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJSZXNwb25zZSJkkAICqrsYIQocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvchDKAYLT5JMCNjoBKmILZGVhZF9sZXR0ZXIiJC92MS9kZWFkLWxldHRlcnMve2xldHRlcl9pZH06cmVkcml2ZRLTAQoSUmVkcml2ZURlYWRMZXR0ZXJzEjIub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBozLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlIlSQAgKquxghChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9yEMoBgtPkkwImOgEqYgdyZWRyaXZlIhgvdjEvZGVhZC1sZXR0ZXJzOnJlZHJpdmUStQEKCkdldFJlZHJpdmUSKi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXRSZWRyaXZlUmVxdWVzdBorLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldFJlZHJpdmVSZXNwb25zZSJOkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwIkYgdyZWRyaXZlEhkvdjEvcmVkcml2ZXMve3JlZHJpdmVfaWR9Et0BChFEaXNjYXJkRGVhZExldHRlchIxLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRpc2NhcmREZWFkTGV0dGVyUmVxdWVzdBoyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2UiYZACAqq7GB4KHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3KC0+STAjY6ASpiC2RlYWRfbGV0dGVyIiQvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9OmRpc2NhcmQSygEKDkxpc3RTdHJlYW1LZXlzEi4ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdFN0cmVhbUtleXNSZXF1ZXN0Gi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdFN0cmVhbUtleXNSZXNwb25zZSJXkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwItWhoSGC9nZXRBbGxPcmRlcklkc0Zyb21Ub3BpYxIPL3YxL3N0cmVhbS1rZXlzEskBCg9SZXB1Ymxpc2hFdmVudHMSLy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZXB1Ymxpc2hFdmVudHNSZXF1ZXN0GjAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVwdWJsaXNoRXZlbnRzUmVzcG9uc2UiU5ACAqq7GCEKHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3IQygGC0+STAiU6ASoiIC92MS9zZXJ2aWNlcy97c2VydmljZX06cmVwdWJsaXNoErABCg5HZXRBdWRpdFJlcG9ydBIuLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldEF1ZGl0UmVwb3J0UmVxdWVzdBovLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldEF1ZGl0UmVwb3J0UmVzcG9uc2UiPZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCE2IGcmVwb3J0EgkvdjEvYXVkaXQSpgEKCFJ1bkF1ZGl0Eigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUnVuQXVkaXRSZXF1ZXN0Gikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUnVuQXVkaXRSZXNwb25zZSJFkAICqrsYHgocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvcoLT5JMCGjoBKmIGcmVwb3J0Ig0vdjEvYXVkaXQ6cnVuEqYBCgxMaXN0QXVkaXRMb2cSLC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0QXVkaXRMb2dSZXF1ZXN0Gi0ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdEF1ZGl0TG9nUmVzcG9uc2UiOZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCDxINL3YxL2F1ZGl0LWxvZ2IGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_auditlog_v1_audit_entry, file_ordermesh_operations_v1_audit_report, file_ordermesh_operations_v1_dead_letter, file_ordermesh_options_v1_options]);
+
+/**
+ * Which entries of the audit log to list. Fields that are not set select all.
+ *
+ * @generated from message ordermesh.operations.v1.ListAuditLogRequest
+ */
+export type ListAuditLogRequest = Message<"ordermesh.operations.v1.ListAuditLogRequest"> & {
+  /**
+   * Of this service, such as "orders".
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * Of this subject: the id of a customer or of a client.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+
+  /**
+   * Of this method, such as ordermesh.orders.v1.OrdersService/CancelOrder.
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * About resources of this kind, such as "order".
+   *
+   * @generated from field: string resource_kind = 4;
+   */
+  resourceKind: string;
+
+  /**
+   * About the resource with this id.
+   *
+   * @generated from field: string resource_id = 5;
+   */
+  resourceId: string;
+
+  /**
+   * At this time or later.
+   *
+   * @generated from field: google.protobuf.Timestamp since_time = 6;
+   */
+  sinceTime?: Timestamp | undefined;
+
+  /**
+   * Before this time.
+   *
+   * @generated from field: google.protobuf.Timestamp until_time = 7;
+   */
+  untilTime?: Timestamp | undefined;
+
+  /**
+   * Entries a page, 1 to 500; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 8;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 9;
+   */
+  pageToken: string;
+};
+
+/**
+ * Which entries of the audit log to list. Fields that are not set select all.
+ *
+ * @generated from message ordermesh.operations.v1.ListAuditLogRequest
+ */
+export type ListAuditLogRequestJson = {
+  /**
+   * Of this service, such as "orders".
+   *
+   * @generated from field: string service = 1;
+   */
+  service?: string;
+
+  /**
+   * Of this subject: the id of a customer or of a client.
+   *
+   * @generated from field: string subject = 2;
+   */
+  subject?: string;
+
+  /**
+   * Of this method, such as ordermesh.orders.v1.OrdersService/CancelOrder.
+   *
+   * @generated from field: string method = 3;
+   */
+  method?: string;
+
+  /**
+   * About resources of this kind, such as "order".
+   *
+   * @generated from field: string resource_kind = 4;
+   */
+  resourceKind?: string;
+
+  /**
+   * About the resource with this id.
+   *
+   * @generated from field: string resource_id = 5;
+   */
+  resourceId?: string;
+
+  /**
+   * At this time or later.
+   *
+   * @generated from field: google.protobuf.Timestamp since_time = 6;
+   */
+  sinceTime?: TimestampJson;
+
+  /**
+   * Before this time.
+   *
+   * @generated from field: google.protobuf.Timestamp until_time = 7;
+   */
+  untilTime?: TimestampJson;
+
+  /**
+   * Entries a page, 1 to 500; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 8;
+   */
+  pageSize?: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 9;
+   */
+  pageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.ListAuditLogRequest.
+ * Use `create(ListAuditLogRequestSchema)` to create a new message.
+ */
+export const ListAuditLogRequestSchema: GenMessage<ListAuditLogRequest, {jsonType: ListAuditLogRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 0);
+
+/**
+ * A page of the audit log.
+ *
+ * @generated from message ordermesh.operations.v1.ListAuditLogResponse
+ */
+export type ListAuditLogResponse = Message<"ordermesh.operations.v1.ListAuditLogResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated ordermesh.auditlog.v1.AuditEntry entries = 1;
+   */
+  entries: AuditEntry[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * A page of the audit log.
+ *
+ * @generated from message ordermesh.operations.v1.ListAuditLogResponse
+ */
+export type ListAuditLogResponseJson = {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated ordermesh.auditlog.v1.AuditEntry entries = 1;
+   */
+  entries?: AuditEntryJson[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.ListAuditLogResponse.
+ * Use `create(ListAuditLogResponseSchema)` to create a new message.
+ */
+export const ListAuditLogResponseSchema: GenMessage<ListAuditLogResponse, {jsonType: ListAuditLogResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 1);
 
 /**
  * Which dead letters. Fields that are not set select all.
@@ -166,7 +364,7 @@ export type DeadLetterFilterJson = {
  * Use `create(DeadLetterFilterSchema)` to create a new message.
  */
 export const DeadLetterFilterSchema: GenMessage<DeadLetterFilter, {jsonType: DeadLetterFilterJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 0);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 2);
 
 /**
  * Which dead letters to list.
@@ -257,7 +455,7 @@ export type ListDeadLettersRequestJson = {
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest, {jsonType: ListDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 1);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 3);
 
 /**
  * A page of dead letters.
@@ -306,7 +504,7 @@ export type ListDeadLettersResponseJson = {
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse, {jsonType: ListDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 2);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 4);
 
 /**
  * Which letter to read.
@@ -341,7 +539,7 @@ export type GetDeadLetterRequestJson = {
  * Use `create(GetDeadLetterRequestSchema)` to create a new message.
  */
 export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest, {jsonType: GetDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 3);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 5);
 
 /**
  * The letter asked for.
@@ -376,7 +574,7 @@ export type GetDeadLetterResponseJson = {
  * Use `create(GetDeadLetterResponseSchema)` to create a new message.
  */
 export const GetDeadLetterResponseSchema: GenMessage<GetDeadLetterResponse, {jsonType: GetDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 4);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 6);
 
 /**
  * Whose history to list.
@@ -411,7 +609,7 @@ export type ListDeadLetterActionsRequestJson = {
  * Use `create(ListDeadLetterActionsRequestSchema)` to create a new message.
  */
 export const ListDeadLetterActionsRequestSchema: GenMessage<ListDeadLetterActionsRequest, {jsonType: ListDeadLetterActionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 5);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 7);
 
 /**
  * A letter's history.
@@ -446,7 +644,7 @@ export type ListDeadLetterActionsResponseJson = {
  * Use `create(ListDeadLetterActionsResponseSchema)` to create a new message.
  */
 export const ListDeadLetterActionsResponseSchema: GenMessage<ListDeadLetterActionsResponse, {jsonType: ListDeadLetterActionsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 6);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 8);
 
 /**
  * Which letters to count.
@@ -481,7 +679,7 @@ export type GetDeadLetterStatsRequestJson = {
  * Use `create(GetDeadLetterStatsRequestSchema)` to create a new message.
  */
 export const GetDeadLetterStatsRequestSchema: GenMessage<GetDeadLetterStatsRequest, {jsonType: GetDeadLetterStatsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 7);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 9);
 
 /**
  * Letters by what they have in common.
@@ -600,7 +798,7 @@ export type GetDeadLetterStatsResponseJson = {
  * Use `create(GetDeadLetterStatsResponseSchema)` to create a new message.
  */
 export const GetDeadLetterStatsResponseSchema: GenMessage<GetDeadLetterStatsResponse, {jsonType: GetDeadLetterStatsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 8);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 10);
 
 /**
  * How many letters have something in common.
@@ -649,7 +847,7 @@ export type DeadLetterCountJson = {
  * Use `create(DeadLetterCountSchema)` to create a new message.
  */
 export const DeadLetterCountSchema: GenMessage<DeadLetterCount, {jsonType: DeadLetterCountJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 9);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 11);
 
 /**
  * Which letter to send again.
@@ -712,7 +910,7 @@ export type RedriveDeadLetterRequestJson = {
  * Use `create(RedriveDeadLetterRequestSchema)` to create a new message.
  */
 export const RedriveDeadLetterRequestSchema: GenMessage<RedriveDeadLetterRequest, {jsonType: RedriveDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 10);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 12);
 
 /**
  * The letter as it is now.
@@ -747,7 +945,7 @@ export type RedriveDeadLetterResponseJson = {
  * Use `create(RedriveDeadLetterResponseSchema)` to create a new message.
  */
 export const RedriveDeadLetterResponseSchema: GenMessage<RedriveDeadLetterResponse, {jsonType: RedriveDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 11);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 13);
 
 /**
  * Which letters to send again.
@@ -838,7 +1036,7 @@ export type RedriveDeadLettersRequestJson = {
  * Use `create(RedriveDeadLettersRequestSchema)` to create a new message.
  */
 export const RedriveDeadLettersRequestSchema: GenMessage<RedriveDeadLettersRequest, {jsonType: RedriveDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 12);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 14);
 
 /**
  * The redrive as it begins.
@@ -873,7 +1071,7 @@ export type RedriveDeadLettersResponseJson = {
  * Use `create(RedriveDeadLettersResponseSchema)` to create a new message.
  */
 export const RedriveDeadLettersResponseSchema: GenMessage<RedriveDeadLettersResponse, {jsonType: RedriveDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 13);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 15);
 
 /**
  * Which redrive to read.
@@ -908,7 +1106,7 @@ export type GetRedriveRequestJson = {
  * Use `create(GetRedriveRequestSchema)` to create a new message.
  */
 export const GetRedriveRequestSchema: GenMessage<GetRedriveRequest, {jsonType: GetRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 14);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 16);
 
 /**
  * The redrive asked for.
@@ -943,7 +1141,7 @@ export type GetRedriveResponseJson = {
  * Use `create(GetRedriveResponseSchema)` to create a new message.
  */
 export const GetRedriveResponseSchema: GenMessage<GetRedriveResponse, {jsonType: GetRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 15);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 17);
 
 /**
  * Which letter to give up.
@@ -1006,7 +1204,7 @@ export type DiscardDeadLetterRequestJson = {
  * Use `create(DiscardDeadLetterRequestSchema)` to create a new message.
  */
 export const DiscardDeadLetterRequestSchema: GenMessage<DiscardDeadLetterRequest, {jsonType: DiscardDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 16);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 18);
 
 /**
  * The letter as it is now.
@@ -1041,7 +1239,7 @@ export type DiscardDeadLetterResponseJson = {
  * Use `create(DiscardDeadLetterResponseSchema)` to create a new message.
  */
 export const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterResponse, {jsonType: DiscardDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 17);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 19);
 
 /**
  * Keys to list.
@@ -1106,7 +1304,7 @@ export type ListStreamKeysRequestJson = {
  * Use `create(ListStreamKeysRequestSchema)` to create a new message.
  */
 export const ListStreamKeysRequestSchema: GenMessage<ListStreamKeysRequest, {jsonType: ListStreamKeysRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 18);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 20);
 
 /**
  * A page of keys.
@@ -1155,7 +1353,7 @@ export type ListStreamKeysResponseJson = {
  * Use `create(ListStreamKeysResponseSchema)` to create a new message.
  */
 export const ListStreamKeysResponseSchema: GenMessage<ListStreamKeysResponse, {jsonType: ListStreamKeysResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 19);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 21);
 
 /**
  * From when on to publish again.
@@ -1232,7 +1430,7 @@ export type RepublishEventsRequestJson = {
  * Use `create(RepublishEventsRequestSchema)` to create a new message.
  */
 export const RepublishEventsRequestSchema: GenMessage<RepublishEventsRequest, {jsonType: RepublishEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 20);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 22);
 
 /**
  * What is published again.
@@ -1267,7 +1465,7 @@ export type RepublishEventsResponseJson = {
  * Use `create(RepublishEventsResponseSchema)` to create a new message.
  */
 export const RepublishEventsResponseSchema: GenMessage<RepublishEventsResponse, {jsonType: RepublishEventsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 21);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 23);
 
 /**
  * Asks for the report.
@@ -1290,7 +1488,7 @@ export type GetAuditReportRequestJson = {
  * Use `create(GetAuditReportRequestSchema)` to create a new message.
  */
 export const GetAuditReportRequestSchema: GenMessage<GetAuditReportRequest, {jsonType: GetAuditReportRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 22);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 24);
 
 /**
  * The report.
@@ -1325,7 +1523,7 @@ export type GetAuditReportResponseJson = {
  * Use `create(GetAuditReportResponseSchema)` to create a new message.
  */
 export const GetAuditReportResponseSchema: GenMessage<GetAuditReportResponse, {jsonType: GetAuditReportResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 23);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 25);
 
 /**
  * Asks for an audit now.
@@ -1348,7 +1546,7 @@ export type RunAuditRequestJson = {
  * Use `create(RunAuditRequestSchema)` to create a new message.
  */
 export const RunAuditRequestSchema: GenMessage<RunAuditRequest, {jsonType: RunAuditRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 24);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 26);
 
 /**
  * The report after it.
@@ -1383,7 +1581,7 @@ export type RunAuditResponseJson = {
  * Use `create(RunAuditResponseSchema)` to create a new message.
  */
 export const RunAuditResponseSchema: GenMessage<RunAuditResponse, {jsonType: RunAuditResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 25);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 27);
 
 /**
  * Dead letters and what becomes of them, the auditor's report, and the means to mend what went wrong.
@@ -1520,6 +1718,18 @@ export const OperationsService: GenService<{
     methodKind: "unary";
     input: typeof RunAuditRequestSchema;
     output: typeof RunAuditResponseSchema;
+  },
+  /**
+   * Lists who did what in the caller's shop, from the audit logs of all services in order of time, newest first.
+   * Errors: INVALID_ARGUMENT with SERVICE_UNKNOWN or PAGE_TOKEN_INVALID; UNAVAILABLE while a service cannot be asked, because a
+   * page without its entries would look as if there were none.
+   *
+   * @generated from rpc ordermesh.operations.v1.OperationsService.ListAuditLog
+   */
+  listAuditLog: {
+    methodKind: "unary";
+    input: typeof ListAuditLogRequestSchema;
+    output: typeof ListAuditLogResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ordermesh_operations_v1_operations_service, 0);

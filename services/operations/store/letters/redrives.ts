@@ -79,11 +79,11 @@ export async function countSelected<Tables>(db: Kysely<Tables>, filter: LetterFi
   return counted.rows[0]?.letters ?? 0;
 }
 
-/** Begins a redrive of all that a filter selects. The same request id answers the first redrive. */
+/** Begins a redrive of all that a filter selects. The same request id answers the first redrive, which is not new. */
 export async function beginRedrive<Tables>(
   tx: Transaction<Tables>,
   { filter, requestId, ...asking }: Asking & { filter: LetterFilter; requestId: string },
-): Promise<string> {
+): Promise<{ redriveId: string; isNew: boolean }> {
   await takeTurn(tx);
   const redriveId = newId("rdr");
   const { actor, reason, now } = asking;
@@ -95,7 +95,7 @@ export async function beginRedrive<Tables>(
   if (begun.rows.length === 0) {
     const first = await sql<{ redriveId: string }>`
       select redrive_id as "redriveId" from redrive where request_id = ${requestId}`.execute(tx);
-    return first.rows[0]?.redriveId ?? "";
+    return { redriveId: first.rows[0]?.redriveId ?? "", isNew: false };
   }
   const chosen = await sql<{ letterId: string }>`
     insert into redrive_letter (redrive_id, letter_id, outcome)
@@ -107,7 +107,7 @@ export async function beginRedrive<Tables>(
     { ...asking, redriveId },
   );
   await finishRedrives(tx, now);
-  return redriveId;
+  return { redriveId, isNew: true };
 }
 
 export async function readRedrive<Tables>(db: Kysely<Tables>, redriveId: string): Promise<RedriveProgress | undefined> {
