@@ -1,0 +1,126 @@
+// An operator of another shop, with every scope and every id, sees and changes nothing of this one: by every RPC that operators
+// may call.
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { createClient, type Transport } from "@connectrpc/connect";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
+import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
+import { openForge } from "./forge.ts";
+import { callRpc, rpcs, type Rpc } from "./surface.ts";
+
+let mesh: TestMesh;
+let transport: Transport;
+let orderId: string;
+let ruleId: string;
+let pageToken: string;
+let tokenOf: (rpc: Rpc) => Promise<string>;
+
+beforeAll(async () => {
+  mesh = await testMesh({ ORDERMESH_CARRIER_DISPATCH_MS: "600000" });
+  await mesh.product("MUG");
+  ({ orderId } = await mesh.place());
+  await mesh.place();
+  await mesh.reached(orderId, OrderState.PENDING_SHIPMENT);
+  ({ nextPageToken: pageToken } = await mesh.orders.listOrders({ pageSize: 1 }));
+  ruleId = (await mesh.client(FraudService).listRules({})).rules[0]?.ruleId ?? "";
+  await mesh.client(AdminService).createClient({ clientId: "erp", roles: ["operator"], scopes: ["orders:read"] });
+  transport = createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" });
+  const { sign } = await openForge(mesh);
+  tokenOf = ({ access }) =>
+    sign({
+      claims: { sub: "mallory", client_id: "mallory", tenant: "other", roles: ["operator"], scope: access.scopes.join(" ") },
+    });
+});
+afterAll(() => mesh.close());
+
+const by = { actor: "mallory", reason: "mine" };
+const refund = { currencyCode: "EUR", minorUnits: 1n };
+type Expected = "NOT_FOUND" | "INSTALLATION_ONLY" | "PAGE_TOKEN_INVALID" | "its own" | "nothing";
+
+/** By method: what is asked, and what becomes of it. "its own" is done in the other shop, "nothing" answers an empty list. */
+const cases: Record<string, { request?: () => Record<string, unknown>; expected: Expected }> = {
+  "CatalogService/CreateProduct": { request: () => ({ title: "Mug", variants: [variantOf("OTHERS")] }), expected: "its own" },
+  "FraudService/GetAssessment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "FraudService/ListAssessments": { expected: "nothing" },
+  "FraudService/DecideAssessment": { request: () => ({ orderId, decision: 3, decidedBy: "mallory" }), expected: "NOT_FOUND" },
+  "FraudService/ListRules": { expected: "nothing" },
+  "FraudService/CreateRule": { expected: "its own" },
+  "FraudService/DeleteRule": { request: () => ({ ruleId }), expected: "NOT_FOUND" },
+  "AdminService/CreateClient": { request: () => ({ roles: ["operator"], scopes: ["orders:read"] }), expected: "its own" },
+  "AdminService/ListClients": { expected: "its own" },
+  "AdminService/RotateClientSecret": { request: () => ({ clientId: "erp" }), expected: "NOT_FOUND" },
+  "AdminService/DeleteClient": { request: () => ({ clientId: "erp" }), expected: "NOT_FOUND" },
+  "AdminService/RotateKeys": { expected: "its own" },
+  "AdminService/RevokeSessions": { request: () => ({ customerId: "ada" }), expected: "its own" },
+  "InventoryService/GetStock": { request: () => ({ sku: "MUG" }), expected: "NOT_FOUND" },
+  "InventoryService/ListStockMovements": { request: () => ({ sku: "MUG" }), expected: "NOT_FOUND" },
+  "InventoryService/AdjustStock": { request: () => ({ sku: "MUG", quantity: -1n, reason: "mine" }), expected: "NOT_FOUND" },
+  "InventoryService/GetReservation": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "OperationsService/ListDeadLetters": { expected: "INSTALLATION_ONLY" },
+  "OperationsService/GetDeadLetter": { request: () => ({ letterId: "ltr_1" }), expected: "INSTALLATION_ONLY" },
+  "OperationsService/ListDeadLetterActions": { request: () => ({ letterId: "ltr_1" }), expected: "INSTALLATION_ONLY" },
+  "OperationsService/GetDeadLetterStats": { expected: "INSTALLATION_ONLY" },
+  "OperationsService/RedriveDeadLetter": { request: () => ({ letterId: "ltr_1", ...by }), expected: "INSTALLATION_ONLY" },
+  "OperationsService/RedriveDeadLetters": { request: () => ({ filter: {}, ...by }), expected: "INSTALLATION_ONLY" },
+  "OperationsService/GetRedrive": { request: () => ({ redriveId: "rdr_1" }), expected: "INSTALLATION_ONLY" },
+  "OperationsService/DiscardDeadLetter": { request: () => ({ letterId: "ltr_1", ...by }), expected: "INSTALLATION_ONLY" },
+  "OperationsService/ListStreamKeys": { request: () => ({ topic: "OrderCreated" }), expected: "INSTALLATION_ONLY" },
+  "OperationsService/RepublishEvents": {
+    request: () => ({ service: "orders", sinceTime: timestampFromDate(new Date()), ...by }),
+    expected: "INSTALLATION_ONLY",
+  },
+  "OperationsService/GetAuditReport": { expected: "INSTALLATION_ONLY" },
+  "OperationsService/RunAudit": { expected: "INSTALLATION_ONLY" },
+  "OperationsService/ListAuditLog": { expected: "its own" },
+  "OrdersService/PlaceOrder": {
+    request: () => ({ customerId: "ada", currency: "EUR", paymentToken: "tok_success", items: [{ sku: "MUG", quantity: 1n }] }),
+    expected: "NOT_FOUND",
+  },
+  "OrdersService/GetOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "OrdersService/ListOrders": { request: () => ({ pageToken }), expected: "PAGE_TOKEN_INVALID" },
+  "OrdersService/CancelOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "OrdersService/WatchOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "PaymentsService/GetPayment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "PaymentsService/RefundPayment": {
+    request: () => ({ orderId, amount: refund, reason: "mine", requestId: "refund-1" }),
+    expected: "NOT_FOUND",
+  },
+  "ShippingService/GetShipment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  // A parcel of this order is never to be made in the other shop: so it is said before any is.
+  "ShippingService/StopShipment": { request: () => ({ orderId, reason: "mine" }), expected: "its own" },
+};
+
+const variantOf = (sku: string) => ({ variant: { sku, prices: [refund] }, initialStock: 1n });
+const forOperators = rpcs.filter(({ access }) => access.roles.has("operator"));
+
+test("every RPC that operators may call is tried here", () => {
+  expect(forOperators.map(({ name }) => name).toSorted()).toEqual(Object.keys(cases).toSorted());
+});
+
+test.each(forOperators)("$name is of no use to another shop", async (rpc) => {
+  const { request, expected } = cases[rpc.name] ?? { expected: "NOT_FOUND" };
+  const { code, reason } = await callRpc(transport, rpc, await tokenOf(rpc), request?.());
+  if (expected === "NOT_FOUND") expect([code, reason]).toEqual(["NotFound", expect.stringMatching(/_NOT_FOUND$/)]);
+  else if (expected === "INSTALLATION_ONLY") expect([code, reason]).toEqual(["PermissionDenied", expected]);
+  else if (expected === "PAGE_TOKEN_INVALID") expect(reason).toBe(expected);
+  else expect(["ok", "InvalidArgument"]).toContain(code);
+});
+
+test("and afterwards all is here as it was", async () => {
+  expect((await mesh.orders.getOrder({ orderId })).order?.state).toBe(OrderState.PENDING_SHIPMENT);
+  const { payment } = await mesh.client(PaymentsService).getPayment({ orderId });
+  expect(payment?.refunded?.minorUnits ?? 0n).toBe(0n);
+  const { stock } = await mesh.client(InventoryService).getStock({ sku: "MUG" });
+  expect(stock?.onHand).toBe(100n);
+  expect((await mesh.client(FraudService).listRules({})).rules.map((rule) => rule.ruleId)).toContain(ruleId);
+  const { clients } = await mesh.client(AdminService).listClients({});
+  expect(clients.map(({ clientId }) => clientId)).toContain("erp");
+  const other = createClient(FraudService, transport);
+  const list = rpcs.find(({ name }) => name === "FraudService/ListAssessments") as Rpc;
+  const headers = { authorization: `Bearer ${await tokenOf(list)}` };
+  expect((await other.listAssessments({}, { headers })).assessments).toEqual([]);
+});
