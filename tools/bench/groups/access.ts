@@ -5,7 +5,7 @@ import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { operatorTransport } from "../../operator.ts";
 import { openBacklog, type Backlog } from "../backlog.ts";
 import { benchSkus, stockCatalogue } from "../catalogue.ts";
-import { newSeries, runLine } from "../figures.ts";
+import { newSeries, runLine, type Run } from "../figures.ts";
 import type { Group, GroupOptions } from "../group.ts";
 import { runLoad, type LoadOptions, type LoadResult } from "../load.ts";
 import { startBenchServers, startMeshOn } from "../mesh.ts";
@@ -54,6 +54,11 @@ async function place({ rpcUrl, clients, backlog }: Place, seconds: number): Prom
   return result;
 }
 
+function runOf({ accepted, seconds, p50Ms, p99Ms, errors }: LoadResult, limit: LoadResult): Run {
+  const perSecond = { value: accepted / seconds, limit: limit.accepted / limit.seconds };
+  return { ...perSecond, p50Ms, p99Ms, errors: { ...limit.errors, ...errors } };
+}
+
 export const access: Group = {
   name: "access",
   about: `orders accepted a second by ${callers} clients with tokens, against the same without verification`,
@@ -71,15 +76,12 @@ export const access: Group = {
     });
     try {
       for (let round = 1; round <= repeats; round += 1) {
-        const limit = await place(opened, seconds);
-        const { accepted, seconds: took, p50Ms, p99Ms, errors } = await place(closed, seconds);
-        const run = {
-          value: accepted / took,
-          limit: limit.accepted / limit.seconds,
-          p50Ms,
-          p99Ms,
-          errors: { ...limit.errors, ...errors },
-        };
+        // In turn, so that neither is always the one that finds the machine as the other has left it.
+        const first = round % 2 === 1 ? opened : closed;
+        const results = new Map([[first, await place(first, seconds)]]);
+        const second = first === opened ? closed : opened;
+        results.set(second, await place(second, seconds));
+        const run = runOf(results.get(closed) as LoadResult, results.get(opened) as LoadResult);
         series.runs.push(run);
         say(`access: round ${round} of ${repeats}: ${runLine(run)}`);
       }
