@@ -3,7 +3,7 @@ import { importJWK, type CryptoKey } from "jose";
 import type { JsonWebKey } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { tokenAlgorithm } from "./claims.ts";
 
-/** A key that identity no longer lists is no longer taken after this time. Milliseconds. */
+/** Then identity is asked again, and what it no longer lists is no longer taken; unless it is away. Milliseconds. */
 const keptMsMax = 300_000;
 /** Tokens with ids of keys that nobody has must not become as many questions. Milliseconds. */
 const askEveryMs = 1_000;
