@@ -74,6 +74,8 @@ export async function probeWorld(given?: TestNats, { streamReplicas = 1 } = {}):
     const consumer = await jetstream(connection).consumers.get(stream);
     const messages: JsMsg[] = [];
     for await (const message of await consumer.fetch({ max_messages: state.messages, expires: 2_000 })) messages.push(message);
+    // Left alone it would stay for five minutes, and a server has room for so many only.
+    await consumer.delete();
     return messages;
   };
   return {

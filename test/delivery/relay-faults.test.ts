@@ -41,7 +41,8 @@ test("fault 3: events that are published again after the de-duplication window h
     await until(() => own.connection.rtt());
     const { events } = await delivery(probe).republishEvents({ service: "probe", sinceTime: timestampFromDate(new Date(0)) });
     expect(events).toBe(3n);
-    await until(async () => (await own.stored()).length === 6);
+    // More than six if the relay had sent, and not yet noted, what it then sends again.
+    await until(async () => (await own.stored()).length >= 6);
     await probe.send({ key: "a", label: "afterwards" }, { key: "b", label: "afterwards" });
     await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["one", "two", "afterwards"]));
     await eventually(async () => expect(await labelsOf(probe, "b")).toEqual(["three", "afterwards"]));
