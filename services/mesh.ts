@@ -52,7 +52,7 @@ export interface MeshOptions {
   log: Logger;
   onProgress: (message: string) => void;
   /** As in HostOptions. */
-  verify?: VerifyToken;
+  aroundVerify?: (verify: VerifyToken) => VerifyToken;
 }
 
 export interface Mesh {
@@ -71,7 +71,7 @@ export interface Mesh {
 }
 
 /** Brings up the services and what they need. Throws StartupError where a person can do something about it. */
-export async function startMesh({ env: given, only, log, onProgress, verify }: MeshOptions): Promise<Mesh> {
+export async function startMesh({ env: given, only, log, onProgress, aroundVerify }: MeshOptions): Promise<Mesh> {
   const unknown = only.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new StartupError(`--only does not know ${unknown.join(", ")}; choose from ${names.join(", ")}.`);
   const chosen = only.length === 0 ? names : only;
@@ -101,7 +101,7 @@ export async function startMesh({ env: given, only, log, onProgress, verify }: M
       log,
       env,
       clock: processClock,
-      ...(verify ? { verify } : {}),
+      ...(aroundVerify ? { aroundVerify } : {}),
     });
     stops.push(running.close);
     if (chosen.includes("identity")) await prepareKeys(running);

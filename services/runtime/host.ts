@@ -66,8 +66,8 @@ export interface HostOptions {
   connectionsMax: number;
   tenant: string;
   clock?: Clock;
-  /** Takes the place of the verification by identity's keys, so that it can be measured what that costs. */
-  verify?: VerifyToken;
+  /** Stands before the verification by identity's keys, so that it can be measured what that costs. */
+  aroundVerify?: (verify: VerifyToken) => VerifyToken;
   log: Logger;
   env: Environment;
 }
@@ -123,7 +123,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     clock,
     log,
   });
-  const { verify = guard.verify } = options;
+  const verify = options.aroundVerify?.(guard.verify) ?? guard.verify;
   const metrics = createMetrics();
   const limits = createLimits({ settings: limitSettings, connection: bus?.connection, metrics, log });
   const vouching = createVouching({ key: () => keyFor("calls between processes", env), log });
