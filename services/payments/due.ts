@@ -206,18 +206,12 @@ async function ask({ provider, payment, log, isLastAttempt }: Asking): Promise<A
 
 async function answerIfKnown(provider: PaymentProvider, payment: Payment, log: Logger): Promise<AuthorizationAnswer | undefined> {
   try {
-    return await lookUp(provider, payment);
+    return await provider.lookup(authorizeKey(payment));
   } catch (error) {
     if (!(error instanceof ProviderUnavailable)) throw error;
     log.warn({ paymentId: payment.paymentId, error: error.message }, "authorization_lookup_failed");
     return undefined;
   }
-}
-
-async function lookUp(provider: PaymentProvider, payment: Payment): Promise<AuthorizationAnswer | undefined> {
-  const found = await provider.lookup(authorizeKey(payment));
-  if (found?.kind === "done") throw new Error(`payment ${payment.paymentId}: its authorisation is another kind of operation`);
-  return found;
 }
 
 function settleWork({ db, clock, log }: Runtime, providerOf: ProviderOf): DueWork {
@@ -231,7 +225,7 @@ function settleWork({ db, clock, log }: Runtime, providerOf: ProviderOf): DueWor
         log.error({ paymentId: payment.paymentId }, "authorization_never_settled");
         return undefined;
       }
-      const found = await lookUp(providerOf(item.tenant), payment);
+      const found = await providerOf(item.tenant).lookup(authorizeKey(payment));
       if (!found && !isQuiet(payment, clock.now())) throw new Error("the authorisation may still be on its way");
       return found;
     },

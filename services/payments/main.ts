@@ -8,6 +8,8 @@ import { paymentHearings } from "./consumers.ts";
 import { paymentDueWork } from "./due.ts";
 import type { ProviderOf } from "./provider/contract.ts";
 import { sandboxProvider } from "./provider/sandbox.ts";
+import { readProviderName, readProviderTimeoutMs, readStripeSettings } from "./provider/settings.ts";
+import { stripeProvider } from "./provider/stripe.ts";
 import { withTimeout } from "./provider/timeout.ts";
 import { paymentRoutes } from "./rpc/routes.ts";
 import type { PaymentsTables } from "./store/payments.ts";
@@ -22,9 +24,7 @@ export function paymentsWith(providerFor: (runtime: PaymentsRuntime) => Provider
     emits: [file_ordermesh_payments_events_v1_payments_events],
     migrations: new URL("./migrations/", import.meta.url),
     create: (runtime) => {
-      // Well below the half minute for which a claim keeps others from the same item.
-      const timeoutMs = numberSetting(runtime.env, "ORDERMESH_PROVIDER_TIMEOUT_MS", { fallback: 10_000, min: 100, max: 10_000 });
-      const providerOf = withTimeout(providerFor(runtime), timeoutMs);
+      const providerOf = withTimeout(providerFor(runtime), readProviderTimeoutMs(runtime.env));
       return {
         routes: paymentRoutes(runtime, providerOf),
         hears: paymentHearings(runtime),
@@ -35,5 +35,9 @@ export function paymentsWith(providerFor: (runtime: PaymentsRuntime) => Provider
 }
 
 export const payments = paymentsWith(({ db, env }) =>
-  sandboxProvider(db, { delayMs: numberSetting(env, "ORDERMESH_SANDBOX_DELAY_MS", { fallback: 2_000, min: 0, max: 60_000 }) }),
+  readProviderName(env) === "stripe"
+    ? stripeProvider(readStripeSettings(env))
+    : sandboxProvider(db, {
+        delayMs: numberSetting(env, "ORDERMESH_SANDBOX_DELAY_MS", { fallback: 2_000, min: 0, max: 60_000 }),
+      }),
 );

@@ -96,6 +96,7 @@ describe("a provider that is away and back again", () => {
             if (line.isDown) throw new ProviderUnavailable("the line is down");
             return sandbox.lookup(key);
           },
+          statementMax: sandbox.statementMax,
           statement: (references) => through("statement", () => sandbox.statement(references)),
         };
       };

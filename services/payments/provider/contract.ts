@@ -8,9 +8,6 @@ export interface Amount {
 
 export type AuthorizationResult = { kind: "authorized"; reference: string } | { kind: "declined"; code: string };
 
-/** What happened under a key. */
-export type OperationResult = AuthorizationResult | { kind: "done"; reference: string };
-
 /** What the provider's books say of one hold, in whole minor units. */
 export interface Statement {
   currencyCode: string;
@@ -44,8 +41,10 @@ export interface PaymentProvider {
   void(request: { idempotencyKey: string; reference: string }): Promise<{ reference: string }>;
   /** Gives taken money back, never more than was taken. */
   refund(request: { idempotencyKey: string; reference: string; amount: Amount }): Promise<{ reference: string }>;
-  /** What happened under a key; undefined where the provider has never seen it. */
-  lookup(idempotencyKey: string): Promise<OperationResult | undefined>;
+  /** What came of an authorisation that was asked for under a key; undefined where nothing is held, nor was refused. */
+  lookup(idempotencyKey: string): Promise<AuthorizationResult | undefined>;
+  /** How many holds may be asked for in one statement. */
+  readonly statementMax: number;
   /** What the books say of holds, by their references; those that the provider does not know are left out. */
   statement(references: readonly string[]): Promise<Map<string, Statement>>;
   /** Goes through the holds that were made since a time, newest first. Not every provider can. */

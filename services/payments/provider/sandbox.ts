@@ -9,7 +9,6 @@ import {
   ProviderRefused,
   ProviderUnavailable,
   type AuthorizationResult,
-  type OperationResult,
   type PaymentProvider,
   type ProviderOf,
 } from "./contract.ts";
@@ -85,8 +84,9 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
     },
     lookup: async (key) => {
       const stored = await readOperation(db, { tenant, key });
-      return stored && resultOf(stored);
+      return stored && authorizationOf(stored);
     },
+    statementMax: 1_000,
     statement: (references) => readStatement(db, { tenant, references }),
     listCharges: (page) => listCharges(db, { tenant, ...page }),
   });
@@ -115,21 +115,15 @@ async function readOperation<Tables>(
   return found.rows[0];
 }
 
-function resultOf({ outcome, reference, code }: StoredOperation): OperationResult {
+function authorizationOf({ outcome, reference, code }: StoredOperation): AuthorizationResult {
   switch (outcome) {
     case "AUTHORIZED":
       return { kind: "authorized", reference: reference ?? "" };
     case "DECLINED":
       return { kind: "declined", code: code ?? "" };
     case "DONE":
-      return { kind: "done", reference: reference ?? "" };
+      throw new ProviderRefused("idempotency_key_reused");
     case "UNREACHABLE":
       throw new ProviderUnavailable("connection refused");
   }
-}
-
-function authorizationOf(stored: StoredOperation): AuthorizationResult {
-  const result = resultOf(stored);
-  if (result.kind === "done") throw new ProviderRefused("idempotency_key_reused");
-  return result;
 }

@@ -20,6 +20,7 @@ export function withTimeout(providerOf: ProviderOf, timeoutMs: number): Provider
       void: (request) => bounded(provider.void(request)),
       refund: (request) => bounded(provider.refund(request)),
       lookup: (key) => bounded(provider.lookup(key)),
+      statementMax: provider.statementMax,
       statement: (references) => bounded(provider.statement(references)),
       ...(listCharges ? { listCharges: (page) => bounded(listCharges(page)) } : {}),
     } satisfies PaymentProvider;

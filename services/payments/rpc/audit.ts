@@ -44,7 +44,9 @@ export function auditPayments(
 ): (request: AuditPaymentsRequest) => Promise<AuditPaymentsResponse> {
   return async (request) => {
     const { tenant } = currentRequest();
-    const asked: Asked = { tenant, provider: providerOf(tenant), pageSize: request.pageSize || auditPageSizeDefault };
+    const provider = providerOf(tenant);
+    const pageSize = Math.min(request.pageSize || auditPageSizeDefault, provider.statementMax);
+    const asked: Asked = { tenant, provider, pageSize };
     const after = readPageToken(request.pageToken);
     const isOfCharges = after?.startsWith(chargesPrefix);
     const page = await (

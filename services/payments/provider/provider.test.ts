@@ -1,0 +1,169 @@
+// What every provider must do, asked of each: one key is one operation, held money goes one way once, and the books are shown.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startStripe } from "../../../test/support/stripe.ts";
+import { paymentsFixture } from "./books.fixture.ts";
+import { ProviderRefused, type PaymentProvider, type ProviderOf } from "./contract.ts";
+import { sandboxProvider } from "./sandbox.ts";
+import { stripeProvider } from "./stripe.ts";
+
+interface Started {
+  providerOf: ProviderOf;
+  close(): Promise<void>;
+}
+
+const providers = [
+  {
+    name: "sandbox",
+    tokens: { good: "tok_success", declined: "tok_declined", noFunds: "tok_insufficient_funds" },
+    start: async (): Promise<Started> => {
+      const fixture = await paymentsFixture();
+      return { providerOf: sandboxProvider(fixture.runtime.db, { delayMs: 1 }), close: fixture.close };
+    },
+  },
+  {
+    name: "stripe",
+    tokens: { good: "pm_card_visa", declined: "pm_card_chargeDeclined", noFunds: "pm_card_chargeDeclinedInsufficientFunds" },
+    start: async (): Promise<Started> => {
+      const keys = new Map([
+        ["demo", "sk_test_one"],
+        ["other", "sk_test_other"],
+      ]);
+      const [own, others] = await Promise.all([...keys.values()].map((key) => startStripe({ keys: [key] })));
+      const at = (url: string | undefined) => stripeProvider({ keys, url: new URL(url ?? ""), timeoutMs: 5_000 });
+      // Accounts share nothing, so each is a server of its own.
+      const [ofOwn, ofOthers] = [at(own?.url), at(others?.url)];
+      return {
+        providerOf: (tenant) => (tenant === "demo" ? ofOwn : ofOthers)(tenant),
+        close: async () => void (await Promise.all([own?.close(), others?.close()])),
+      };
+    },
+  },
+];
+
+describe.each(providers)("$name", ({ tokens, start }) => {
+  let started: Started;
+  let provider: PaymentProvider;
+  beforeAll(async () => {
+    started = await start();
+    provider = started.providerOf("demo");
+  });
+  afterAll(() => started.close());
+
+  const amount = { currencyCode: "EUR", minorUnits: 1_000 };
+  const many = <Answer>(call: () => Promise<Answer>) => Promise.all(Array.from({ length: 20 }, call));
+
+  async function hold(name: string): Promise<string> {
+    const answer = await provider.authorize({ idempotencyKey: `${name}:authorize`, amount, token: tokens.good });
+    if (answer.kind !== "authorized") throw new Error(`not authorised: ${answer.code}`);
+    return answer.reference;
+  }
+
+  async function listAll(since = new Date(0)): Promise<{ reference: string; idempotencyKey: string }[]> {
+    const listed: { reference: string; idempotencyKey: string }[] = [];
+    let after: string | undefined;
+    do {
+      const page = await provider.listCharges?.({ since, after, rowsMax: 2 });
+      expect(page?.charges.length).toBeLessThanOrEqual(2);
+      listed.push(...(page?.charges ?? []));
+      after = page?.nextAfter;
+    } while (after !== undefined);
+    return listed;
+  }
+
+  test("twenty repeats of an authorisation at the same time are one hold, which its key finds", async () => {
+    const before = (await listAll()).length;
+    const references = new Set(await many(() => hold("same")));
+    expect(references.size).toBe(1);
+    expect((await listAll()).length - before).toBe(1);
+    expect(await provider.lookup("same:authorize")).toEqual({ kind: "authorized", reference: [...references][0] });
+  });
+
+  test.each([
+    { token: tokens.declined, code: "card_declined" },
+    { token: tokens.noFunds, code: "insufficient_funds" },
+  ])("$token: declined, $code, also when it is looked up, and nothing is held", async ({ token, code }) => {
+    const before = (await listAll()).length;
+    const idempotencyKey = `${code}:authorize`;
+    expect(await provider.authorize({ idempotencyKey, amount, token })).toEqual({ kind: "declined", code });
+    expect(await provider.authorize({ idempotencyKey, amount, token })).toEqual({ kind: "declined", code });
+    expect(await provider.lookup(idempotencyKey)).toEqual({ kind: "declined", code });
+    expect(await listAll()).toHaveLength(before);
+  });
+
+  test("a token that is none is declined as such", async () => {
+    const asked = provider.authorize({ idempotencyKey: "none:authorize", amount, token: "no_such_token" });
+    expect(await asked).toEqual({ kind: "declined", code: "invalid_token" });
+  });
+
+  test("a key that was never used is unknown, and tenants do not see each other's", async () => {
+    const reference = await hold("mine");
+    expect(await provider.lookup("nobody:authorize")).toBeUndefined();
+    const other = started.providerOf("other");
+    expect(await other.lookup("mine:authorize")).toBeUndefined();
+    expect(await other.statement([reference])).toEqual(new Map());
+    await expect(other.capture({ idempotencyKey: "mine:capture", reference, amount })).rejects.toThrow(ProviderRefused);
+  });
+
+  test("a key that comes back with other content is refused", async () => {
+    await hold("content");
+    const other = { idempotencyKey: "content:authorize", amount: { ...amount, minorUnits: 1 }, token: tokens.good };
+    await expect(provider.authorize(other)).rejects.toMatchObject({ code: "idempotency_key_reused" });
+  });
+
+  test("held money is taken once, by whatever key", async () => {
+    const reference = await hold("taken");
+    const references = await many(() => provider.capture({ idempotencyKey: "taken:capture", reference, amount }));
+    expect(new Set(references.map((done) => done.reference)).size).toBe(1);
+    const again = provider.capture({ idempotencyKey: "taken:capture-again", reference, amount });
+    await expect(again).rejects.toMatchObject({ code: "not_capturable" });
+  });
+
+  test("what was taken is not voided, and what was voided is not taken", async () => {
+    const taken = await hold("first-taken");
+    await provider.capture({ idempotencyKey: "first-taken:capture", reference: taken, amount });
+    const late = provider.void({ idempotencyKey: "first-taken:void", reference: taken });
+    await expect(late).rejects.toMatchObject({ code: "not_voidable" });
+    const voided = await hold("first-voided");
+    await provider.void({ idempotencyKey: "first-voided:void", reference: voided });
+    const capture = provider.capture({ idempotencyKey: "first-voided:capture", reference: voided, amount });
+    await expect(capture).rejects.toMatchObject({ code: "not_capturable" });
+  });
+
+  test("refunds end where the capture does, also at the same time", async () => {
+    const reference = await hold("refunded");
+    await provider.capture({ idempotencyKey: "refunded:capture", reference, amount });
+    const refunds = Array.from({ length: 20 }, (_, index) =>
+      provider.refund({ idempotencyKey: `refunded:refund:${index}`, reference, amount: { ...amount, minorUnits: 300 } }),
+    );
+    const results = await Promise.allSettled(refunds);
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    for (const { reason } of results.filter((result) => result.status === "rejected")) {
+      expect(reason).toMatchObject({ code: "refund_exceeds_capture" });
+    }
+  });
+
+  test("a statement has the sums of each hold, and leaves out what it does not know", async () => {
+    const taken = await hold("shown-taken");
+    await provider.capture({ idempotencyKey: "shown-taken:capture", reference: taken, amount });
+    await provider.refund({ idempotencyKey: "shown-taken:refund", reference: taken, amount: { ...amount, minorUnits: 300 } });
+    const voided = await hold("shown-voided");
+    await provider.void({ idempotencyKey: "shown-voided:void", reference: voided });
+    const held = await hold("shown-held");
+    const statements = await provider.statement([taken, voided, held, "pi_unknown"]);
+    expect(Object.fromEntries(statements)).toEqual({
+      [taken]: { currencyCode: "EUR", authorized: 1_000, voided: 0, captured: 1_000, refunded: 300 },
+      [voided]: { currencyCode: "EUR", authorized: 1_000, voided: 1_000, captured: 0, refunded: 0 },
+      [held]: { currencyCode: "EUR", authorized: 1_000, voided: 0, captured: 0, refunded: 0 },
+    });
+  });
+
+  test("holds are listed page by page, newest first, with their keys, and only since the given time", async () => {
+    const made: string[] = [];
+    for (const name of ["listed-1", "listed-2", "listed-3"]) made.push(await hold(name));
+    const listed = await listAll();
+    expect(new Set(listed.map(({ reference }) => reference)).size).toBe(listed.length);
+    expect(listed.slice(0, 3).map(({ reference }) => reference)).toEqual(made.toReversed());
+    expect(listed[0]?.idempotencyKey).toBe("listed-3:authorize");
+    expect(await listAll(new Date(Date.now() + 60_000))).toEqual([]);
+  });
+});
