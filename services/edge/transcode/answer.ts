@@ -18,12 +18,21 @@ export function sendJson(
   headers: AnswerHeaders,
   json: string,
 ): void {
+  sendBytes(request, response, httpStatus, headers, { contentType: "application/json", bytes: Buffer.from(json, "utf8") });
+}
+
+export function sendBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  httpStatus: number,
+  headers: AnswerHeaders,
+  { contentType, bytes: body }: { contentType: string; bytes: Uint8Array },
+): void {
   if (response.headersSent || response.destroyed) return;
-  const body = Buffer.from(json, "utf8");
   const bodiless = httpStatus === 204 || httpStatus === 205;
   const all: AnswerHeaders = { ...headers, "x-content-type-options": "nosniff" };
   if (!bodiless) {
-    all["content-type"] = "application/json";
+    all["content-type"] = contentType;
     all["content-length"] = String(body.length);
   }
   const unread = !request.complete && hasBody(request);

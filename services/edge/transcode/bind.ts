@@ -2,16 +2,15 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { RoutedExchange } from "./exchange.ts";
 import type { Fields } from "./field-path.ts";
-import { readBody, refuseBody, type BodyLimits } from "./read-body.ts";
+import { readBytesBody, readJsonBody, refuseBody, type BodyLimits } from "./read-body.ts";
 import { invalidRequest } from "./status.ts";
 import { Violations } from "./violations.ts";
 
 /** Body first, then query, then path: nothing that a caller sends may override what the path said. */
 export async function bindRequest(exchange: RoutedExchange, limits: BodyLimits): Promise<Message> {
-  const { request, response, route, segments, search } = exchange;
-  const text = route.takesBody ? await readBody(request, response, limits) : await refuseBody(request);
+  const { request, route, segments, search } = exchange;
   const violations = new Violations();
-  const message = route.bindBody(text, violations);
+  const message = await readMessage(exchange, limits, violations);
   const fields: Fields = message;
   if (search !== "") route.bindQuery(search, fields, violations);
   const lastEventId = request.headers["last-event-id"];
@@ -20,4 +19,21 @@ export async function bindRequest(exchange: RoutedExchange, limits: BodyLimits):
   if (violations.list.length > 0) throw invalidRequest(violations.list);
   route.bindIdempotencyKey?.(request.headers, fields);
   return message;
+}
+
+async function readMessage(
+  { request, response, route: { body } }: RoutedExchange,
+  limits: BodyLimits,
+  violations: Violations,
+): Promise<Message> {
+  switch (body.takes) {
+    case "nothing":
+      return body.bind(await refuseBody(request), violations);
+    case "json":
+      return body.bind(await readJsonBody(request, response, limits), violations);
+    case "bytes": {
+      const bytes = await readBytesBody(request, response, limits);
+      return body.bind(bytes, request.headers["content-type"] ?? "");
+    }
+  }
 }

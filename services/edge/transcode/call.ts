@@ -1,9 +1,10 @@
 // Makes the call and answers with its outcome.
 import type { DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
-import { sendJson } from "./answer.ts";
+import { sendBytes, sendJson } from "./answer.ts";
 import type { Caller, CallOptions } from "./caller.ts";
 import type { RoutedExchange } from "./exchange.ts";
+import { bytesAnswer, sendBytesStream } from "./http-body.ts";
 import { callHeaders, timeoutMsOf } from "./request-headers.ts";
 import { EdgeRefusal, rpcCode } from "./status.ts";
 import { ndjson, sendStream, serverSentEvents, wantsEvents, type StreamLimits } from "./stream.ts";
@@ -32,7 +33,7 @@ export interface CallContext {
 export async function call(exchange: RoutedExchange, message: Message, context: CallContext): Promise<void> {
   const { request, response, route, requestId } = exchange;
   const timeoutMs = timeoutMsOf(request.headers, context.limits.timeoutMsMax);
-  const headers = callHeaders(request, context.forwardedHeaders, requestId);
+  const headers = callHeaders(request, [...context.forwardedHeaders, ...route.requestHeaders], requestId);
   const onHeaders = (answered: Headers): void => {
     for (const name of context.returnedHeaders) {
       const value = answered.get(name);
@@ -71,7 +72,9 @@ async function callUnary(
   { caller }: CallContext,
 ): Promise<void> {
   const answer = await caller.unary(method, message, options);
-  sendJson(request, response, route.successStatus, headers, route.print(answer));
+  const { successStatus: status, answer: printed } = route;
+  if (printed.gives === "json") sendJson(request, response, status, headers, printed.print(answer));
+  else sendBytes(request, response, status, headers, bytesAnswer(printed.bytesOf(answer)));
 }
 
 async function callStream(
@@ -89,12 +92,19 @@ async function callStream(
   const longest = setTimeout(end, limits.streamMsMax);
   shutdown.addEventListener("abort", end, { once: true });
   if (shutdown.aborted) end();
+  const messages = caller.serverStream(method, message, options);
+  const { answer } = route;
   try {
+    if (answer.gives === "bytes") {
+      const { stalledMsMax } = limits.stream;
+      await sendBytesStream({ request, response, parts: mapped(messages, answer.bytesOf), headers, stalledMsMax });
+      return;
+    }
     await sendStream({
       response,
-      messages: caller.serverStream(method, message, options),
+      messages,
       format: wantsEvents(request.headers.accept) ? serverSentEvents : ndjson,
-      print: route.print,
+      print: answer.print,
       idOf: route.resume?.idOf,
       resumed: request.headers["last-event-id"] !== undefined,
       headOnly: request.method === "HEAD",
@@ -108,4 +118,8 @@ async function callStream(
     clearTimeout(longest);
     shutdown.removeEventListener("abort", end);
   }
+}
+
+async function* mapped<From, To>(items: AsyncIterable<From>, map: (item: From) => To): AsyncGenerator<To> {
+  for await (const item of items) yield map(item);
 }

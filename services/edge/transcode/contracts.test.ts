@@ -44,7 +44,10 @@ test.each([
   ["ResumeOnUnary.Call", "resume is for server streams only"],
   ["ResumeUnknownField.Call", 'resume.id_field "missing" is not a scalar field of edge.broken.v1.Thing'],
   ["ResumeInPath.Call", 'resume.request_field "sequence" is set by the path'],
-  ["WholeHttpBody.Call", "google.api.HttpBody is not served yet"],
+  ["HttpBodyInRequest.Call", "google.api.HttpBody must be the whole message, the body or the response_body"],
+  ["HttpBodyInResponse.Call", "google.api.HttpBody must be the whole message, the body or the response_body"],
+  ["HttpBodyInQuery.Call", "google.api.HttpBody must be the whole message, the body or the response_body"],
+  ["HeaderOfOthers.Call", 'request_headers must not have "authorization"'],
 ])("%s: %s", async (method, problem) => {
   const service = serviceOf(contracts, `edge.broken.v1.${method.split(".")[0]}`);
   const starting = startEdge({

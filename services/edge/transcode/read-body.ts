@@ -20,16 +20,28 @@ export const hasBody = (request: IncomingMessage): boolean => {
 };
 
 /** The body as text; "" where there is none. */
-export async function readBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<string> {
+export async function readJsonBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<string> {
   if (!hasBody(request)) return "";
+  assertUncoded(request);
   assertJsonType(request);
-  // A body that says that it is too large is refused before a byte of it is taken.
-  if (Number(request.headers["content-length"] ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
-  if (request.headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
-  const bytes = await collect(request, limits);
+  const bytes = await readAll(request, response, limits);
   if (!isUtf8(bytes)) throw new EdgeRefusal(rpcCode.invalidArgument, "MALFORMED_JSON", "the body is not UTF-8");
   const text = bytes.toString("utf8");
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}
+
+/** The body as it came, whatever its type; empty where there is none. */
+export async function readBytesBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Buffer> {
+  if (!hasBody(request)) return Buffer.alloc(0);
+  assertUncoded(request);
+  return readAll(request, response, limits);
+}
+
+async function readAll(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Buffer> {
+  // A body that says that it is too large is refused before a byte of it is taken.
+  if (Number(request.headers["content-length"] ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
+  if (request.headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
+  return collect(request, limits);
 }
 
 /** For a method without a body: an empty one is no body, and its text is "". */
@@ -44,10 +56,7 @@ export async function refuseBody(request: IncomingMessage): Promise<""> {
   return "";
 }
 
-/**
- * JSON only, and said so: a page of another origin can send text/plain or nothing without asking, but not application/json.
- */
-function assertJsonType(request: IncomingMessage): void {
+function assertUncoded(request: IncomingMessage): void {
   const encoding = request.headers["content-encoding"];
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     throw new EdgeRefusal(rpcCode.invalidArgument, "UNSUPPORTED_ENCODING", "send the body without Content-Encoding", {
@@ -55,6 +64,12 @@ function assertJsonType(request: IncomingMessage): void {
       headers: { "accept-encoding": "identity" },
     });
   }
+}
+
+/**
+ * JSON only, and said so: a page of another origin can send text/plain or nothing without asking, but not application/json.
+ */
+function assertJsonType(request: IncomingMessage): void {
   const type = request.headers["content-type"] ?? "";
   if (/^\s*application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(type)) return;
   throw new EdgeRefusal(rpcCode.invalidArgument, "UNSUPPORTED_MEDIA_TYPE", "send the body as Content-Type: application/json", {

@@ -5,6 +5,7 @@ import {
   getOption,
   hasOption,
   toJson,
+  type DescField,
   type DescMessage,
   type DescMethod,
   type DescMethodServerStreaming,
@@ -15,9 +16,17 @@ import {
 } from "@bufbuild/protobuf";
 import { http } from "#gen/google/api/annotations_pb.ts";
 import type { HttpRule } from "#gen/google/api/http_pb.ts";
-import { HttpBodySchema } from "#gen/google/api/httpbody_pb.ts";
 import { method as methodPolicy } from "#gen/ordermesh/options/v1/options_pb.ts";
 import { compileBody, type BodyBinder } from "./body.ts";
+import {
+  compileBytes,
+  compileBytesOf,
+  hasHttpBodyInside,
+  isHttpBody,
+  isHttpBodyField,
+  type BytesBinder,
+  type BytesOf,
+} from "./http-body.ts";
 import { isJsonObject } from "./json-value.ts";
 import { compilePath, takenByPath, type PathBinder } from "./path.ts";
 import { compileQuery, refuseQuery, type QueryBinder } from "./query.ts";
@@ -28,17 +37,22 @@ import { parseTemplate, TemplateError, type Template } from "./template.ts";
 
 export interface Route {
   method: DescMethodUnary | DescMethodServerStreaming;
-  takesBody: boolean;
-  bindBody: BodyBinder;
+  body: BodyRule;
   bindQuery: QueryBinder;
   bindPath: PathBinder;
   bindIdempotencyKey: IdempotencyBinder | undefined;
   successStatus: number;
-  /** The answer's JSON: the response, or the field of it that response_body names. */
-  print: (response: Message) => string;
+  answer: AnswerRule;
+  /** Headers of the request, in lower case, that this method wants to see. */
+  requestHeaders: readonly string[];
   /** For server streams that say how they resume. */
   resume: Resume | undefined;
 }
+
+export type BodyRule = { takes: "nothing" | "json"; bind: BodyBinder } | { takes: "bytes"; bind: BytesBinder };
+
+/** What is answered: the response, or the field of it that response_body names. */
+export type AnswerRule = { gives: "json"; print: (response: Message) => string } | { gives: "bytes"; bytesOf: BytesOf };
 
 /** Contracts whose HTTP rules cannot be served; one line a problem. */
 export class ContractError extends Error {
@@ -132,21 +146,20 @@ function compileRoute(
     problems.push("a client stream cannot be called over REST");
     return undefined;
   }
-  const { input, output } = method;
-  if (carriesHttpBody(input) || carriesHttpBody(output)) problems.push("google.api.HttpBody is not served yet");
+  const { input } = method;
   const taken = takenByPath(input, template);
   if (taken.get(rule.body) === "is set by the path") problems.push(`body "${rule.body}" is also in the path`);
-  const bindBody = compileBody(input, rule.body, registry, problems);
+  const body = compileBodyRule(input, rule.body, registry, problems);
   if (rule.body !== "") taken.set(rule.body, "is set by the body");
   return {
     method,
-    takesBody: rule.body !== "",
-    bindBody,
+    body,
     bindQuery: rule.body === "*" ? refuseQuery : compileQuery(input, taken),
     bindPath: compilePath(input, template, problems),
     bindIdempotencyKey: compileIdempotencyKey(input),
     successStatus: successStatusOf(method, problems),
-    print: compilePrint(method, rule.responseBody, registry, problems),
+    answer: compileAnswer(method, rule.responseBody, registry, problems),
+    requestHeaders: requestHeadersOf(method, problems),
     resume: compileResume(method, taken, problems),
   };
 }
@@ -154,9 +167,38 @@ function compileRoute(
 const isServed = (method: DescMethod): method is Route["method"] =>
   method.methodKind === "unary" || method.methodKind === "server_streaming";
 
-const carriesHttpBody = (message: DescMessage): boolean =>
-  message.typeName === HttpBodySchema.typeName ||
-  message.fields.some((field) => field.fieldKind === "message" && field.message.typeName === HttpBodySchema.typeName);
+const fieldNamed = (message: DescMessage, name: string): DescField | undefined =>
+  message.fields.find((field) => field.name === name);
+
+const bytesInJson = "google.api.HttpBody must be the whole message, the body or the response_body";
+
+function compileBodyRule(input: DescMessage, body: string, registry: Registry, problems: string[]): BodyRule {
+  const field = fieldNamed(input, body);
+  const isBytes = (body === "*" && isHttpBody(input)) || isHttpBodyField(field);
+  if (hasHttpBodyInside(input, isBytes ? field : undefined) || (isHttpBody(input) && !isBytes)) problems.push(bytesInJson);
+  if (isBytes) return { takes: "bytes", bind: compileBytes(input, field) };
+  return { takes: body === "" ? "nothing" : "json", bind: compileBody(input, body, registry, problems) };
+}
+
+/** These say who calls, or how the request travels; they are not a method's to ask for. */
+const reservedHeaders = new Set(["authorization", "cookie", "host", "connection", "content-length", "transfer-encoding", "te"]);
+
+function requestHeadersOf(method: DescMethod, problems: string[]): readonly string[] {
+  const { requestHeaders } = getOption(method, methodPolicy);
+  for (const name of requestHeaders) {
+    if (!/^[a-z0-9-]+$/.test(name) || reservedHeaders.has(name)) problems.push(`request_headers must not have "${name}"`);
+  }
+  return requestHeaders;
+}
+
+function compileAnswer(method: DescMethod, responseBody: string, registry: Registry, problems: string[]): AnswerRule {
+  const { output } = method;
+  const field = fieldNamed(output, responseBody);
+  const isBytes = (responseBody === "" && isHttpBody(output)) || isHttpBodyField(field);
+  if (hasHttpBodyInside(output, isBytes ? field : undefined) || (isHttpBody(output) && !isBytes)) problems.push(bytesInJson);
+  if (isBytes) return { gives: "bytes", bytesOf: compileBytesOf(field) };
+  return { gives: "json", print: compilePrint(method, responseBody, registry, problems) };
+}
 
 function successStatusOf(method: DescMethod, problems: string[]): number {
   const status = getOption(method, methodPolicy).successStatus;
@@ -169,10 +211,15 @@ function successStatusOf(method: DescMethod, problems: string[]): number {
  * Answers print implicit fields too: a REST caller finds the empty list, the zero and the "" where the contract says that
  * there is a field, instead of having to know protobuf's rule for leaving them out. What has presence and is unset stays out.
  */
-function compilePrint(method: DescMethod, responseBody: string, registry: Registry, problems: string[]): Route["print"] {
+function compilePrint(
+  method: DescMethod,
+  responseBody: string,
+  registry: Registry,
+  problems: string[],
+): (response: Message) => string {
   const { output } = method;
   const options = { registry, alwaysEmitImplicit: true };
-  const field = responseBody === "" ? undefined : output.fields.find((candidate) => candidate.name === responseBody);
+  const field = fieldNamed(output, responseBody);
   if (responseBody !== "" && !field) problems.push(`response_body "${responseBody}" is not a field of ${output.typeName}`);
   const printed = field ? (field.fieldKind === "message" ? field.message : undefined) : output;
   if (method.methodKind === "server_streaming" && printed?.fields.some((candidate) => candidate.jsonName === "error")) {

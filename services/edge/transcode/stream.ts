@@ -108,7 +108,7 @@ export async function sendStream(options: StreamOptions): Promise<void> {
 }
 
 /** Waits until the caller has read; one that does not is cut off. */
-function drained(response: ServerResponse, stalledMsMax: number): Promise<void> {
+export function drained(response: ServerResponse, stalledMsMax: number): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {
       clearTimeout(timer);

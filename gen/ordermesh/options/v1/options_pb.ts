@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/options/v1/options.proto.
  */
 export const file_ordermesh_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmRlcm1lc2gvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhRvcmRlcm1lc2gub3B0aW9ucy52MSJMCgZBY2Nlc3MSDgoGcHVibGljGAEgASgIEg4KBnNjb3BlcxgCIAMoCRINCgVyb2xlcxgDIAMoCRITCgtvd25lcl9maWVsZBgEIAEoCSI3CgxTdHJlYW1SZXN1bWUSEAoIaWRfZmllbGQYASABKAkSFQoNcmVxdWVzdF9maWVsZBgCIAEoCSIvCglDYWxsTGltaXQSDAoEbmFtZRgBIAEoCRIUCgxjbGllbnRfZmllbGQYAiABKAkiuAEKDE1ldGhvZFBvbGljeRIsCgZhY2Nlc3MYASABKAsyHC5vcmRlcm1lc2gub3B0aW9ucy52MS5BY2Nlc3MSFgoOc3VjY2Vzc19zdGF0dXMYAiABKAUSMgoGcmVzdW1lGAMgASgLMiIub3JkZXJtZXNoLm9wdGlvbnMudjEuU3RyZWFtUmVzdW1lEi4KBWxpbWl0GAQgASgLMh8ub3JkZXJtZXNoLm9wdGlvbnMudjEuQ2FsbExpbWl0IjAKC0V2ZW50UG9saWN5EhEKCWtleV9maWVsZBgBIAEoCRIOCgZzdHJlYW0YAiABKAk6XAoGbWV0aG9kEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYtYcDIAEoCzIiLm9yZGVybWVzaC5vcHRpb25zLnYxLk1ldGhvZFBvbGljeVIGbWV0aG9kOloKBWV2ZW50Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGLaHAyABKAsyIS5vcmRlcm1lc2gub3B0aW9ucy52MS5FdmVudFBvbGljeVIFZXZlbnRiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("CiJvcmRlcm1lc2gvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhRvcmRlcm1lc2gub3B0aW9ucy52MSJMCgZBY2Nlc3MSDgoGcHVibGljGAEgASgIEg4KBnNjb3BlcxgCIAMoCRINCgVyb2xlcxgDIAMoCRITCgtvd25lcl9maWVsZBgEIAEoCSI3CgxTdHJlYW1SZXN1bWUSEAoIaWRfZmllbGQYASABKAkSFQoNcmVxdWVzdF9maWVsZBgCIAEoCSIvCglDYWxsTGltaXQSDAoEbmFtZRgBIAEoCRIUCgxjbGllbnRfZmllbGQYAiABKAki0QEKDE1ldGhvZFBvbGljeRIsCgZhY2Nlc3MYASABKAsyHC5vcmRlcm1lc2gub3B0aW9ucy52MS5BY2Nlc3MSFgoOc3VjY2Vzc19zdGF0dXMYAiABKAUSMgoGcmVzdW1lGAMgASgLMiIub3JkZXJtZXNoLm9wdGlvbnMudjEuU3RyZWFtUmVzdW1lEi4KBWxpbWl0GAQgASgLMh8ub3JkZXJtZXNoLm9wdGlvbnMudjEuQ2FsbExpbWl0EhcKD3JlcXVlc3RfaGVhZGVycxgFIAMoCSIwCgtFdmVudFBvbGljeRIRCglrZXlfZmllbGQYASABKAkSDgoGc3RyZWFtGAIgASgJOlwKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyIi5vcmRlcm1lc2gub3B0aW9ucy52MS5NZXRob2RQb2xpY3lSBm1ldGhvZDpaCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi2hwMgASgLMiEub3JkZXJtZXNoLm9wdGlvbnMudjEuRXZlbnRQb2xpY3lSBWV2ZW50YgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call a method. Exactly one of public and roles is given.
@@ -227,6 +227,13 @@ export type MethodPolicy = Message<"ordermesh.options.v1.MethodPolicy"> & {
    * @generated from field: ordermesh.options.v1.CallLimit limit = 4;
    */
   limit?: CallLimit | undefined;
+
+  /**
+   * Headers of a REST request, in lower case, that travel to this method beside those that always do, such as a signature.
+   *
+   * @generated from field: repeated string request_headers = 5;
+   */
+  requestHeaders: string[];
 };
 
 /**
@@ -262,6 +269,13 @@ export type MethodPolicyJson = {
    * @generated from field: ordermesh.options.v1.CallLimit limit = 4;
    */
   limit?: CallLimitJson;
+
+  /**
+   * Headers of a REST request, in lower case, that travel to this method beside those that always do, such as a signature.
+   *
+   * @generated from field: repeated string request_headers = 5;
+   */
+  requestHeaders?: string[];
 };
 
 /**
