@@ -30,8 +30,16 @@ import {
   refuseRefund,
   refuseVoid,
 } from "./domain/movement.ts";
-import type { Change, Payment, RefusedWork } from "./domain/payment.ts";
-import { ProviderRefused, ProviderUnavailable, type Amount, type PaymentProvider, type ProviderOf } from "./provider/contract.ts";
+import { change, type Change, type Payment, type RefusedWork } from "./domain/payment.ts";
+import { reconcile, rests } from "./domain/reconcile.ts";
+import {
+  ProviderRefused,
+  ProviderUnavailable,
+  type Amount,
+  type PaymentProvider,
+  type ProviderOf,
+  type Statement,
+} from "./provider/contract.ts";
 import { dueKinds, saveChanges, type Decided } from "./store/changes.ts";
 import { keyOf, lockPayments, markAsked, readPayment, type OrderKey, type PaymentsTables } from "./store/payments.ts";
 import { finishRefunds, readRefunds, refuseRefunds, type RefundKey } from "./store/refunds.ts";
@@ -88,6 +96,7 @@ export function paymentDueWork(runtime: Runtime, providerOf: ProviderOf): DueWor
       }),
     }),
     refundWork(runtime, providerOf),
+    reconcileWork(runtime, providerOf),
   ];
 }
 
@@ -212,6 +221,28 @@ async function answerIfKnown(provider: PaymentProvider, payment: Payment, log: L
     log.warn({ paymentId: payment.paymentId, error: error.message }, "authorization_lookup_failed");
     return undefined;
   }
+}
+
+/** Looks into the provider's books after a message of the provider's own, and books what happened there without us. */
+function reconcileWork({ db, clock, log }: Runtime, providerOf: ProviderOf): DueWork {
+  return dueWork({
+    kind: dueKinds.reconcile,
+    prepare: async (item) => {
+      const payment = await readPayment(db, orderKey(item));
+      if (!payment || !rests(payment)) return undefined;
+      const reference = payment.providerReference ?? "";
+      const sums = (await providerOf(item.tenant).statement([reference])).get(reference);
+      return sums && { sums, version: payment.version };
+    },
+    apply: concluding<{ sums: Statement; version: number } | undefined>(clock, (payment, looked) => {
+      if (!looked) return undefined;
+      // It was changed while we looked: what was seen may be our own doing.
+      if (looked.version !== payment.version) return change(payment, {}, { work: ["reconcile"] });
+      const booked = reconcile(payment, looked.sums);
+      if (booked) log.warn({ paymentId: payment.paymentId, orderId: payment.orderId, ...looked.sums }, "provider_moved_money");
+      return booked;
+    }),
+  });
 }
 
 function settleWork({ db, clock, log }: Runtime, providerOf: ProviderOf): DueWork {

@@ -2,6 +2,7 @@
 import { file_ordermesh_payments_events_v1_payments_events } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
 import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import { PaymentsWebhookService } from "#gen/ordermesh/payments/v1/payments_webhook_pb.ts";
 import type { ServiceDefinition, ServiceRuntime } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
 import { paymentHearings } from "./consumers.ts";
@@ -20,7 +21,7 @@ type PaymentsRuntime = ServiceRuntime<PaymentsTables>;
 export function paymentsWith(providerFor: (runtime: PaymentsRuntime) => ProviderOf): ServiceDefinition<PaymentsTables> {
   return {
     name: "payments",
-    services: [PaymentsService, PaymentsAuditService],
+    services: [PaymentsService, PaymentsAuditService, PaymentsWebhookService],
     emits: [file_ordermesh_payments_events_v1_payments_events],
     migrations: new URL("./migrations/", import.meta.url),
     create: (runtime) => {

@@ -87,6 +87,7 @@ describe("a provider that is away and back again", () => {
           return answer;
         };
         return {
+          name: sandbox.name,
           authorize: (request) => through("authorize", () => sandbox.authorize(request)),
           capture: (request) => through("capture", () => sandbox.capture(request)),
           void: (request) => through("void", () => sandbox.void(request)),

@@ -66,11 +66,13 @@ export type Fact =
   | { kind: "refunded"; amount: number; remaining: number };
 
 /** What the provider is to be asked next. */
-export type Work = "authorize" | "settle" | "capture" | "void";
+export type Work = "authorize" | "settle" | "capture" | "void" | "reconcile";
 
 export interface NewRefund {
   amount: number;
   reason: string;
+  /** The provider's name for it where it has happened there already. */
+  doneReference?: string;
 }
 
 /** One decision: the payment after it, and what must be written with it. */

@@ -32,7 +32,17 @@ export interface ChargePage {
   nextAfter: string | undefined;
 }
 
+/** What a provider tells by itself. */
+export interface ProviderMessage {
+  id: string;
+  type: string;
+  /** Keys of the authorisations that it is about. */
+  idempotencyKeys: string[];
+}
+
 export interface PaymentProvider {
+  /** As in the address to which its messages are sent. */
+  readonly name: string;
   /** Holds the amount. The reference names the hold, and everything that later happens to it. */
   authorize(request: { idempotencyKey: string; amount: Amount; token: string }): Promise<AuthorizationResult>;
   /** Takes held money; at most once for one hold. */
@@ -49,6 +59,12 @@ export interface PaymentProvider {
   statement(references: readonly string[]): Promise<Map<string, Statement>>;
   /** Goes through the holds that were made since a time, newest first. Not every provider can. */
   listCharges?(page: { since: Date; after: string | undefined; rowsMax: number }): Promise<ChargePage>;
+  /**
+   * Reads a message that was sent to us. Not every provider sends any.
+   *
+   * @throws SignatureInvalid where it is not the provider's, or too old.
+   */
+  readMessage?(message: { bytes: Uint8Array; headers: Headers }): Promise<ProviderMessage>;
 }
 
 /** Tenants have accounts of their own with their provider. */
@@ -60,6 +76,11 @@ export class ProviderUnavailable extends Error {
     super(`payment provider unavailable: ${why}`);
     this.name = "ProviderUnavailable";
   }
+}
+
+/** A message that cannot be proved to be the provider's. */
+export class SignatureInvalid extends Error {
+  override readonly name = "SignatureInvalid";
 }
 
 /** The provider has answered that it will not, and has done nothing. It is the last word on its key: a repeat gets the same. */

@@ -29,7 +29,8 @@ const providers = [
         ["other", "sk_test_other"],
       ]);
       const [own, others] = await Promise.all([...keys.values()].map((key) => startStripe({ keys: [key] })));
-      const at = (url: string | undefined) => stripeProvider({ keys, url: new URL(url ?? ""), timeoutMs: 5_000 });
+      const at = (url: string | undefined) =>
+        stripeProvider({ keys, url: new URL(url ?? ""), timeoutMs: 5_000, webhookSecrets: new Map() });
       // Accounts share nothing, so each is a server of its own.
       const [ofOwn, ofOthers] = [at(own?.url), at(others?.url)];
       return {

@@ -47,6 +47,7 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
   const authorizations = createAuthorizations(db);
 
   return (tenant): PaymentProvider => ({
+    name: "sandbox",
     authorize: async ({ idempotencyKey, amount, token }) => {
       const answer = await authorizations.add({ tenant, key: idempotencyKey, amount, token });
       if (answer instanceof ProviderRefused) throw answer;

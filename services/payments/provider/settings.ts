@@ -15,7 +15,8 @@ export function readStripeSettings(env: Environment): StripeSettings {
   const entries = (env["ORDERMESH_STRIPE_KEYS"] ?? "").split(",").filter(Boolean);
   const keys = new Map(entries.map(readKey));
   if (keys.size === 0) throw new StartupError(keysHint("is not set"));
-  return { keys, url: readUrl(env["ORDERMESH_STRIPE_URL"] ?? ""), timeoutMs: readProviderTimeoutMs(env) };
+  const webhookSecrets = readWebhookSecrets(env["ORDERMESH_STRIPE_WEBHOOK_SECRETS"] ?? "");
+  return { keys, url: readUrl(env["ORDERMESH_STRIPE_URL"] ?? ""), timeoutMs: readProviderTimeoutMs(env), webhookSecrets };
 }
 
 const keysHint = (problem: string): string =>
@@ -25,6 +26,20 @@ function readKey(entry: string): [string, string] {
   const [, tenant, key] = /^([A-Za-z0-9_-]{1,63})=((?:sk|rk)_\w+)$/.exec(entry.trim()) ?? [];
   if (tenant === undefined || key === undefined) throw new StartupError(keysHint("has an entry that is not tenant=key"));
   return [tenant, key];
+}
+
+function readWebhookSecrets(text: string): Map<string, string[]> {
+  const secrets = new Map<string, string[]>();
+  for (const entry of text.split(",").filter(Boolean)) {
+    const [, tenant, secret] = /^([A-Za-z0-9_-]{1,63})=(whsec_\S+)$/.exec(entry.trim()) ?? [];
+    if (tenant === undefined || secret === undefined) {
+      throw new StartupError(
+        "ORDERMESH_STRIPE_WEBHOOK_SECRETS has an entry that is not tenant=secret; set it to secrets such as demo=whsec_….",
+      );
+    }
+    secrets.set(tenant, [...(secrets.get(tenant) ?? []), secret]);
+  }
+  return secrets;
 }
 
 function readUrl(text: string): URL | undefined {

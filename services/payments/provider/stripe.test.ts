@@ -15,10 +15,11 @@ let stripe: TestStripe;
 let provider: PaymentProvider;
 beforeEach(async () => {
   stripe = await startStripe({ keys: [key] });
-  provider = stripeProvider({ keys: new Map([["demo", key]]), url: new URL(stripe.url), timeoutMs: 300 })("demo");
+  provider = stripeProvider({ ...settings(), keys: new Map([["demo", key]]) })("demo");
 });
 afterEach(() => stripe.close());
 
+const settings = () => ({ url: new URL(stripe.url), timeoutMs: 300, webhookSecrets: new Map<string, string[]>() });
 const authorize = (idempotencyKey: string, token = "pm_card_visa") => provider.authorize({ idempotencyKey, amount, token });
 
 async function hold(name: string): Promise<string> {
@@ -48,8 +49,7 @@ describe("without an answer the outcome is unknown", () => {
   });
 
   test("a key that Stripe does not know decides nothing, and a tenant without a key is told which setting it needs", async () => {
-    const settings = { url: new URL(stripe.url), timeoutMs: 300 };
-    const stranger = stripeProvider({ ...settings, keys: new Map([["demo", "sk_test_wrong"]]) });
+    const stranger = stripeProvider({ ...settings(), keys: new Map([["demo", "sk_test_wrong"]]) });
     const ask = { idempotencyKey: "a", amount, token: "pm_card_visa" };
     await expect(stranger("demo").authorize(ask)).rejects.toThrow(ProviderUnavailable);
     await expect(stranger("other").authorize(ask)).rejects.toThrow('ORDERMESH_STRIPE_KEYS has no key for the tenant "other"');

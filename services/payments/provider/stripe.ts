@@ -5,6 +5,7 @@
 import type Stripe from "stripe";
 import { ProviderUnavailable, type AuthorizationResult, type PaymentProvider, type ProviderOf } from "./contract.ts";
 import { keyName, listStripeCharges, readStripeStatement } from "./stripe-books.ts";
+import { notSigned, readStripeMessage } from "./stripe-messages.ts";
 import { declineCode, isCardError, refusalOf, unavailableOr } from "./stripe-errors.ts";
 
 export interface StripeSettings {
@@ -13,6 +14,8 @@ export interface StripeSettings {
   /** Where Stripe is; undefined means Stripe's own address. */
   url: URL | undefined;
   timeoutMs: number;
+  /** Secrets of the endpoints to which the accounts send their messages; several while one takes another's place. */
+  webhookSecrets: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Statements are asked for one by one: Stripe has none for many. */
@@ -26,6 +29,7 @@ export function stripeProvider(settings: StripeSettings): ProviderOf {
     return client;
   };
   return (tenant): PaymentProvider => ({
+    name: "stripe",
     authorize: async ({ idempotencyKey, amount, token }) => {
       const stripe = await clientOf(tenant);
       try {
@@ -94,6 +98,12 @@ export function stripeProvider(settings: StripeSettings): ProviderOf {
     listCharges: async (page) => {
       const stripe = await clientOf(tenant);
       return calling(() => listStripeCharges(stripe, page));
+    },
+    readMessage: async (message) => {
+      const secrets = settings.webhookSecrets.get(tenant) ?? [];
+      // Before anything else, so that nobody learns whether there is such a tenant.
+      if (secrets.length === 0) throw notSigned();
+      return readStripeMessage(await clientOf(tenant), message, secrets);
     },
   });
 }

@@ -14,7 +14,9 @@ export function withTimeout(providerOf: ProviderOf, timeoutMs: number): Provider
   return (tenant) => {
     const provider = providerOf(tenant);
     const listCharges = provider.listCharges?.bind(provider);
+    const readMessage = provider.readMessage?.bind(provider);
     return {
+      name: provider.name,
       authorize: (request) => bounded(provider.authorize(request)),
       capture: (request) => bounded(provider.capture(request)),
       void: (request) => bounded(provider.void(request)),
@@ -23,6 +25,7 @@ export function withTimeout(providerOf: ProviderOf, timeoutMs: number): Provider
       statementMax: provider.statementMax,
       statement: (references) => bounded(provider.statement(references)),
       ...(listCharges ? { listCharges: (page) => bounded(listCharges(page)) } : {}),
+      ...(readMessage ? { readMessage } : {}),
     } satisfies PaymentProvider;
   };
 }

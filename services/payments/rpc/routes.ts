@@ -2,6 +2,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import { PaymentsWebhookService } from "#gen/ordermesh/payments/v1/payments_webhook_pb.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { ProviderOf } from "../provider/contract.ts";
@@ -12,6 +13,7 @@ import { listHeldPayments } from "./held.ts";
 import { paymentEntry, paymentNotFound, showPayment } from "./payment-message.ts";
 import { refundPayment } from "./refund.ts";
 import { undoPayment } from "./undo.ts";
+import { receiveWebhook } from "./webhook.ts";
 
 export function paymentRoutes(runtime: ServiceRuntime<PaymentsTables>, providerOf: ProviderOf): (router: ConnectRouter) => void {
   const { db } = runtime;
@@ -27,6 +29,7 @@ export function paymentRoutes(runtime: ServiceRuntime<PaymentsTables>, providerO
       },
       refundPayment: async (request) => ({ payment: await refund(request) }),
     });
+    router.service(PaymentsWebhookService, { receiveWebhook: receiveWebhook(runtime, providerOf) });
     router.service(PaymentsAuditService, {
       auditPayments: audit,
       auditOrderPayments: async ({ orderIds }) => {

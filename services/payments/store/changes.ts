@@ -11,7 +11,7 @@ import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { planDue, type NewDueItem } from "#runtime/schedule/due-work.ts";
-import type { Change, Fact, Payment, Work } from "../domain/payment.ts";
+import type { Change, Fact, Movement, Payment, Work } from "../domain/payment.ts";
 import { keyOf, updatePayments, type PaymentsTables } from "./payments.ts";
 
 /** A decision and the request or event that led to it. */
@@ -26,6 +26,7 @@ export const dueKinds: Record<Work | "refund", string> = {
   settle: "payments.settle",
   capture: "payments.capture",
   void: "payments.void",
+  reconcile: "payments.reconcile",
   refund: "payments.refund",
 };
 
@@ -76,19 +77,27 @@ export async function planForgotten(
   return items.length > 0;
 }
 
-async function insertMovements(tx: Transaction<PaymentsTables>, decided: readonly Decided[], now: Date): Promise<void> {
-  const rows = decided.flatMap(({ change }) =>
-    change.movements.map((movement) => ({
-      tenant_id: change.payment.tenant,
-      // A refund has had its id and its time since it was booked.
-      entry_id: movement.refund?.refundId ?? newId("led"),
-      order_id: change.payment.orderId,
-      type: movement.type,
-      amount_minor_units: movement.amount,
-      provider_reference: movement.providerReference,
-      create_time: movement.refund?.createTime ?? now,
-    })),
-  );
+interface Entry {
+  payment: Payment;
+  movement: Movement;
+}
+
+function insertMovements(tx: Transaction<PaymentsTables>, decided: readonly Decided[], now: Date): Promise<void> {
+  const entries = decided.flatMap(({ change: { payment, movements } }) => movements.map((movement) => ({ payment, movement })));
+  return insertEntries(tx, entries, now);
+}
+
+async function insertEntries(tx: Transaction<PaymentsTables>, entries: readonly Entry[], now: Date): Promise<void> {
+  const rows = entries.map(({ payment, movement }) => ({
+    tenant_id: payment.tenant,
+    // A refund has had its id and its time since it was booked.
+    entry_id: movement.refund?.refundId ?? newId("led"),
+    order_id: payment.orderId,
+    type: movement.type,
+    amount_minor_units: movement.amount,
+    provider_reference: movement.providerReference,
+    create_time: movement.refund?.createTime ?? now,
+  }));
   if (rows.length === 0) return;
   await sql`
     insert into ledger_entry (tenant_id, entry_id, order_id, type, amount_minor_units, provider_reference, create_time)
@@ -107,18 +116,26 @@ async function insertRefunds(tx: Transaction<PaymentsTables>, decided: readonly 
     order_id: payment.orderId,
     amount_minor_units: refund.amount,
     reason: refund.reason,
+    state: refund.doneReference === undefined ? "DUE" : "DONE",
   }));
   await sql`
     insert into refund (tenant_id, refund_id, order_id, amount_minor_units, reason, state, create_time)
-    select tenant_id, refund_id, order_id, amount_minor_units, reason, 'DUE', ${now}::timestamptz
+    select tenant_id, refund_id, order_id, amount_minor_units, reason, state, ${now}::timestamptz
     from json_populate_recordset(null::refund, ${JSON.stringify(rows)})`.execute(tx);
-  return booked.map(({ refundId, payment, cause }) => ({
-    kind: dueKinds.refund,
-    tenant: payment.tenant,
-    key: refundId,
-    due: atOnce,
-    cause,
-  }));
+  await insertEntries(
+    tx,
+    booked.flatMap(({ refundId, payment, refund: { amount, doneReference } }) => {
+      const movement = { type: "REFUND" as const, amount, providerReference: doneReference ?? "" };
+      const refund = { refundId, createTime: now };
+      return doneReference === undefined ? [] : [{ payment, movement: { ...movement, refund } }];
+    }),
+    now,
+  );
+  return booked.flatMap(({ refundId, payment, refund, cause }) =>
+    refund.doneReference === undefined
+      ? [{ kind: dueKinds.refund, tenant: payment.tenant, key: refundId, due: atOnce, cause }]
+      : [],
+  );
 }
 
 function eventsOf({ change, cause }: Decided, now: Date): OutgoingEvent[] {
