@@ -23,6 +23,7 @@ import type { ServiceDefinition } from "#runtime/service.ts";
 import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
 import { seedCatalogue, seededSkus } from "./catalog/seed.ts";
 import { catalog } from "./catalog/main.ts";
+import { customers } from "./customers/main.ts";
 import { startEdge } from "./edge/main.ts";
 import { fraud } from "./fraud/main.ts";
 import { identity } from "./identity/main.ts";
@@ -42,6 +43,7 @@ export const definitions = [
   shipping,
   operations,
   identity,
+  customers,
 ] as unknown as ServiceDefinition[];
 const names = [...definitions.map((definition) => definition.name), "edge"];
 
