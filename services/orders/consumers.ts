@@ -50,7 +50,7 @@ export function consumers({ clock, log }: { clock: Clock; log: Logger }): Hearin
       handle: (tx, events) => takeFacts(tx, events, { now: clock.now(), log }),
     }),
     hear<typeof CustomerErasedSchema, OrdersTables>({
-      name: "orders.erase_customer",
+      name: "orders.erase",
       event: CustomerErasedSchema,
       // In a transaction of its own, which begins with a lock that whoever makes orders final takes last.
       handle: (tx, events) =>
