@@ -23,7 +23,9 @@ export async function customersFixture(): Promise<CustomersFixture> {
     others: (router) =>
       router.service(PrivacyService, {
         exportPersonalData: ({ service, orderIds }) =>
-          service === "orders" ? { records: [{ kind: "order", id: "ord_1", content: { total: "7" } }] } : ofOrders(service, orderIds),
+          service === "orders"
+            ? { records: [{ kind: "order", id: "ord_1", content: { total: "7" } }] }
+            : ofOrders(service, orderIds),
         listRemainders: ({ service, orderIds }) => ({
           remainders: keeps
             .map((line) => line.split(" "))

@@ -83,7 +83,9 @@ test("nothing of it comes back: each method that writes is refused", async () =>
 
 test("writes at the same moment are erased or refused, but never kept", async () => {
   const customerId = "race";
-  const writes = Array.from({ length: 12 }, (_, index) => customers.createAddress({ customerId, address: home, label: `${index}` }));
+  const writes = Array.from({ length: 12 }, (_, index) =>
+    customers.createAddress({ customerId, address: home, label: `${index}` }),
+  );
   await Promise.allSettled([...writes, customers.eraseCustomer({ customerId, reason })]);
   expect(await rowsOf(customerId)).toMatchObject({ address: 0 });
 });
@@ -129,7 +131,8 @@ describe("whatever the code does", () => {
 test("an export is the records of all services, those of orders by order", async () => {
   await fill("eve");
   const records: string[] = [];
-  for await (const { service, kind, id } of customers.exportCustomer({ customerId: "eve" })) records.push(`${service} ${kind} ${id}`);
+  for await (const { service, kind, id } of customers.exportCustomer({ customerId: "eve" }))
+    records.push(`${service} ${kind} ${id}`);
   expect(records.filter((line) => line.startsWith("orders"))).toEqual(["orders order ord_1"]);
   for (const service of ["payments", "shipping", "operations"]) expect(records).toContain(`${service} ${service} ord_1`);
 });

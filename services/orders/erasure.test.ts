@@ -1,6 +1,7 @@
 // An erased customer is taken out of its orders, of each as soon as it is final.
+import { setTimeout } from "node:timers/promises";
 import type { Client } from "@connectrpc/connect";
-import { sql } from "kysely";
+import { sql, type Transaction } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { CustomerErasedSchema } from "#gen/ordermesh/customers/events/v1/customers_events_pb.ts";
 import { FraudClearedSchema } from "#gen/ordermesh/fraud/events/v1/fraud_events_pb.ts";
@@ -13,6 +14,7 @@ import { refusal } from "../../test/support/refusal.ts";
 import { serviceFixture, type ServiceFixture } from "../../test/support/service-fixture.ts";
 import { orders } from "./main.ts";
 import { neighbours } from "./neighbours.fixture.ts";
+import { findErased, rememberErased } from "./store/erasures.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
 let fixture: ServiceFixture<OrdersTables>;
@@ -123,18 +125,46 @@ test("a request that is repeated after the erasure is refused: what it asked for
   expect(await refusal(place(request))).toMatchObject({ reason: "REQUEST_ID_REUSED" });
 });
 
-test("of orders that become final while their customer is being erased none is left out", async () => {
-  const orderIds: string[] = [];
-  for (let index = 0; index < 20; index += 1) orderIds.push(await place());
-  await fixture.deliver(CustomerErasedSchema, { customerId: "ada" });
-  const ending = orderIds.map(async (orderId, index) => {
-    await new Promise((resolve) => setTimeout(resolve, index * 3));
-    await cancel(orderId);
+/** Runs work in a transaction that stays open until it is let go. */
+async function holding(work: (tx: Transaction<OrdersTables>) => Promise<unknown>): Promise<() => Promise<void>> {
+  const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const transaction = fixture.runtime.system.transaction(async (tx) => {
+    await work(tx);
+    begun.resolve();
+    await end.promise;
   });
-  await Promise.all([...ending, runDue(), runDue()]);
-  await runDue();
-  const left = [];
-  for (const orderId of orderIds) if (!(await kept(orderId)).erased) left.push(orderId);
-  expect(left).toEqual([]);
-  for (const orderId of orderIds) expect(await told(orderId)).toEqual(["1 OrderCreated", "2 OrderCancelled", "3 OrderErased"]);
+  await begun.promise;
+  return async () => {
+    end.resolve();
+    await transaction;
+  };
+}
+
+const outcomeOf = (work: Promise<unknown>): Promise<string> =>
+  Promise.race([work.then(() => "done"), setTimeout(300).then(() => "waits")]);
+
+const customers = [{ tenant: "demo", customerId: "ada" }];
+
+test("an order that becomes final while its customer is being remembered as erased waits for that, and is erased", async () => {
+  const orderId = await place();
+  const letGo = await holding((tx) => rememberErased(tx, customers, new Date()));
+  const cancelling = cancel(orderId);
+  expect(await outcomeOf(cancelling)).toBe("waits");
+  await letGo();
+  await cancelling;
+  expect((await kept(orderId)).erased).toBe(true);
+});
+
+test("an erasure waits for whoever is making an order final and has not seen it, and finds the order", async () => {
+  const orderId = await place();
+  const letGo = await holding(async (tx) => {
+    expect(await findErased(tx, customers)).toEqual(new Set());
+    await sql`
+      update orders set state = 'cancelled', cancel_reason = 'EXPIRED', events_sent = 2 where order_id = ${orderId}`.execute(tx);
+  });
+  const erasure = erase();
+  expect(await outcomeOf(erasure)).toBe("waits");
+  await letGo();
+  await erasure;
+  expect((await kept(orderId)).erased).toBe(true);
 });

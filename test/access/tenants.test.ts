@@ -51,7 +51,10 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "CatalogService/CreateProduct": { request: () => ({ title: "Mug", variants: [variantOf("OTHERS")] }), expected: "its own" },
   "CustomersService/GetCustomer": { request: () => ({ customerId: "ada" }), expected: "NOT_FOUND" },
   "CustomersService/ListCustomers": { expected: "nothing" },
-  "CustomersService/UpdateCustomer": { request: () => ({ customerId: "ada", profile: { givenName: "x" } }), expected: "NOT_FOUND" },
+  "CustomersService/UpdateCustomer": {
+    request: () => ({ customerId: "ada", profile: { givenName: "x" } }),
+    expected: "NOT_FOUND",
+  },
   "CustomersService/CreateAddress": { request: () => ({ customerId: "ada", address: home }), expected: "its own" },
   "CustomersService/ListAddresses": { request: () => ({ customerId: "ada" }), expected: "its own" },
   "CustomersService/UpdateAddress": {

@@ -65,13 +65,16 @@ beforeAll(async () => {
   const payments = mesh.client(PaymentsService);
   const amount = { currencyCode: "EUR", minorUnits: 100n };
   await eventually(
-    async () => void (await payments.refundPayment({ orderId: orders.delivered, amount, reason: person.words, requestId: "r-1" })),
+    async () =>
+      void (await payments.refundPayment({ orderId: orders.delivered, amount, reason: person.words, requestId: "r-1" })),
   );
 }, 90_000);
 afterAll(() => bench?.close());
 
 test("everything that is kept about a person is shown to it, without secrets", async () => {
-  const answer = await fetch(`${mesh.edgeUrl}/v1/customers/${customerId}:export`, { headers: { authorization: `Bearer ${token}` } });
+  const answer = await fetch(`${mesh.edgeUrl}/v1/customers/${customerId}:export`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
   expect(answer.status).toBe(200);
   const text = await answer.text();
   const records = text
@@ -93,10 +96,16 @@ test("everything that is kept about a person is shown to it, without secrets", a
     "fraud assessment": 4,
   });
   const { profile, address, login, textVersion, words } = person;
-  for (const known of [profile.displayName, profile.phone, address.recipient, login, textVersion, words]) expect(text).toContain(known);
+  for (const known of [profile.displayName, profile.phone, address.recipient, login, textVersion, words])
+    expect(text).toContain(known);
   expect(text).not.toMatch(/scrypt|tok_success|password/);
   const own = new Set<string>(Object.values(orders));
-  expect(records.filter(({ kind }) => kind === "order").map(({ id }) => id).toSorted()).toEqual([...own].toSorted());
+  expect(
+    records
+      .filter(({ kind }) => kind === "order")
+      .map(({ id }) => id)
+      .toSorted(),
+  ).toEqual([...own].toSorted());
 });
 
 test("the search finds what is there before", async () => {
@@ -120,7 +129,9 @@ test("the customer erases itself; its tokens end within a second, its login is f
   const startedMs = performance.now();
   const [own, other] = await Promise.all([customer.eraseCustomer(request), operator.eraseCustomer(request)]);
   expect(own.erasure?.requestTime).toEqual(other.erasure?.requestTime);
-  await eventually(async () => expect(await refusal(customer.getCustomer({ customerId }))).toMatchObject({ reason: "TOKEN_REVOKED" }));
+  await eventually(async () =>
+    expect(await refusal(customer.getCustomer({ customerId }))).toMatchObject({ reason: "TOKEN_REVOKED" }),
+  );
   const tookMs = performance.now() - startedMs;
   console.log(`tokens were refused ${tookMs.toFixed(0)} ms after the erasure was asked for`);
   expect(tookMs).toBeLessThan(5_000);

@@ -89,7 +89,7 @@ async function createAddress(tx: Transacted, request: CreateAddressRequest, now:
 
 async function updateAddress(tx: Transacted, request: UpdateAddressRequest, now: Date): Promise<Address> {
   const change = request.address ?? create(AddressChangeSchema);
-  const given = addressFields.filter((field) => field === "address" ? change.address !== undefined : Boolean(change[field]));
+  const given = addressFields.filter((field) => (field === "address" ? change.address !== undefined : Boolean(change[field])));
   const taken = assertMask(fieldsToTake(request.updateMask?.paths ?? [], { fields: addressFields, given }), addressFields);
   const { key, address } = await lockAddress(tx, request, now);
   assertEtag(request.etag, address);

@@ -42,7 +42,9 @@ async function update(tx: Transaction<CustomersTables>, request: UpdateCustomerR
   const key = { tenant: currentRequest().tenant, customerId };
   const given = profileFields.filter((field) => profile[field] !== "");
   const fields = assertMask(fieldsToTake(updateMask?.paths ?? [], { fields: profileFields, given }), profileFields);
-  const { customer, isNew } = allowMissing ? await lockCustomer(tx, key, now) : { customer: await lockKnown(tx, key), isNew: false };
+  const { customer, isNew } = allowMissing
+    ? await lockCustomer(tx, key, now)
+    : { customer: await lockKnown(tx, key), isNew: false };
   if (!customer) throw customerNotFound(customerId);
   assertNotErased(customer);
   // One that is made here has no etag that anybody could know.

@@ -35,10 +35,7 @@ const addressColumns = sql`
 type AddressKey = CustomerKey & { addressId: string };
 
 /** Oldest first. */
-export async function readAddresses(
-  db: Kysely<CustomersTables>,
-  { tenant, customerId }: CustomerKey,
-): Promise<Address[]> {
+export async function readAddresses(db: Kysely<CustomersTables>, { tenant, customerId }: CustomerKey): Promise<Address[]> {
   const read = await sql<Address>`
     select ${addressColumns} from address
     where tenant_id = ${tenant} and customer_id = ${customerId}

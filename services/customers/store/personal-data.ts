@@ -1,7 +1,12 @@
 // What the service itself keeps about a customer.
 import { sql, type Kysely } from "kysely";
-import type { JsonObject } from "@bufbuild/protobuf";
-import { recordsMax, remaindersMax, type PersonalData, type PersonalRecord, type Remainder } from "#runtime/privacy/personal-data.ts";
+import {
+  recordsMax,
+  remaindersMax,
+  type PersonalData,
+  type PersonalRecord,
+  type Remainder,
+} from "#runtime/privacy/personal-data.ts";
 import type { CustomersTables } from "./tables.ts";
 
 export function customerData(db: Kysely<CustomersTables>): PersonalData {
@@ -26,7 +31,7 @@ export function customerData(db: Kysely<CustomersTables>): PersonalData {
         limit ${recordsMax + 1}`.execute(db);
       const records = read.rows.slice(0, recordsMax);
       const next = read.rows.length > recordsMax ? records.at(-1)?.key : undefined;
-      return { next, records: records.map(({ kind, id, content }) => ({ kind, id, content: content as JsonObject })) };
+      return { next, records: records.map(({ kind, id, content }) => ({ kind, id, content })) };
     },
 
     // The customer is erased in one transaction, which leaves nothing.

@@ -1,6 +1,5 @@
 // What of assessments identifies a person: what the rules saw, and what somebody wrote about it.
 import { sql, type Kysely, type Transaction } from "kysely";
-import type { JsonObject } from "@bufbuild/protobuf";
 import {
   recordsMax,
   remaindersMax,
@@ -41,7 +40,7 @@ export function assessmentData(db: Kysely<Tables>): PersonalData {
         where tenant_id = ${tenant} and customer_id = ${customerId} and order_id > ${after ?? ""}
         order by order_id
         limit ${recordsMax + 1}`.execute(db);
-      const records = read.rows.slice(0, recordsMax).map(({ content, ...row }) => ({ ...row, content: content as JsonObject }));
+      const records = read.rows.slice(0, recordsMax);
       return { records, next: read.rows.length > recordsMax ? records.at(-1)?.id : undefined };
     },
 

@@ -109,7 +109,9 @@ export function registerMethod({ transaction, clients, passwords }: IdentityDeps
       case "customer_id_taken":
         throw refuse(Code.AlreadyExists, "CUSTOMER_ID_TAKEN", "this customer has an account", { customerId });
       case "customer_erased":
-        throw refuse(Code.FailedPrecondition, "CUSTOMER_ERASED", "this customer is erased: register it as a new one", { customerId });
+        throw refuse(Code.FailedPrecondition, "CUSTOMER_ERASED", "this customer is erased: register it as a new one", {
+          customerId,
+        });
     }
   };
 }

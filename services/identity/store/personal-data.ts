@@ -1,6 +1,5 @@
 // What identity keeps about a person: its account and its sessions.
 import { sql, type Kysely, type Transaction } from "kysely";
-import type { JsonObject } from "@bufbuild/protobuf";
 import {
   recordsMax,
   remaindersMax,
@@ -59,7 +58,7 @@ export function accountData(db: Kysely<IdentityTables>): PersonalData {
         limit ${recordsMax + 1}`.execute(db);
       const records = read.rows.slice(0, recordsMax);
       const next = read.rows.length > recordsMax ? records.at(-1)?.key : undefined;
-      return { next, records: records.map(({ kind, id, content }) => ({ kind, id, content: content as JsonObject })) };
+      return { next, records: records.map(({ kind, id, content }) => ({ kind, id, content })) };
     },
 
     // Ended sessions name nobody but the customer's id, and go when their time is over.

@@ -42,11 +42,7 @@ async function readErased(tx: Transaction<OrdersTables>, customers: readonly Cus
  * Remembers customers as erased. From the commit on whoever makes an order of theirs final sees
  * it (findErased); whoever has made one final before has committed by then, because both hold a lock for the customer.
  */
-export async function rememberErased(
-  tx: Transaction<OrdersTables>,
-  customers: readonly CustomerKey[],
-  now: Date,
-): Promise<void> {
+export async function rememberErased(tx: Transaction<OrdersTables>, customers: readonly CustomerKey[], now: Date): Promise<void> {
   await sql`select pg_advisory_xact_lock(lock) from (${locksOf(customers)}) as locks`.execute(tx);
   await sql`
     insert into erased_customer (tenant_id, customer_id, erase_time)

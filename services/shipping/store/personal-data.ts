@@ -1,6 +1,5 @@
 // What of parcels identifies a person: where they go, and why they were stopped or brought on, in somebody's words.
 import { sql, type Kysely, type Transaction } from "kysely";
-import type { JsonObject } from "@bufbuild/protobuf";
 import { remaindersMax, type PersonalData, type PersonalRecord, type Remainder } from "#runtime/privacy/personal-data.ts";
 import type { OrderKey, Tables } from "./shipments.ts";
 
@@ -31,7 +30,7 @@ export function shipmentData(db: Kysely<Tables>): PersonalData {
         from shipment
         where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[])
         order by order_id`.execute(db);
-      return { records: read.rows.map(({ kind, id, content }) => ({ kind, id, content: content as JsonObject })) };
+      return { records: read.rows };
     },
 
     remainders: async ({ tenant, orderIds }) => {
