@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectError, createClient, type Client } from "@connectrpc/connect";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_pb.ts";
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
@@ -23,6 +24,8 @@ import type { ServiceDefinition } from "#runtime/service.ts";
 import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
 import { seedCatalogue, seededSkus } from "./catalog/seed.ts";
 import { catalog } from "./catalog/main.ts";
+import { customers } from "./customers/main.ts";
+import { seedCustomer } from "./customers/seed.ts";
 import { startEdge } from "./edge/main.ts";
 import { fraud } from "./fraud/main.ts";
 import { identity } from "./identity/main.ts";
@@ -42,6 +45,7 @@ export const definitions = [
   shipping,
   operations,
   identity,
+  customers,
 ] as unknown as ServiceDefinition[];
 const names = [...definitions.map((definition) => definition.name), "edge"];
 
@@ -119,7 +123,7 @@ export async function startMesh({ env: given, only, log, onProgress, aroundVerif
         })
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));
-    if (hasDemoCustomer) await seedDemoIdentity(running, env);
+    if (hasDemoCustomer) await seedDemoCustomer(running, { env, hasProfile: chosen.includes("customers") });
     if (seed === "demo" && chosen.includes("catalog")) {
       await seedCatalogue(running.clients.client(CatalogService), onProgress);
       if (chosen.includes("inventory")) await untilStocked(running.clients.client(InventoryService));
@@ -156,12 +160,16 @@ async function prepareKeys({ transportFor }: Host): Promise<void> {
   }
 }
 
-function seedDemoIdentity({ transportFor }: Host, env: Environment): Promise<void> {
+async function seedDemoCustomer(
+  { transportFor }: Host,
+  { env, hasProfile }: { env: Environment; hasProfile: boolean },
+): Promise<void> {
   const clients = {
     identity: createClient(IdentityService, transportFor(IdentityService)),
     admin: createClient(AdminService, transportFor(AdminService)),
   };
-  return seedIdentity(clients, env["ORDERMESH_OPERATOR_SECRET"] ?? "");
+  const demo = await seedIdentity(clients, env["ORDERMESH_OPERATOR_SECRET"] ?? "");
+  if (hasProfile) await seedCustomer(createClient(CustomersService, transportFor(CustomersService)), demo);
 }
 
 /** The first stock is an event's work: whoever orders as soon as we say that we are ready must find it. */

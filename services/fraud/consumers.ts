@@ -1,8 +1,8 @@
-// New orders are screened; a review of an order that has ended is closed.
+// New orders are screened; a review of an order that has ended is closed; of an erased customer nothing is told any more.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Transaction } from "kysely";
 import { OrderCreatedSchema as OrderCreatedV1Schema } from "#gen/ordermesh/orders/events/v1/order_created_pb.ts";
-import { OrderCancelledSchema, type OrderCancelled } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { OrderCancelledSchema, OrderErasedSchema, type OrderCancelled } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { OrderCreatedSchema, type OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { hear, tells, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
@@ -20,6 +20,7 @@ import {
   saveDecisions,
 } from "./store/assessments.ts";
 import { tellOf } from "./store/outbox.ts";
+import { eraseAssessments } from "./store/personal-data.ts";
 import { rulesOf } from "./store/rules.ts";
 import { keyOf, type Tables } from "./store/tables.ts";
 
@@ -35,6 +36,15 @@ export function fraudHears({ clock }: Pick<ServiceRuntime<Tables>, "clock">): He
       name: "fraud.close",
       event: OrderCancelledSchema,
       handle: (tx, events) => close(tx, events, clock.now()),
+    }),
+    hear<typeof OrderErasedSchema, Tables>({
+      name: "fraud.erase",
+      event: OrderErasedSchema,
+      handle: (tx, events) =>
+        eraseAssessments(
+          tx,
+          events.map(({ tenant, key }) => ({ tenant, orderId: key })),
+        ),
     }),
   ];
 }

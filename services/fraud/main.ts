@@ -5,6 +5,7 @@ import type { ServiceDefinition } from "#runtime/service.ts";
 import { fraudHears } from "./consumers.ts";
 import { assessmentMethods } from "./rpc/assessments.ts";
 import { ruleMethods } from "./rpc/rules.ts";
+import { assessmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/tables.ts";
 
 export const fraud: ServiceDefinition<Tables> = {
@@ -17,5 +18,6 @@ export const fraud: ServiceDefinition<Tables> = {
       router.service(FraudService, { ...assessmentMethods(runtime), ...ruleMethods(runtime) });
     },
     hears: fraudHears(runtime),
+    personalData: assessmentData(runtime.db),
   }),
 };

@@ -5,11 +5,13 @@ import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { keyFor, readIssuer } from "#runtime/access/settings.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
+import { identityHears } from "./consumers.ts";
 import { createAccessTokens } from "./rpc/access-tokens.ts";
 import { createClients } from "./rpc/authenticate.ts";
 import { configuredClients } from "./rpc/configured-clients.ts";
 import { createPasswords } from "./rpc/password.ts";
 import { identityRoutes } from "./rpc/routes.ts";
+import { accountData } from "./store/personal-data.ts";
 import type { IdentityTables } from "./store/tables.ts";
 import { careTask } from "./tasks/care.ts";
 
@@ -29,7 +31,9 @@ export const identity: ServiceDefinition<IdentityTables> = {
     const passwords = createPasswords();
     return {
       routes: identityRoutes({ db, transaction, issuer, sealingKey, configured, tokens, clients, passwords }),
+      hears: identityHears(),
       tasks: [careTask({ transaction, inBackground, sealingKey })],
+      personalData: accountData(db),
     };
   },
 };

@@ -10,13 +10,25 @@ export const demoOperatorSecret = "development-operator-secret";
 export const demoSignIn = { client_id: "shop", login: "ada@example.test", password: "development-password" } as const;
 
 const demoCustomerId = "ada";
-const shopScopes = ["catalog:read", "inventory:read", "orders:read", "orders:write", "payments:read", "shipping:read"];
+const shopScopes = [
+  "catalog:read",
+  "inventory:read",
+  "orders:read",
+  "orders:write",
+  "payments:read",
+  "shipping:read",
+  "customers:read",
+  "customers:write",
+];
 
-/** Whatever is there already stays as it is, also where it is somebody else's. */
+/**
+ * Whatever is there already stays as it is, also where it is somebody else's. Answers by which headers somebody is the operator, and
+ * whose account it made.
+ */
 export async function seedIdentity(
   { identity, admin }: { identity: Client<typeof IdentityService>; admin: Client<typeof AdminService> },
   operatorSecret: string,
-): Promise<void> {
+): Promise<{ headers: { authorization: string }; customerId: string }> {
   const operator = { clientId: "operator", clientSecret: operatorSecret };
   const { accessToken } = await identity.issueToken({ ...operator, grantType: "client_credentials" });
   const headers = { authorization: `Bearer ${accessToken}` };
@@ -24,7 +36,8 @@ export async function seedIdentity(
   const shop = { clientId, title: "Demonstration shop", public: true, roles: ["customer"], scopes: shopScopes };
   await ignoring(["CLIENT_ID_TAKEN"], admin.createClient(shop, { headers }));
   const account = { clientId, login, password, customerId: demoCustomerId };
-  await ignoring(["LOGIN_TAKEN", "CUSTOMER_ID_TAKEN"], identity.registerAccount(account, { headers }));
+  await ignoring(["LOGIN_TAKEN", "CUSTOMER_ID_TAKEN", "CUSTOMER_ERASED"], identity.registerAccount(account, { headers }));
+  return { headers, customerId: demoCustomerId };
 }
 
 async function ignoring(reasons: readonly string[], call: Promise<unknown>): Promise<void> {

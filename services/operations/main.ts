@@ -4,9 +4,12 @@ import { OperationsService } from "#gen/ordermesh/operations/v1/operations_servi
 import { databaseClock } from "#runtime/database/database-clock.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { createWakeUp } from "#runtime/wake-up.ts";
+import { operationsHears } from "./consumers.ts";
 import { alertWork } from "./due/alerts.ts";
+import { forgetWork } from "./due/forget.ts";
 import { alertSettings } from "./provider/settings.ts";
 import { operationsRoutes } from "./rpc/routes.ts";
+import { letterData } from "./store/letters/personal-data.ts";
 import type { OperationsTables } from "./store/tables.ts";
 import { readAuditSettings } from "./tasks/audit-settings.ts";
 import { auditorTask } from "./tasks/audit.ts";
@@ -40,7 +43,9 @@ export const operations: ServiceDefinition<OperationsTables> = {
         auditorTask(runtime, { settings, wakeUp: auditWakeUp }),
         sweeperTask(runtime, settings),
       ],
-      dueWork: [alertWork(runtime, alertSettings(runtime.env, runtime.log))],
+      hears: operationsHears(runtime),
+      dueWork: [alertWork(runtime, alertSettings(runtime.env, runtime.log)), forgetWork()],
+      personalData: letterData(given.db),
     };
   },
 };

@@ -1,5 +1,6 @@
-// What the other services report about orders.
+// What the other services report about orders and about their customers.
 import type { Transaction } from "kysely";
+import { CustomerErasedSchema } from "#gen/ordermesh/customers/events/v1/customers_events_pb.ts";
 import {
   FraudClearedSchema,
   FraudRejectedSchema,
@@ -24,10 +25,12 @@ import {
   ShipmentStoppedSchema,
 } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
-import { hearFacts, RefusedEvent, tells, type Hearing, type ReceivedEvent, type Telling } from "#runtime/events/hearing.ts";
+import { hear, hearFacts, RefusedEvent, tells, type Hearing, type ReceivedEvent, type Telling } from "#runtime/events/hearing.ts";
 import type { Logger } from "#runtime/log.ts";
 import { takeFact, type Announcement, type Fact } from "./domain/facts.ts";
-import { announceAndSave, type Announced } from "./events/announce.ts";
+import { announceAndSave } from "./events/announce.ts";
+import type { Announced } from "./events/announced.ts";
+import { planErasures } from "./events/erase.ts";
 import { keyOf, lockOrders, type LockedOrder } from "./store/progress.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
@@ -38,13 +41,23 @@ type Told = Fact extends infer One
     : never
   : never;
 
-/** All of them are facts about orders, and are taken in together. */
+/** Facts about orders are taken in together. */
 export function consumers({ clock, log }: { clock: Clock; log: Logger }): Hearing[] {
   return [
     hearFacts<OrdersTables, Told>({
       name: "orders.take_facts",
       tellings: [...inventoryTellings, ...fraudTellings, ...paymentTellings, ...shippingTellings],
       handle: (tx, events) => takeFacts(tx, events, { now: clock.now(), log }),
+    }),
+    hear<typeof CustomerErasedSchema, OrdersTables>({
+      name: "orders.erase",
+      event: CustomerErasedSchema,
+      // In a transaction of its own, which begins with a lock that whoever makes orders final takes last.
+      handle: (tx, events) =>
+        planErasures(
+          tx,
+          events.map(({ tenant, key, cause }) => ({ tenant, customerId: key, cause })),
+        ),
     }),
   ];
 }

@@ -1,10 +1,13 @@
-// Ends orders whose time is over.
+// Ends orders whose time is over, and takes erased customers out of their orders.
 import type { Clock } from "#runtime/clock.ts";
 import type { Logger } from "#runtime/log.ts";
 import { dueWork, type DueWork } from "#runtime/schedule/due-work.ts";
 import { cancel } from "./domain/facts.ts";
-import { announceAndSave, type Announced } from "./events/announce.ts";
+import { announceAndSave } from "./events/announce.ts";
+import type { Announced } from "./events/announced.ts";
+import { eraseFinal, planErasures } from "./events/erase.ts";
 import { expireKind } from "./store/audit.ts";
+import { eraseKind, rememberErased, withoutErased } from "./store/erasures.ts";
 import { keyOf, lockOrders } from "./store/progress.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
@@ -29,6 +32,26 @@ export function expiry({ clock, log }: { clock: Clock; log: Logger }): DueWork {
         log.info({ orderId: order.orderId }, "order_expired");
       }
       await announceAndSave(tx, { changed: announced.map(({ order }) => order), announced, now });
+    },
+  });
+}
+
+/**
+ * At first the customer is remembered as erased, in a transaction that locks nothing else; then its orders that were final before
+ * are gone through. Those that become final later are erased as they do.
+ */
+export function erasing({ clock }: { clock: Clock }): DueWork {
+  return dueWork<OrdersTables>({
+    kind: eraseKind,
+    apply: async (tx, items) => {
+      const now = clock.now();
+      const customers = items.map(({ item }) => ({ tenant: item.tenant, customerId: item.key, cause: item.cause }));
+      const unknown = await withoutErased(tx, customers);
+      if (unknown.length > 0) await rememberErased(tx, unknown, now);
+      for (const { cause, ...customer } of customers) {
+        const isMore = unknown.length > 0 || (await eraseFinal(tx, customer, { now, cause }));
+        if (isMore) await planErasures(tx, [{ ...customer, cause }]);
+      }
     },
   });
 }

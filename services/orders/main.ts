@@ -6,9 +6,10 @@ import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
-import { expiry } from "./due.ts";
+import { erasing, expiry } from "./due.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
+import { orderData } from "./rpc/personal-data.ts";
 import { orderEvents } from "./rpc/watch.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
@@ -29,7 +30,8 @@ export const orders: ServiceDefinition<OrdersTables> = {
         limits: { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs },
       }),
       hears: consumers(runtime),
-      dueWork: [expiry(runtime)],
+      dueWork: [expiry(runtime), erasing(runtime)],
+      personalData: orderData(runtime.db),
     };
   },
 };

@@ -3,6 +3,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Transaction } from "kysely";
 import {
   OrderCancelledSchema,
+  OrderErasedSchema,
   OrderPaymentDueSchema,
   type OrderPaymentDue,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
@@ -23,6 +24,7 @@ import {
   type OrderKey,
   type PaymentsTables,
 } from "./store/payments.ts";
+import { erasePayments } from "./store/personal-data.ts";
 
 type Transacted = Transaction<PaymentsTables>;
 
@@ -42,6 +44,11 @@ export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
       name: "payments.order_capture",
       event: ShipmentDispatchedSchema,
       handle: (tx: Transacted, events) => orderCaptures(tx, events, clock.now()),
+    }),
+    hear({
+      name: "payments.erase",
+      event: OrderErasedSchema,
+      handle: (tx: Transacted, events) => erasePayments(tx, { orders: events.map(orderKey), now: clock.now() }),
     }),
   ];
 }

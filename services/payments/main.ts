@@ -14,6 +14,7 @@ import { stripeProvider } from "./provider/stripe.ts";
 import { withTimeout } from "./provider/timeout.ts";
 import { paymentRoutes } from "./rpc/routes.ts";
 import type { PaymentsTables } from "./store/payments.ts";
+import { paymentData } from "./store/personal-data.ts";
 
 type PaymentsRuntime = ServiceRuntime<PaymentsTables>;
 
@@ -30,6 +31,7 @@ export function paymentsWith(providerFor: (runtime: PaymentsRuntime) => Provider
         routes: paymentRoutes(runtime, providerOf),
         hears: paymentHearings(runtime),
         dueWork: paymentDueWork(runtime, providerOf),
+        personalData: paymentData(runtime.db),
       };
     },
   };

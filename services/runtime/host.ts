@@ -6,6 +6,7 @@ import { sql, type Kysely } from "kysely";
 import { AuditLogService } from "#gen/ordermesh/auditlog/v1/auditlog_service_pb.ts";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
+import { PrivacyService } from "#gen/ordermesh/privacy/v1/privacy_service_pb.ts";
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
 import { createGuard } from "./access/guard.ts";
@@ -33,6 +34,7 @@ import { readLimitSettings } from "./limits/settings.ts";
 import { createVouching } from "./limits/vouching.ts";
 import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
+import { privacyRoutes } from "./privacy/privacy-service.ts";
 import { addReflection } from "./rpc/reflection.ts";
 import { addressesFromEnvironment } from "./rpc/addresses.ts";
 import { createOriginOf } from "./rpc/call-origin.ts";
@@ -92,7 +94,7 @@ const closeGraceMs = 5_000;
 export async function startHost(options: HostOptions): Promise<Host> {
   const { definitions, log, env, tenant } = options;
   const ownServices = definitions.flatMap((definition) => definition.services);
-  const services = definitions.length > 0 ? [...ownServices, DeliveryService, AuditLogService] : ownServices;
+  const services = definitions.length > 0 ? [...ownServices, DeliveryService, AuditLogService, PrivacyService] : ownServices;
   assertPolicies(services);
   const limitSettings = readLimitSettings(env);
   const trustsProxy = readTrustedProxies(env);
@@ -145,11 +147,13 @@ export async function startHost(options: HostOptions): Promise<Host> {
 
   const delivery = deliveryRoutes({ services: () => running.map(delivering), clock, log });
   const auditLog = auditLogRoutes(() => running.map(({ name, database }) => ({ name, db: database.db })));
+  const privacy = privacyRoutes(() => running.map(({ name, parts }) => ({ name, personalData: parts.personalData })));
   const routes = (router: ConnectRouter): void => {
     for (const service of running) service.parts.routes(router);
     if (definitions.length === 0) return;
     delivery(router);
     auditLog(router);
+    privacy(router);
   };
   const clients: Clients = createClients({
     local: {

@@ -20,6 +20,8 @@ export type IdPrefix =
   | "ses"
   | "cli"
   | "cus"
+  | "adr"
+  | "cns"
   | "key";
 
 /** A new id such as ord_01h455vb4pex5vsknk084sn02q. */

@@ -9,6 +9,7 @@ import type { TakeTurn } from "./group.ts";
 import type { Lease } from "./lease/lease-store.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import type { PersonalData } from "./privacy/personal-data.ts";
 import type { DueWork } from "./schedule/due-work.ts";
 import type { Environment } from "./settings.ts";
 
@@ -65,6 +66,8 @@ export interface ServiceParts {
   hears?: Hearing[];
   dueWork?: DueWork[];
   tasks?: BackgroundTask[];
+  /** What it keeps about persons, for their exports and erasures; absent where it keeps nothing. */
+  personalData?: PersonalData;
 }
 
 export interface ServiceDefinition<Tables = never> {

@@ -1,7 +1,9 @@
-// Orders that are ready become parcels; orders that end keep theirs, or never get one.
+// Orders that are ready become parcels; orders that end keep theirs, or never get one; those of erased customers say no more where
+// theirs went.
 import type { Transaction } from "kysely";
 import {
   OrderCancelledSchema,
+  OrderErasedSchema,
   OrderReadySchema,
   type OrderCancelled,
   type OrderReady,
@@ -13,6 +15,7 @@ import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Carrier } from "./carrier.ts";
 import { makeParcel, onReady, stop, stopBeforeParcel, type ReadyOrder, type ShippingMethod } from "./domain/shipment.ts";
 import { dispatchKind, planStep, tellOf, type Step } from "./store/outbox.ts";
+import { eraseShipments } from "./store/personal-data.ts";
 import { insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "./store/shipments.ts";
 
 export function shippingHears({ clock, log }: Pick<ServiceRuntime<Tables>, "clock" | "log">, carrier: Carrier): Hearing[] {
@@ -26,6 +29,15 @@ export function shippingHears({ clock, log }: Pick<ServiceRuntime<Tables>, "cloc
       name: "shipping.stop_parcel",
       event: OrderCancelledSchema,
       handle: (tx, events) => stopParcels(tx, events, { log, now: clock.now() }),
+    }),
+    hear<typeof OrderErasedSchema, Tables>({
+      name: "shipping.erase",
+      event: OrderErasedSchema,
+      handle: (tx, events) =>
+        eraseShipments(
+          tx,
+          events.map(({ tenant, key }) => ({ tenant, orderId: key })),
+        ),
     }),
   ];
 }

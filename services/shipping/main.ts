@@ -10,6 +10,7 @@ import { shippingHears } from "./consumers.ts";
 import { shippingDueWork } from "./due.ts";
 import { auditMethods } from "./rpc/audit.ts";
 import { shippingMethods } from "./rpc/methods.ts";
+import { shipmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/shipments.ts";
 
 const carrierMs = { fallback: 5_000, min: 0, max: 30 * 24 * 60 * 60 * 1_000 };
@@ -38,6 +39,7 @@ export const shipping: ServiceDefinition<Tables> = {
       },
       hears: shippingHears(runtime, carrier),
       dueWork: shippingDueWork(runtime, carrier),
+      personalData: shipmentData(runtime.db),
     };
   },
 };

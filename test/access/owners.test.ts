@@ -21,12 +21,13 @@ beforeAll(async () => {
   transports = [createConnectTransport({ baseUrl, httpVersion: "2" }), createGrpcTransport({ baseUrl })];
   const { sign } = await openForge(mesh);
   const customer = (sub: string): Promise<string> =>
-    sign({ claims: { sub, client_id: "shop", roles: ["customer"], scope: "orders:read orders:write identity:write" } });
+    sign({ claims: { sub, client_id: "shop", roles: ["customer"], scope: customerScopes } });
   [eve, ada] = await Promise.all([customer("eve"), customer("ada")]);
 });
 
 afterAll(() => mesh.close());
 
+const customerScopes = "orders:read orders:write customers:read customers:write identity:write";
 const items = [{ sku: "MUG", quantity: 1n }];
 const basket = { currency: "EUR", paymentToken: "tok_success", items };
 
@@ -49,6 +50,24 @@ const cases: Record<string, Case> = {
     refused: "PermissionDenied",
   },
 };
+
+const customersMethods = {
+  GetCustomer: {},
+  UpdateCustomer: { profile: { givenName: "Eve" }, allowMissing: true },
+  CreateAddress: { address: { recipient: "Eve", lines: ["1"], city: "Paris", countryCode: "FR" } },
+  ListAddresses: {},
+  UpdateAddress: { addressId: "adr_1", address: { label: "mine" } },
+  DeleteAddress: { addressId: "adr_1" },
+  RecordConsent: { purpose: "analytics" },
+  ListConsents: {},
+  ListConsentHistory: {},
+  ExportCustomer: {},
+  EraseCustomer: { reason: 3 },
+  GetErasure: {},
+};
+for (const [method, request] of Object.entries(customersMethods)) {
+  cases[`CustomersService/${method}`] = { request: () => ({ ...request, customerId: "ada" }), refused: "PermissionDenied" };
+}
 
 const forCustomers = rpcs.filter(({ access }) => access.roles.has("customer"));
 

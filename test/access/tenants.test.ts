@@ -4,6 +4,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_pb.ts";
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
@@ -16,6 +17,7 @@ let mesh: TestMesh;
 let transport: Transport;
 let orderId: string;
 let ruleId: string;
+let addressId: string;
 let pageToken: string;
 let tokenOf: (rpc: Rpc) => Promise<string>;
 
@@ -27,6 +29,8 @@ beforeAll(async () => {
   await mesh.reached(orderId, OrderState.PENDING_SHIPMENT);
   ({ nextPageToken: pageToken } = await mesh.orders.listOrders({ pageSize: 1 }));
   ruleId = (await mesh.client(FraudService).listRules({})).rules[0]?.ruleId ?? "";
+  const { address } = await mesh.client(CustomersService).createAddress({ customerId: "ada", address: home });
+  addressId = address?.addressId ?? "";
   await mesh.client(AdminService).createClient({ clientId: "erp", roles: ["operator"], scopes: ["orders:read"] });
   transport = createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" });
   const { sign } = await openForge(mesh);
@@ -38,12 +42,32 @@ beforeAll(async () => {
 afterAll(() => mesh.close());
 
 const by = { actor: "mallory", reason: "mine" };
+const home = { recipient: "Ada", lines: ["1 Main St"], city: "Paris", countryCode: "FR" };
 const refund = { currencyCode: "EUR", minorUnits: 1n };
 type Expected = "NOT_FOUND" | "INSTALLATION_ONLY" | "PAGE_TOKEN_INVALID" | "its own" | "nothing";
 
 /** By method: what is asked, and what becomes of it. "its own" is done in the other shop, "nothing" answers an empty list. */
 const cases: Record<string, { request?: () => Record<string, unknown>; expected: Expected }> = {
   "CatalogService/CreateProduct": { request: () => ({ title: "Mug", variants: [variantOf("OTHERS")] }), expected: "its own" },
+  "CustomersService/GetCustomer": { request: () => ({ customerId: "ada" }), expected: "NOT_FOUND" },
+  "CustomersService/ListCustomers": { expected: "nothing" },
+  "CustomersService/UpdateCustomer": {
+    request: () => ({ customerId: "ada", profile: { givenName: "x" } }),
+    expected: "NOT_FOUND",
+  },
+  "CustomersService/CreateAddress": { request: () => ({ customerId: "ada", address: home }), expected: "its own" },
+  "CustomersService/ListAddresses": { request: () => ({ customerId: "ada" }), expected: "its own" },
+  "CustomersService/UpdateAddress": {
+    request: () => ({ customerId: "ada", addressId, address: { label: "x" } }),
+    expected: "NOT_FOUND",
+  },
+  "CustomersService/DeleteAddress": { request: () => ({ customerId: "ada", addressId }), expected: "NOT_FOUND" },
+  "CustomersService/RecordConsent": { request: () => ({ customerId: "ada", purpose: "analytics" }), expected: "its own" },
+  "CustomersService/ListConsents": { request: () => ({ customerId: "ada" }), expected: "its own" },
+  "CustomersService/ListConsentHistory": { request: () => ({ customerId: "ada" }), expected: "its own" },
+  "CustomersService/ExportCustomer": { request: () => ({ customerId: "bob" }), expected: "its own" },
+  "CustomersService/EraseCustomer": { request: () => ({ customerId: "ada", reason: 3 }), expected: "its own" },
+  "CustomersService/GetErasure": { request: () => ({ customerId: "bob" }), expected: "NOT_FOUND" },
   "FraudService/GetAssessment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "FraudService/ListAssessments": { expected: "nothing" },
   "FraudService/DecideAssessment": { request: () => ({ orderId, decision: 3, decidedBy: "mallory" }), expected: "NOT_FOUND" },
@@ -117,6 +141,8 @@ test("and afterwards all is here as it was", async () => {
   const { stock } = await mesh.client(InventoryService).getStock({ sku: "MUG" });
   expect(stock?.onHand).toBe(100n);
   expect((await mesh.client(FraudService).listRules({})).rules.map((rule) => rule.ruleId)).toContain(ruleId);
+  const { addresses } = await mesh.client(CustomersService).listAddresses({ customerId: "ada" });
+  expect(addresses).toMatchObject([{ addressId, label: "", address: home }]);
   const { clients } = await mesh.client(AdminService).listClients({});
   expect(clients.map(({ clientId }) => clientId)).toContain("erp");
   const other = createClient(FraudService, transport);

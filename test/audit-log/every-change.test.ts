@@ -6,14 +6,15 @@ import { accessOf } from "#runtime/access/method-access.ts";
 import { loadContracts } from "../../tools/contracts.ts";
 import { ada } from "../../services/identity/identity.fixture.ts";
 import { address, entriesOf, requestId, subjects } from "./callers.ts";
+import { customersScenarios } from "./scenarios-customers.ts";
 import { identityScenarios, newPassword } from "./scenarios-identity.ts";
 import { operationsScenarios } from "./scenarios-operations.ts";
 import { scenarios as serviceScenarios } from "./scenarios.ts";
 
-const scenarios = [...serviceScenarios, ...operationsScenarios, ...identityScenarios];
+const scenarios = [...serviceScenarios, ...operationsScenarios, ...identityScenarios, ...customersScenarios];
 
 /** What callers give in the scenarios and nobody else may read. */
-const secrets = ["tok_", "1 Main St", ada.login, ada.password, newPassword];
+const secrets = ["tok_", "1 Main St", "Lovelace", ada.login, ada.password, newPassword];
 
 const changesNothing = [
   // Reads, and does not say so in its contract: it could then be called by GET, with its secrets in the URL.

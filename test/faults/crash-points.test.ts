@@ -47,9 +47,12 @@ const testMsMax = 1_200_000;
 
 /**
  * Operations takes no part in the flow of an order: it speaks only where something has gone wrong. Nor does identity, which speaks
- * only of tokens that are taken back; how it dies is in test/identity/deaths.test.ts.
+ * only of tokens that are taken back; how it dies is in test/identity/deaths.test.ts. Nobody is erased here: that is in
+ * test/privacy/deaths.test.ts.
  */
-const stepsOfOrders = allSteps().filter(({ service }) => service !== "operations" && service !== "identity");
+const stepsOfOrders = allSteps().filter(
+  ({ service, name }) => !["operations", "identity", "customers"].includes(service) && !/\.erase(_customer)?$/.test(name),
+);
 const points = [...new Set(stepsOfOrders.flatMap((step) => step.points))];
 /**
  * A hold that ends by itself while its order goes on is for a person to look at. So its points have a lane of their own,

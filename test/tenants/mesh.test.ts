@@ -24,6 +24,7 @@ import { createLogger } from "#runtime/log.ts";
 import { runInContext } from "#runtime/request-context.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { catalog } from "../../services/catalog/main.ts";
+import { customers } from "../../services/customers/main.ts";
 import { fraud } from "../../services/fraud/main.ts";
 import { identity } from "../../services/identity/main.ts";
 import { inventory } from "../../services/inventory/main.ts";
@@ -46,6 +47,7 @@ const definitions = [
   shipping,
   operations,
   identity,
+  customers,
 ] as unknown as ServiceDefinition[];
 
 const login = `test_app_${randomBytes(4).toString("hex")}`;

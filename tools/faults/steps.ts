@@ -6,6 +6,7 @@ import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "#runtime/service.ts";
 import { catalog } from "../../services/catalog/main.ts";
+import { customers } from "../../services/customers/main.ts";
 import { fraud } from "../../services/fraud/main.ts";
 import { identity } from "../../services/identity/main.ts";
 import { inventory } from "../../services/inventory/main.ts";
@@ -23,6 +24,7 @@ const definitions = [
   shipping,
   operations,
   identity,
+  customers,
 ] as unknown as ServiceDefinition[];
 
 /** A step of the order flow, and its crash points by their full names. */
@@ -36,6 +38,7 @@ export interface Step {
 const requests: readonly { service: string; name: string }[] = [
   { service: "orders", name: "orders.place" },
   { service: "orders", name: "orders.cancel" },
+  { service: "customers", name: "customers.erase" },
 ];
 
 export const serviceNames: readonly string[] = definitions.map(({ name }) => name);

@@ -24,6 +24,7 @@ export const serviceClientIds = [
   "shipping",
   "operations",
   "identity",
+  "customers",
   "edge",
 ] as const;
 

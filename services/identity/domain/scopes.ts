@@ -11,6 +11,8 @@ const areas = [
   "identity",
   "delivery",
   "auditlog",
+  "customers",
+  "privacy",
 ];
 
 /** Those of operators and services. A client is given its own when it is made. */

@@ -3,7 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Transaction } from "kysely";
 import { TokenRevokedSchema } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
-import { outgoing, requestCause } from "#runtime/events/outgoing.ts";
+import { outgoing, requestCause, type Cause } from "#runtime/events/outgoing.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { endSessions, insertRevocations, type SessionsOf } from "../store/sessions.ts";
 import type { IdentityTables } from "../store/tables.ts";
@@ -16,6 +16,12 @@ export interface Revocation {
   expireTime: Date;
 }
 
+export interface When {
+  now: Date;
+  /** Without it the call that is worked on. */
+  cause?: Cause;
+}
+
 /**
  * Each id is told of once: its first revocation is its only one, so the sequence is always 1. Answers which were not revoked
  * before.
@@ -23,11 +29,10 @@ export interface Revocation {
 export async function revoke(
   tx: Transaction<IdentityTables>,
   revocations: readonly Revocation[],
-  now: Date,
+  { now, cause }: When,
 ): Promise<ReadonlySet<string>> {
   if (revocations.length === 0) return new Set();
   const fresh = await insertRevocations(tx, revocations);
-  const cause = requestCause();
   await appendEvents(
     tx,
     revocations
@@ -37,7 +42,7 @@ export async function revoke(
           TokenRevokedSchema,
           { revokedId, expireTime: timestampFromDate(expireTime) },
           // An event is some shop's; all hear it, whosever it is.
-          { tenant: tenant === "" ? currentRequest().tenant : tenant, sequence: 1, time: now, cause },
+          { tenant: tenant === "" ? currentRequest().tenant : tenant, sequence: 1, time: now, cause: cause ?? requestCause() },
         ),
       ),
   );
@@ -45,13 +50,13 @@ export async function revoke(
 }
 
 /** Ends sessions with all their tokens. Answers how many there were. */
-export async function revokeSessions(tx: Transaction<IdentityTables>, of: SessionsOf, now: Date): Promise<number> {
-  const ended = await endSessions(tx, of, now);
+export async function revokeSessions(tx: Transaction<IdentityTables>, of: SessionsOf, when: When): Promise<number> {
+  const ended = await endSessions(tx, of, when.now);
   const revocations = ended.map(({ sessionId, tenant, accessUntil }) => ({
     revokedId: sessionId,
     tenant,
     expireTime: accessUntil,
   }));
-  await revoke(tx, revocations, now);
+  await revoke(tx, revocations, when);
   return ended.length;
 }

@@ -68,7 +68,7 @@ export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): Ser
         const now = await readNow(tx);
         const client = await lockClient(tx, { tenant: currentRequest().tenant, clientId });
         if (!client) throw clientNotFound(clientId);
-        await revokeSessions(tx, { clientId }, now);
+        await revokeSessions(tx, { clientId }, { now });
         await deleteClient(tx, clientId);
         await recordChange(tx, { resource: clientResource(clientId), before: shownClient(client) });
         return {};
@@ -87,7 +87,7 @@ export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): Ser
     revokeSessions: ({ customerId }) =>
       transaction(async (tx) => {
         const { tenant } = currentRequest();
-        const sessionsEnded = await revokeSessions(tx, { tenant, customerId }, await readNow(tx));
+        const sessionsEnded = await revokeSessions(tx, { tenant, customerId }, { now: await readNow(tx) });
         const after = shown(RevokeSessionsResponseSchema, { sessionsEnded });
         if (sessionsEnded > 0) await recordChange(tx, { resource: { kind: "account", id: customerId }, after });
         return { sessionsEnded };

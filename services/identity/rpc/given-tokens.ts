@@ -50,7 +50,7 @@ async function revokeAccessToken({ deps, tx, now, client, token }: Looking): Pro
   if (!claims) return;
   assertOwn(client, claims.client_id);
   const { jti, tenant, sub, client_id: clientId, roles, exp } = claims;
-  const fresh = await revoke(tx, [{ revokedId: jti, tenant, expireTime: new Date(exp * 1_000) }], now);
+  const fresh = await revoke(tx, [{ revokedId: jti, tenant, expireTime: new Date(exp * 1_000) }], { now });
   if (!fresh.has(jti)) return;
   const by = { tenant, subject: sub, clientId, roles };
   await recordChange(tx, {
@@ -65,7 +65,7 @@ async function revokeRefreshToken({ tx, now, client, token }: Looking): Promise<
   const held = await lockToken(tx, hashSecret(token));
   if (!held) return;
   assertOwn(client, held.session.clientId);
-  const ended = await revokeSessions(tx, { sessionId: held.session.sessionId }, now);
+  const ended = await revokeSessions(tx, { sessionId: held.session.sessionId }, { now });
   if (ended > 0) await recordEnd(tx, held.session);
 }
 

@@ -57,7 +57,7 @@ async function refresh(asking: Asking, request: IssueTokenRequest): Promise<Outc
   if (!held || verdict === "refused") throw invalidGrant("the refresh token is unknown, has ended, or is another client's");
   const { session } = held;
   if (verdict === "reused") {
-    await revokeSessions(tx, { sessionId: session.sessionId }, now);
+    await revokeSessions(tx, { sessionId: session.sessionId }, { now });
     await recordEnd(tx, session);
     return "reused";
   }

@@ -16,6 +16,7 @@ import { currentRequest } from "#runtime/request-context.ts";
 import { normalLogin } from "../domain/account.ts";
 import { attempt } from "../domain/lock-out.ts";
 import { grantScopes } from "../domain/scopes.ts";
+import { tellRegistered } from "../events/registered.ts";
 import { revokeSessions } from "../events/revoked.ts";
 import {
   changePassword,
@@ -23,10 +24,12 @@ import {
   findAccountOf,
   forgetAttempts,
   insertAccount,
+  keepAccount,
   lockAttempts,
   saveAttempts,
   type Account,
 } from "../store/accounts.ts";
+import { isErased, lockCustomer } from "../store/personal-data.ts";
 import { readNow } from "../store/time.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { grantSession, type Grant } from "./grant.ts";
@@ -69,7 +72,7 @@ export function signInMethod(deps: IdentityDeps): (request: SignInRequest) => Pr
       return transaction(async (tx) => {
         const now = await readNow(tx);
         await forgetAttempts(tx, { tenant, login });
-        const account = await findAccount(tx, { tenant, login });
+        const account = await keepAccount(tx, { tenant, login });
         // Changed while it was looked at: whoever changed it has ended all sessions, and this would be another.
         if (account?.passwordHash !== passwordHash) throw wrongPassword();
         return grantSession({ tokens, tx, now, client }, { customerId, scopes });
@@ -87,8 +90,12 @@ export function registerMethod({ transaction, clients, passwords }: IdentityDeps
     const customerId = request.customerId === "" ? newId("cus") : request.customerId;
     const passwordHash = await passwords.withPlace(() => passwords.hash(request.password));
     const outcome = await transaction(async (tx) => {
-      const inserted = await insertAccount(tx, { tenant, customerId, login, passwordHash, now: await readNow(tx) });
+      await lockCustomer(tx, { tenant, customerId });
+      if (await isErased(tx, { tenant, customerId })) return "customer_erased";
+      const now = await readNow(tx);
+      const inserted = await insertAccount(tx, { tenant, customerId, login, passwordHash, now });
       if (inserted === "made") {
+        await tellRegistered(tx, { tenant, customerId, now });
         const by = { tenant, subject: customerId, clientId, roles };
         await recordChange(tx, { resource: accountOf(customerId), after: shown(RegisterAccountRequestSchema, request), by });
       }
@@ -101,6 +108,10 @@ export function registerMethod({ transaction, clients, passwords }: IdentityDeps
         throw refuse(Code.AlreadyExists, "LOGIN_TAKEN", "there is an account with this login");
       case "customer_id_taken":
         throw refuse(Code.AlreadyExists, "CUSTOMER_ID_TAKEN", "this customer has an account", { customerId });
+      case "customer_erased":
+        throw refuse(Code.FailedPrecondition, "CUSTOMER_ERASED", "this customer is erased: register it as a new one", {
+          customerId,
+        });
     }
   };
 }
@@ -131,7 +142,7 @@ export function changePasswordMethod(deps: IdentityDeps): (request: ChangePasswo
         const isChanged = await changePassword(tx, { tenant, customerId, from: account.passwordHash, to, now });
         if (!isChanged) throw wrongPassword();
         await recordChange(tx, { resource: accountOf(customerId), after: shown(ChangePasswordRequestSchema, request) });
-        await revokeSessions(tx, { tenant, customerId }, now);
+        await revokeSessions(tx, { tenant, customerId }, { now });
       });
       return {};
     });

@@ -21,6 +21,16 @@ export async function findAccount(
   return read.rows[0];
 }
 
+/** The same, which is not removed until the transaction ends. */
+export async function keepAccount(
+  tx: Transaction<IdentityTables>,
+  { tenant, login }: { tenant: string; login: string },
+): Promise<Account | undefined> {
+  const read = await sql<Account>`
+    select ${accountColumns} from account where tenant_id = ${tenant} and login = ${login} for key share`.execute(tx);
+  return read.rows[0];
+}
+
 export async function findAccountOf(
   db: Kysely<IdentityTables>,
   { tenant, customerId }: { tenant: string; customerId: string },

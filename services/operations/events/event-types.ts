@@ -2,6 +2,7 @@
 import type { DescFile, DescMessage } from "@bufbuild/protobuf";
 import { file_ordermesh_auditlog_events_v1_auditlog_events } from "#gen/ordermesh/auditlog/events/v1/auditlog_events_pb.ts";
 import { file_ordermesh_catalog_events_v1_catalog_events } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
+import { file_ordermesh_customers_events_v1_customers_events } from "#gen/ordermesh/customers/events/v1/customers_events_pb.ts";
 import { file_ordermesh_fraud_events_v1_fraud_events } from "#gen/ordermesh/fraud/events/v1/fraud_events_pb.ts";
 import { file_ordermesh_identity_events_v1_identity_events } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
 import { file_ordermesh_inventory_events_v1_inventory_events } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
@@ -17,6 +18,7 @@ import { hasOption } from "@bufbuild/protobuf";
 const files: readonly DescFile[] = [
   file_ordermesh_auditlog_events_v1_auditlog_events,
   file_ordermesh_catalog_events_v1_catalog_events,
+  file_ordermesh_customers_events_v1_customers_events,
   file_ordermesh_fraud_events_v1_fraud_events,
   file_ordermesh_identity_events_v1_identity_events,
   file_ordermesh_inventory_events_v1_inventory_events,

@@ -20,6 +20,7 @@ export const deliveringServices = [
   "shipping",
   "operations",
   "identity",
+  "customers",
 ] as const;
 
 type Runtime = Pick<ServiceRuntime<OperationsTables>, "db" | "clientOf" | "clock">;

@@ -3,17 +3,12 @@ import type { Transaction } from "kysely";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import type { Cause } from "#runtime/events/outgoing.ts";
 import { cancelDue, planDue } from "#runtime/schedule/due-work.ts";
-import type { Announcement } from "../domain/facts.ts";
 import { expireKind, isExpiryPlanned } from "../store/audit.ts";
 import { announce } from "./build.ts";
+import { eraseAnnounced, erasedAmong } from "./erase.ts";
+import type { Announced } from "./announced.ts";
 import { keyOf, readLines, saveOrders, type LockedOrder } from "../store/progress.ts";
 import type { OrdersTables } from "../store/tables.ts";
-
-export interface Announced {
-  order: LockedOrder;
-  announcement: Announcement;
-  cause: Cause;
-}
 
 export async function announceAndSave(
   tx: Transaction<OrdersTables>,
@@ -25,7 +20,8 @@ export async function announceAndSave(
     announce(order, announcement, { lines: lines.get(keyOf(order)) ?? [], time: now, cause }),
   );
   const settled = announced.filter(({ announcement }) => announcement === "ready" || announcement === "cancelled");
-  await Promise.all([
+  const [erased] = await Promise.all([
+    erasedAmong(tx, announced),
     saveOrders(tx, changed, now),
     appendEvents(tx, events),
     cancelDue(
@@ -34,6 +30,7 @@ export async function announceAndSave(
       settled.map(({ order }) => ({ tenant: order.tenant, key: order.orderId })),
     ),
   ]);
+  await eraseAnnounced(tx, erased, now);
 }
 
 /**

@@ -50,6 +50,7 @@ export function placedRow(order: NewOrder): OrderRow {
     expire_time: order.expireTime,
     create_time: order.createTime,
     update_time: order.createTime,
+    erase_time: null,
     services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
     items: order.items.map(({ sku, title, quantity, unitPrice }) => ({ sku, title, quantity, unit_price: unitPrice })),
     timeline: [{ sequence: 1, state: "pending", reason: "", time: order.createTime }],

@@ -10,6 +10,7 @@ export interface OrderKey {
 
 /** What deciding and announcing need of an order. */
 export interface LockedOrder extends OrderKey {
+  customerId: string;
   currencyCode: string;
   total: number;
   paymentToken: string;
@@ -48,7 +49,7 @@ export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly O
     order by tenant_id, order_id
     for update`.execute(tx);
   const reading = sql<ProgressRow>`
-    select locked.tenant_id as tenant, locked.order_id as "orderId", currency_code as "currencyCode", total,
+    select locked.tenant_id as tenant, locked.order_id as "orderId", customer_id as "customerId", currency_code as "currencyCode", total,
       payment_token as "paymentToken", shipping_method as "shippingMethod", shipping_address as "shippingAddress",
       expire_time as "expireTime", events_sent as "eventsSent", version, locked.state as state, payment_asked as "paymentAsked",
       tracking_number as "trackingNumber", cancel_reason as "cancelReason", cancel_detail as "cancelDetail",

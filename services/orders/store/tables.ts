@@ -25,6 +25,8 @@ export interface OrdersTables {
     expire_time: Date;
     create_time: Date;
     update_time: Date;
+    /** When its customer was taken out of it. */
+    erase_time: Date | null;
   };
   order_item: {
     tenant_id: string;

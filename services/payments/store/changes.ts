@@ -120,8 +120,12 @@ async function insertRefunds(tx: Transaction<PaymentsTables>, decided: readonly 
   }));
   await sql`
     insert into refund (tenant_id, refund_id, order_id, amount_minor_units, reason, state, create_time)
-    select tenant_id, refund_id, order_id, amount_minor_units, reason, state, ${now}::timestamptz
-    from json_populate_recordset(null::refund, ${JSON.stringify(rows)})`.execute(tx);
+    select booked.tenant_id, booked.refund_id, booked.order_id, booked.amount_minor_units,
+      -- Of an erased customer nothing is written down in words.
+      case when payment.erase_time is null then booked.reason else '' end, booked.state, ${now}::timestamptz
+    from json_populate_recordset(null::refund, ${JSON.stringify(rows)}) as booked join payment using (tenant_id, order_id)`.execute(
+    tx,
+  );
   await insertEntries(
     tx,
     booked.flatMap(({ refundId, payment, refund: { amount, doneReference } }) => {

@@ -125,7 +125,7 @@ export async function updatePayments(tx: Transaction<PaymentsTables>, payments: 
       void_reason = changed.void_reason,
       refused_work = changed.refused_work,
       refused_code = changed.refused_code,
-      undo_reason = changed.undo_reason,
+      undo_reason = case when payment.erase_time is null or changed.undo_reason is null then changed.undo_reason else '' end,
       sequence = changed.sequence,
       version = payment.version + 1,
       update_time = changed.update_time

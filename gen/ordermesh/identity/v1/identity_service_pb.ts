@@ -1189,7 +1189,8 @@ export const IdentityService: GenService<{
   /**
    * Makes an account with which a customer can sign in.
    * Errors: INVALID_CLIENT, UNAUTHORIZED_CLIENT; PERMISSION_DENIED with CUSTOMER_ID_RESERVED where somebody else than an operator
-   * names a customer; ALREADY_EXISTS with LOGIN_TAKEN or CUSTOMER_ID_TAKEN; SIGN_INS_BUSY.
+   * names a customer; ALREADY_EXISTS with LOGIN_TAKEN or CUSTOMER_ID_TAKEN; FAILED_PRECONDITION with CUSTOMER_ERASED;
+   * SIGN_INS_BUSY.
    *
    * @generated from rpc ordermesh.identity.v1.IdentityService.RegisterAccount
    */

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/identity/events/v1/identity_events.proto.
  */
 export const file_ordermesh_identity_events_v1_identity_events: GenFile = /*@__PURE__*/
-  fileDesc("CjJvcmRlcm1lc2gvaWRlbnRpdHkvZXZlbnRzL3YxL2lkZW50aXR5X2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLmlkZW50aXR5LmV2ZW50cy52MSJtCgxUb2tlblJldm9rZWQSEgoKcmV2b2tlZF9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6GLK7GBQKCnJldm9rZWRfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CjJvcmRlcm1lc2gvaWRlbnRpdHkvZXZlbnRzL3YxL2lkZW50aXR5X2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLmlkZW50aXR5LmV2ZW50cy52MSJtCgxUb2tlblJldm9rZWQSEgoKcmV2b2tlZF9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6GLK7GBQKCnJldm9rZWRfaWQSBkVWRU5UUyJ2ChFBY2NvdW50UmVnaXN0ZXJlZBITCgtjdXN0b21lcl9pZBgBIAEoCRIxCg1yZWdpc3Rlcl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoZsrsYFQoLY3VzdG9tZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * Access tokens are no longer good, although their time is not over. Every process that verifies tokens hears it.
@@ -63,4 +63,53 @@ export type TokenRevokedJson = {
  */
 export const TokenRevokedSchema: GenMessage<TokenRevoked, {jsonType: TokenRevokedJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_identity_events_v1_identity_events, 0);
+
+/**
+ * A customer has an account from now on. Says no login: what is in the stream cannot be erased.
+ *
+ * @generated from message ordermesh.identity.events.v1.AccountRegistered
+ */
+export type AccountRegistered = Message<"ordermesh.identity.events.v1.AccountRegistered"> & {
+  /**
+   * The customer.
+   *
+   * @generated from field: string customer_id = 1;
+   */
+  customerId: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp register_time = 2;
+   */
+  registerTime?: Timestamp | undefined;
+};
+
+/**
+ * A customer has an account from now on. Says no login: what is in the stream cannot be erased.
+ *
+ * @generated from message ordermesh.identity.events.v1.AccountRegistered
+ */
+export type AccountRegisteredJson = {
+  /**
+   * The customer.
+   *
+   * @generated from field: string customer_id = 1;
+   */
+  customerId?: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp register_time = 2;
+   */
+  registerTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.identity.events.v1.AccountRegistered.
+ * Use `create(AccountRegisteredSchema)` to create a new message.
+ */
+export const AccountRegisteredSchema: GenMessage<AccountRegistered, {jsonType: AccountRegisteredJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_events_v1_identity_events, 1);
 

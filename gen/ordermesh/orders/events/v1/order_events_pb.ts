@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/order_events.proto.
  */
 export const file_ordermesh_orders_events_v1_order_events: GenFile = /*@__PURE__*/
-  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIq8BCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyK7AQoKT3JkZXJSZWFkeRIQCghvcmRlcl9pZBgBIAEoCRI0CgVsaW5lcxgCIAMoCzIlLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlYWR5TGluZRIXCg9zaGlwcGluZ19tZXRob2QYAyABKAkSNAoQc2hpcHBpbmdfYWRkcmVzcxgEIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3M6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiKgoJUmVhZHlMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyJRCgxPcmRlclNoaXBwZWQSEAoIb3JkZXJfaWQYASABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAIgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIjoKDk9yZGVyRGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIosBCg5PcmRlckNhbmNlbGxlZBIQCghvcmRlcl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSDgoGZGV0YWlsGAMgASgJEi8KC2NhbmNlbF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIq8BCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyK7AQoKT3JkZXJSZWFkeRIQCghvcmRlcl9pZBgBIAEoCRI0CgVsaW5lcxgCIAMoCzIlLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlYWR5TGluZRIXCg9zaGlwcGluZ19tZXRob2QYAyABKAkSNAoQc2hpcHBpbmdfYWRkcmVzcxgEIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3M6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiKgoJUmVhZHlMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyJRCgxPcmRlclNoaXBwZWQSEAoIb3JkZXJfaWQYASABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAIgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIjoKDk9yZGVyRGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIosBCg5PcmRlckNhbmNlbGxlZBIQCghvcmRlcl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSDgoGZGV0YWlsGAMgASgJEi8KC2NhbmNlbF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJ8CgtPcmRlckVyYXNlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgplcmFzZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * Stock and fraud agree; payments may ask for the money.
@@ -382,4 +382,69 @@ export type OrderCancelledJson = {
  */
 export const OrderCancelledSchema: GenMessage<OrderCancelled, {jsonType: OrderCancelledJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_orders_events_v1_order_events, 5);
+
+/**
+ * The order is final and its customer is erased: who keeps something of the order that identifies a person takes that out. The
+ * last event of the order.
+ *
+ * @generated from message ordermesh.orders.events.v1.OrderErased
+ */
+export type OrderErased = Message<"ordermesh.orders.events.v1.OrderErased"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * The customer.
+   *
+   * @generated from field: string customer_id = 2;
+   */
+  customerId: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp erase_time = 3;
+   */
+  eraseTime?: Timestamp | undefined;
+};
+
+/**
+ * The order is final and its customer is erased: who keeps something of the order that identifies a person takes that out. The
+ * last event of the order.
+ *
+ * @generated from message ordermesh.orders.events.v1.OrderErased
+ */
+export type OrderErasedJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * The customer.
+   *
+   * @generated from field: string customer_id = 2;
+   */
+  customerId?: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp erase_time = 3;
+   */
+  eraseTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.orders.events.v1.OrderErased.
+ * Use `create(OrderErasedSchema)` to create a new message.
+ */
+export const OrderErasedSchema: GenMessage<OrderErased, {jsonType: OrderErasedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 6);
 

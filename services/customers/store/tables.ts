@@ -1,0 +1,7 @@
+// All SQL is written out, so the query builder needs to know no tables.
+export type CustomersTables = Record<string, never>;
+
+export interface CustomerKey {
+  tenant: string;
+  customerId: string;
+}

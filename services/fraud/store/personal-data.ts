@@ -1,0 +1,57 @@
+// What of assessments identifies a person: what the rules saw, and what somebody wrote about it.
+import { sql, type Kysely, type Transaction } from "kysely";
+import {
+  recordsMax,
+  remaindersMax,
+  type PersonalData,
+  type PersonalRecord,
+  type Remainder,
+} from "#runtime/privacy/personal-data.ts";
+import type { OrderKey, Tables } from "./tables.ts";
+
+/** Of orders that are final: which rules matched stays, and what they weighed. */
+export async function eraseAssessments(tx: Transaction<Tables>, orders: readonly OrderKey[]): Promise<void> {
+  await sql`
+    update assessment set decision_note = '', matches = coalesce((
+      select jsonb_agg(match || '{"explanation": ""}' order by place)
+      from jsonb_array_elements(matches) with ordinality as seen (match, place)
+    ), '[]')
+    where (tenant_id, order_id) in (
+      select tenant_id, order_id from assessment
+      where (tenant_id, order_id) in (
+        select * from unnest(${orders.map(({ tenant }) => tenant)}::text[], ${orders.map(({ orderId }) => orderId)}::text[])
+      )
+      order by tenant_id, order_id
+      for update
+    )`.execute(tx);
+}
+
+const isTold = sql`
+  decision_note <> '' or exists (select from jsonb_array_elements(matches) as match where match ->> 'explanation' <> '')`;
+
+export function assessmentData(db: Kysely<Tables>): PersonalData {
+  return {
+    list: async ({ tenant, customerId, orderIds }, after) => {
+      if (orderIds.length > 0) return { records: [] };
+      const read = await sql<PersonalRecord>`
+        select 'assessment' as kind, order_id as id,
+          to_jsonb(assessment) - '{tenant_id,order_event_id,event_count,decided_by}'::text[] as content
+        from assessment
+        where tenant_id = ${tenant} and customer_id = ${customerId} and order_id > ${after ?? ""}
+        order by order_id
+        limit ${recordsMax + 1}`.execute(db);
+      const records = read.rows.slice(0, recordsMax);
+      return { records, next: read.rows.length > recordsMax ? records.at(-1)?.id : undefined };
+    },
+
+    // Those of orders that are under way are waited for where the orders are.
+    remainders: async ({ tenant, customerId, orderIds }) => {
+      if (orderIds.length > 0) return [];
+      const read = await sql<Remainder>`
+        select 'assessment' as kind, order_id as id, 'SOON' as reason from assessment
+        where tenant_id = ${tenant} and customer_id = ${customerId} and (${isTold})
+        limit ${remaindersMax}`.execute(db);
+      return read.rows;
+    },
+  };
+}

@@ -1,0 +1,46 @@
+// What of parcels identifies a person: where they go, and why they were stopped or brought on, in somebody's words.
+import { sql, type Kysely, type Transaction } from "kysely";
+import { remaindersMax, type PersonalData, type PersonalRecord, type Remainder } from "#runtime/privacy/personal-data.ts";
+import type { OrderKey, Tables } from "./shipments.ts";
+
+const tenantsOf = (orders: readonly OrderKey[]): string[] => orders.map(({ tenant }) => tenant);
+const orderIdsOf = (orders: readonly OrderKey[]): string[] => orders.map(({ orderId }) => orderId);
+
+/** Of orders that are final: their parcels move no more. The number of the parcel stays, which only its carrier knows. */
+export async function eraseShipments(tx: Transaction<Tables>, orders: readonly OrderKey[]): Promise<void> {
+  const wanted = sql`select * from unnest(${tenantsOf(orders)}::text[], ${orderIdsOf(orders)}::text[])`;
+  await sql`
+    update shipment set address = null, stop_reason = ''
+    where (tenant_id, order_id) in (
+      select tenant_id, order_id from shipment where (tenant_id, order_id) in (${wanted})
+      order by tenant_id, order_id
+      for update
+    )`.execute(tx);
+  await sql`update resumption set reason = '' where (tenant_id, order_id) in (${wanted})`.execute(tx);
+}
+
+/** A shipment is an order's, and whose that is shipping does not know: it is asked by order. */
+export function shipmentData(db: Kysely<Tables>): PersonalData {
+  return {
+    list: async ({ tenant, orderIds }) => {
+      if (orderIds.length === 0) return { records: [] };
+      const read = await sql<PersonalRecord>`
+        select 'shipment' as kind, shipment_id as id,
+          to_jsonb(shipment) - '{tenant_id,ready_event_id,event_count}'::text[] as content
+        from shipment
+        where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[])
+        order by order_id`.execute(db);
+      return { records: read.rows };
+    },
+
+    remainders: async ({ tenant, orderIds }) => {
+      if (orderIds.length === 0) return [];
+      const read = await sql<Remainder>`
+        select 'shipment' as kind, shipment_id as id, 'SOON' as reason from shipment
+        where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[])
+          and (address is not null or stop_reason <> '')
+        limit ${remaindersMax}`.execute(db);
+      return read.rows;
+    },
+  };
+}
