@@ -5,6 +5,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
+import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
@@ -28,6 +29,7 @@ beforeAll(async () => {
   ({ nextPageToken: pageToken } = await mesh.orders.listOrders({ pageSize: 1 }));
   ruleId = (await mesh.client(FraudService).listRules({})).rules[0]?.ruleId ?? "";
   await mesh.client(AdminService).createClient({ clientId: "erp", roles: ["operator"], scopes: ["orders:read"] });
+  await mesh.client(TenantService).createTenant({ tenantId: "other" });
   transport = createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" });
   const { sign } = await openForge(mesh);
   tokenOf = ({ access }) =>
@@ -54,8 +56,12 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "AdminService/ListClients": { expected: "its own" },
   "AdminService/RotateClientSecret": { request: () => ({ clientId: "erp" }), expected: "NOT_FOUND" },
   "AdminService/DeleteClient": { request: () => ({ clientId: "erp" }), expected: "NOT_FOUND" },
-  "AdminService/RotateKeys": { expected: "its own" },
+  "AdminService/RotateKeys": { expected: "INSTALLATION_ONLY" },
   "AdminService/RevokeSessions": { request: () => ({ customerId: "ada" }), expected: "its own" },
+  "TenantService/CreateTenant": { request: () => ({ tenantId: "third" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/CreateTenantOperator": { request: () => ({ tenantId: "demo" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/GetTenant": { request: () => ({ tenantId: "demo" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/ListTenants": { expected: "INSTALLATION_ONLY" },
   "InventoryService/GetStock": { request: () => ({ sku: "MUG" }), expected: "NOT_FOUND" },
   "InventoryService/ListStockMovements": { request: () => ({ sku: "MUG" }), expected: "NOT_FOUND" },
   "InventoryService/AdjustStock": { request: () => ({ sku: "MUG", quantity: -1n, reason: "mine" }), expected: "NOT_FOUND" },

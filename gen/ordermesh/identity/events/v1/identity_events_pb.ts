@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/identity/events/v1/identity_events.proto.
  */
 export const file_ordermesh_identity_events_v1_identity_events: GenFile = /*@__PURE__*/
-  fileDesc("CjJvcmRlcm1lc2gvaWRlbnRpdHkvZXZlbnRzL3YxL2lkZW50aXR5X2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLmlkZW50aXR5LmV2ZW50cy52MSJtCgxUb2tlblJldm9rZWQSEgoKcmV2b2tlZF9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6GLK7GBQKCnJldm9rZWRfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CjJvcmRlcm1lc2gvaWRlbnRpdHkvZXZlbnRzL3YxL2lkZW50aXR5X2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLmlkZW50aXR5LmV2ZW50cy52MSJtCgxUb2tlblJldm9rZWQSEgoKcmV2b2tlZF9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6GLK7GBQKCnJldm9rZWRfaWQSBkVWRU5UUyJ7Cg1UZW5hbnRDcmVhdGVkEhEKCXRlbmFudF9pZBgBIAEoCRINCgV0aXRsZRgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6F7K7GBMKCXRlbmFudF9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * Access tokens are no longer good, although their time is not over. Every process that verifies tokens hears it.
@@ -63,4 +63,67 @@ export type TokenRevokedJson = {
  */
 export const TokenRevokedSchema: GenMessage<TokenRevoked, {jsonType: TokenRevokedJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_identity_events_v1_identity_events, 0);
+
+/**
+ * There is a tenant, and what it needs to begin with is to be made ready. Travels in the new tenant's own name.
+ *
+ * @generated from message ordermesh.identity.events.v1.TenantCreated
+ */
+export type TenantCreated = Message<"ordermesh.identity.events.v1.TenantCreated"> & {
+  /**
+   * Id of the tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Words for people; may be empty.
+   *
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * When it was made, or registered.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * There is a tenant, and what it needs to begin with is to be made ready. Travels in the new tenant's own name.
+ *
+ * @generated from message ordermesh.identity.events.v1.TenantCreated
+ */
+export type TenantCreatedJson = {
+  /**
+   * Id of the tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * Words for people; may be empty.
+   *
+   * @generated from field: string title = 2;
+   */
+  title?: string;
+
+  /**
+   * When it was made, or registered.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.identity.events.v1.TenantCreated.
+ * Use `create(TenantCreatedSchema)` to create a new message.
+ */
+export const TenantCreatedSchema: GenMessage<TenantCreated, {jsonType: TenantCreatedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_events_v1_identity_events, 1);
 
