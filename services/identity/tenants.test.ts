@@ -5,6 +5,7 @@ import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
+import { clientSecretOf } from "#runtime/access/settings.ts";
 import { connectDatabase } from "#runtime/database/connect.ts";
 import { migrateUp } from "#runtime/database/migrate.ts";
 import { createLogger } from "#runtime/log.ts";
@@ -13,7 +14,7 @@ import { serverInterceptors } from "#runtime/rpc/interceptors.ts";
 import { asOperator } from "../../test/support/as-operator.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { refusal } from "../../test/support/refusal.ts";
-import { identityFixture, type IdentityFixture } from "./identity.fixture.ts";
+import { identityFixture, testSecret, type IdentityFixture } from "./identity.fixture.ts";
 import { identity as definition } from "./main.ts";
 import { registerTenants } from "./rpc/registration.ts";
 
@@ -100,6 +101,63 @@ test("where the first secret was lost, another operator is made", async () => {
   expect(await refusal(fixture.tenants.getTenant({ tenantId: "nowhere" }))).toEqual(unknown);
 });
 
+test("a tenant that is disabled gets no tokens in any way, and has what it had when it is enabled", async () => {
+  const made = credentials(await fixture.tenants.createTenant({ tenantId: "shut" }));
+  const admin = fixture.clientOf("shut", AdminService);
+  await admin.createClient({ clientId: "app", public: true, roles: ["customer"], scopes: ["orders:read"] });
+  const bob = { clientId: "app", login: "bob@example.test", password: "another password" };
+  await fixture.identity.registerAccount(bob);
+  const session = await fixture.identity.signIn(bob);
+  const own = await fixture.identity.issueToken({ ...made, grantType });
+  fixture.pass(1_000);
+  const shut = await fixture.tenants.disableTenant({ tenantId: "shut" });
+  expect(shut.tenant?.disabled).toBe(true);
+
+  const refreshing = { clientId: "app", grantType: "refresh_token", refreshToken: session.refreshToken };
+  for (const call of [
+    () => fixture.identity.issueToken({ ...made, grantType }),
+    () => fixture.identity.issueToken(refreshing),
+    () => fixture.identity.signIn(bob),
+    () => fixture.identity.registerAccount({ ...bob, login: "eve@example.test" }),
+  ]) {
+    expect(await refusal(call())).toEqual({ code: Code.PermissionDenied, reason: "UNAUTHORIZED_CLIENT" });
+  }
+  // A secret that is wrong is told no more than ever.
+  const guessed = fixture.identity.issueToken({ ...made, clientSecret: "guessed", grantType });
+  expect(await refusal(guessed)).toMatchObject({ reason: "INVALID_CLIENT" });
+  // Services finish what is under way.
+  const service = { clientId: "orders", clientSecret: clientSecretOf("orders", { ORDERMESH_SECRET: testSecret }) };
+  const ofService = await fixture.identity.issueToken({ ...service, grantType, tenant: "shut" });
+  const isActive = async (token: string): Promise<boolean> =>
+    (await fixture.identity.introspectToken({ ...service, token })).active === true;
+  const tokens = [own.accessToken, session.accessToken, session.refreshToken, ofService.accessToken];
+  expect(await Promise.all(tokens.map(isActive))).toEqual([false, false, false, true]);
+
+  fixture.pass(1_000);
+  expect((await fixture.tenants.enableTenant({ tenantId: "shut" })).tenant?.disabled).toBe(false);
+  const { accessToken } = await fixture.identity.issueToken(refreshing);
+  expect(await Promise.all([own.accessToken, accessToken].map(isActive))).toEqual([false, true]);
+  const revocations = (await fixture.sent()).filter(({ message }) => message["tenantId"] === "shut" && "issuedUntil" in message);
+  expect(revocations).toHaveLength(1);
+});
+
+test("disabling again takes back what was issued since, and the installation's own tenant stays open", async () => {
+  await fixture.tenants.createTenant({ tenantId: "twice" });
+  for (let times = 0; times < 2; times += 1) {
+    fixture.pass(1_000);
+    expect((await fixture.tenants.disableTenant({ tenantId: "twice" })).tenant?.disabled).toBe(true);
+  }
+  const { rows } = await sql<{ revoked: Date }>`select revoke_time as revoked from tenant where tenant_id = 'twice'`.execute(
+    fixture.runtime.db,
+  );
+  expect(rows).toEqual([{ revoked: fixture.now() }]);
+  const home = { code: Code.FailedPrecondition, reason: "TENANT_IS_INSTALLATION" };
+  expect(await refusal(fixture.tenants.disableTenant({ tenantId: "demo" }))).toEqual(home);
+  const unknown = { code: Code.NotFound, reason: "TENANT_NOT_FOUND" };
+  expect(await refusal(fixture.tenants.disableTenant({ tenantId: "nowhere" }))).toEqual(unknown);
+  expect(await refusal(fixture.tenants.enableTenant({ tenantId: "nowhere" }))).toEqual(unknown);
+});
+
 test("pages hold every tenant once, by id", async () => {
   const fresh = await identityFixture();
   for (const tenantId of ["c", "a", "e", "b"]) await fresh.tenants.createTenant({ tenantId });
@@ -124,6 +182,8 @@ test("another tenant's operator may not, nor rotate the keys, which are of all",
   const calls = [
     () => tenants.createTenant({ tenantId: "fifth" }),
     () => tenants.createTenantOperator({ tenantId: "demo" }),
+    () => tenants.disableTenant({ tenantId: "third" }),
+    () => tenants.enableTenant({ tenantId: "second" }),
     () => tenants.getTenant({ tenantId: "second" }),
     () => tenants.listTenants({}),
     () => admin.rotateKeys({}),

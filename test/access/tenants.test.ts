@@ -62,6 +62,8 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "AdminService/RevokeSessions": { request: () => ({ customerId: "ada" }), expected: "its own" },
   "TenantService/CreateTenant": { request: () => ({ tenantId: "third" }), expected: "INSTALLATION_ONLY" },
   "TenantService/CreateTenantOperator": { request: () => ({ tenantId: "demo" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/DisableTenant": { request: () => ({ tenantId: "other" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/EnableTenant": { request: () => ({ tenantId: "other" }), expected: "INSTALLATION_ONLY" },
   "TenantService/GetTenant": { request: () => ({ tenantId: "demo" }), expected: "INSTALLATION_ONLY" },
   "TenantService/ListTenants": { expected: "INSTALLATION_ONLY" },
   "InventoryService/GetStock": { request: () => ({ sku: "MUG" }), expected: "NOT_FOUND" },

@@ -109,6 +109,13 @@ const ofAdmin: readonly Scenario[] = [
   }),
 ];
 
+async function withSecond(isDisabled: boolean): Promise<Identity> {
+  const prepared = await identityWorld();
+  await prepared.tenants.createTenant({ tenantId: "second" });
+  if (isDisabled) await prepared.tenants.disableTenant({ tenantId: "second" });
+  return prepared;
+}
+
 const ofTenants: readonly Scenario[] = [
   scenario("TenantService", "CreateTenant", {
     resourceKind: "tenant",
@@ -126,6 +133,22 @@ const ofTenants: readonly Scenario[] = [
       ({ tenants }) =>
       async () =>
         (await tenants.createTenantOperator({ tenantId: "demo" })).clientId,
+  }),
+  scenario("TenantService", "DisableTenant", {
+    resourceKind: "tenant",
+    prepare: async () => withSecond(false),
+    change:
+      ({ tenants }) =>
+      async () =>
+        (await tenants.disableTenant({ tenantId: "second" })).tenant?.tenantId,
+  }),
+  scenario("TenantService", "EnableTenant", {
+    resourceKind: "tenant",
+    prepare: async () => withSecond(true),
+    change:
+      ({ tenants }) =>
+      async () =>
+        (await tenants.enableTenant({ tenantId: "second" })).tenant?.tenantId,
   }),
 ];
 

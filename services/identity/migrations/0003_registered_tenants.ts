@@ -13,7 +13,10 @@ export async function up(db: Kysely<never>): Promise<void> {
       operator_id text collate "C",
       -- Whether the services were told of it.
       is_announced boolean not null,
-      create_time timestamptz not null
+      create_time timestamptz not null,
+      is_disabled boolean not null default false,
+      -- Tokens that were issued up to then are revoked.
+      revoke_time timestamptz
     )`.execute(db);
   // Where the owner is no superuser it sees rows of tenants only so.
   await sql`select set_config('ordermesh.system', 'on', true)`.execute(db);

@@ -9,14 +9,16 @@ import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
+import { accessTokenMs } from "../domain/keys.ts";
 import { operatorOf } from "../domain/client.ts";
 import { knownScopes } from "../domain/scopes.ts";
 import { isReservedTenant, isSameTenant, type Tenant } from "../domain/tenant.ts";
+import { revokeTokensOf } from "../events/revoked.ts";
 import { announceTenants } from "../events/tenants.ts";
 import { insertClient, replaceSecret } from "../store/clients.ts";
 import { hashSecret, newClientSecret } from "../store/secret-hash.ts";
 import type { IdentityTables } from "../store/tables.ts";
-import { findTenant, findTenantOfRequest, insertTenant, readTenants } from "../store/tenants.ts";
+import { findTenant, findTenantOfRequest, insertTenant, lockTenant, readTenants, saveDisabled } from "../store/tenants.ts";
 import { readNow } from "../store/time.ts";
 import { clientMessage, clientResource } from "./client-message.ts";
 import type { IdentityDeps } from "./deps.ts";
@@ -26,13 +28,13 @@ interface NewOperator {
   clientSecret: string;
 }
 
-export function tenantMethods({ db, transaction }: IdentityDeps): ServiceImpl<typeof TenantService> {
+export function tenantMethods({ db, transaction, home }: IdentityDeps): ServiceImpl<typeof TenantService> {
   return {
     createTenant: (request) =>
       transaction(async (tx) => {
         const now = await readNow(tx);
         const { tenantId, title } = request;
-        const tenant: Tenant = { tenantId, title, createTime: now };
+        const tenant: Tenant = { tenantId, title, createTime: now, isDisabled: false, revokeTime: null };
         const clientId = newId("cli");
         const requestId = request.requestId === "" ? null : request.requestId;
         const isMade = !isReservedTenant(tenantId) && (await insertTenant(tx, { ...tenant, requestId, operatorId: clientId }));
@@ -54,6 +56,16 @@ export function tenantMethods({ db, transaction }: IdentityDeps): ServiceImpl<ty
         await recordChange(tx, { resource: clientResource(clientId), after });
         return { clientId, clientSecret } satisfies NewOperator;
       }),
+
+    disableTenant: async ({ tenantId }) => {
+      if (tenantId === home) throw tenantIsInstallation(tenantId);
+      const tenant = await setDisabled({ transaction }, { tenantId, isDisabled: true });
+      // In a transaction of its own, when no token is issued any more by whoever has not seen the first one.
+      await transaction((tx) => takeTokensBack(tx, tenantId));
+      return { tenant };
+    },
+
+    enableTenant: async ({ tenantId }) => ({ tenant: await setDisabled({ transaction }, { tenantId, isDisabled: false }) }),
 
     getTenant: async ({ tenantId }) => {
       const tenant = await findTenant(db, tenantId);
@@ -92,9 +104,40 @@ async function makeOperator(
   return { client, clientSecret };
 }
 
-const tenantMessage = ({ tenantId, title, createTime }: Tenant) => ({
+/** Says that it is shut, or open; a repeat changes nothing. A tenant that is shut again has its tokens taken back again. */
+function setDisabled(
+  { transaction }: Pick<IdentityDeps, "transaction">,
+  { tenantId, isDisabled }: { tenantId: string; isDisabled: boolean },
+) {
+  return transaction(async (tx) => {
+    const tenant = await lockTenant(tx, tenantId);
+    if (!tenant) throw tenantNotFound(tenantId);
+    const before = shown(TenantSchema, tenantMessage(tenant));
+    const message = tenantMessage({ ...tenant, isDisabled });
+    if (tenant.isDisabled === isDisabled) return message;
+    await saveDisabled(tx, { ...tenant, isDisabled });
+    await recordChange(tx, { resource: { kind: "tenant", id: tenantId }, before, after: shown(TenantSchema, message) });
+    return message;
+  });
+}
+
+/** Also where that was done before: whoever repeats the call may not know whether it was. */
+async function takeTokensBack(tx: Transaction<IdentityTables>, tenantId: string): Promise<void> {
+  const now = await readNow(tx);
+  const tenant = await lockTenant(tx, tenantId);
+  // Somebody has opened it again.
+  if (!tenant?.isDisabled) return;
+  await saveDisabled(tx, { tenantId, isDisabled: true, revokeTime: now });
+  await revokeTokensOf(tx, { tenantId, now, expireTime: new Date(now.getTime() + accessTokenMs) });
+}
+
+const tenantIsInstallation = (tenantId: string) =>
+  refuse(Code.FailedPrecondition, "TENANT_IS_INSTALLATION", "the installation's own shop cannot be shut", { tenantId });
+
+const tenantMessage = ({ tenantId, title, isDisabled, createTime }: Tenant) => ({
   tenantId,
   title,
+  disabled: isDisabled,
   createTime: timestampFromDate(createTime),
 });
 

@@ -3,10 +3,13 @@ import { sql, type Kysely, type Transaction } from "kysely";
 import type { MadeTenant, Tenant } from "../domain/tenant.ts";
 import type { IdentityTables } from "./tables.ts";
 
-const tenantColumns = sql`tenant_id as "tenantId", title, create_time as "createTime"`;
+const tenantColumns = sql`
+  tenant_id as "tenantId", title, create_time as "createTime", is_disabled as "isDisabled", revoke_time as "revokeTime"`;
+
+export type NewTenant = Omit<MadeTenant, "isDisabled" | "revokeTime">;
 
 /** Answers whether neither the id nor the request id was in use. Waits for one that is being made. */
-export async function insertTenant(tx: Transaction<IdentityTables>, tenant: MadeTenant): Promise<boolean> {
+export async function insertTenant(tx: Transaction<IdentityTables>, tenant: NewTenant): Promise<boolean> {
   const { tenantId, title, requestId, operatorId, createTime } = tenant;
   const inserted = await sql`
     insert into tenant (tenant_id, title, request_id, operator_id, is_announced, create_time)
@@ -18,6 +21,21 @@ export async function insertTenant(tx: Transaction<IdentityTables>, tenant: Made
 export async function findTenant(db: Kysely<IdentityTables>, tenantId: string): Promise<Tenant | undefined> {
   const read = await sql<Tenant>`select ${tenantColumns} from tenant where tenant_id = ${tenantId}`.execute(db);
   return read.rows[0];
+}
+
+/** The tenant, which nobody else changes until the transaction ends. */
+export async function lockTenant(tx: Transaction<IdentityTables>, tenantId: string): Promise<Tenant | undefined> {
+  const read = await sql<Tenant>`
+    select ${tenantColumns} from tenant where tenant_id = ${tenantId} for no key update`.execute(tx);
+  return read.rows[0];
+}
+
+export async function saveDisabled(
+  tx: Transaction<IdentityTables>,
+  { tenantId, isDisabled, revokeTime }: Pick<Tenant, "tenantId" | "isDisabled" | "revokeTime">,
+): Promise<void> {
+  await sql`
+    update tenant set is_disabled = ${isDisabled}, revoke_time = ${revokeTime} where tenant_id = ${tenantId}`.execute(tx);
 }
 
 export async function findTenantOfRequest(db: Kysely<IdentityTables>, requestId: string): Promise<MadeTenant | undefined> {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/identity/v1/tenant_service.proto.
  */
 export const file_ordermesh_identity_v1_tenant_service: GenFile = /*@__PURE__*/
-  fileDesc("CipvcmRlcm1lc2gvaWRlbnRpdHkvdjEvdGVuYW50X3NlcnZpY2UucHJvdG8SFW9yZGVybWVzaC5pZGVudGl0eS52MSJbCgZUZW5hbnQSEQoJdGVuYW50X2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ8ChNDcmVhdGVUZW5hbnRSZXF1ZXN0Ei8KCXRlbmFudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjN9JBIXCgV0aXRsZRgCIAEoCUIIukgFcgMYyAESGwoKcmVxdWVzdF9pZBgDIAEoCUIHukgEcgIYQCJ0ChRDcmVhdGVUZW5hbnRSZXNwb25zZRItCgZ0ZW5hbnQYASABKAsyHS5vcmRlcm1lc2guaWRlbnRpdHkudjEuVGVuYW50EhEKCWNsaWVudF9pZBgCIAEoCRIaCg1jbGllbnRfc2VjcmV0GAMgASgJQgOAAQEiOwobQ3JlYXRlVGVuYW50T3BlcmF0b3JSZXF1ZXN0EhwKCXRlbmFudF9pZBgBIAEoCUIJukgGcgQQARg/Ik0KHENyZWF0ZVRlbmFudE9wZXJhdG9yUmVzcG9uc2USEQoJY2xpZW50X2lkGAEgASgJEhoKDWNsaWVudF9zZWNyZXQYAiABKAlCA4ABASIwChBHZXRUZW5hbnRSZXF1ZXN0EhwKCXRlbmFudF9pZBgBIAEoCUIJukgGcgQQARg/IkIKEUdldFRlbmFudFJlc3BvbnNlEi0KBnRlbmFudBgBIAEoCzIdLm9yZGVybWVzaC5pZGVudGl0eS52MS5UZW5hbnQiUQoSTGlzdFRlbmFudHNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxj0AyJeChNMaXN0VGVuYW50c1Jlc3BvbnNlEi4KB3RlbmFudHMYASADKAsyHS5vcmRlcm1lc2guaWRlbnRpdHkudjEuVGVuYW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTLUBQoNVGVuYW50U2VydmljZRKlAQoMQ3JlYXRlVGVuYW50Eioub3JkZXJtZXNoLmlkZW50aXR5LnYxLkNyZWF0ZVRlbmFudFJlcXVlc3QaKy5vcmRlcm1lc2guaWRlbnRpdHkudjEuQ3JlYXRlVGVuYW50UmVzcG9uc2UiPJACAqq7GB8KGhIOaWRlbnRpdHk6d3JpdGUaCG9wZXJhdG9yEMkBgtPkkwIQOgEqIgsvdjEvdGVuYW50cxLQAQoUQ3JlYXRlVGVuYW50T3BlcmF0b3ISMi5vcmRlcm1lc2guaWRlbnRpdHkudjEuQ3JlYXRlVGVuYW50T3BlcmF0b3JSZXF1ZXN0GjMub3JkZXJtZXNoLmlkZW50aXR5LnYxLkNyZWF0ZVRlbmFudE9wZXJhdG9yUmVzcG9uc2UiT6q7GB8KGhIOaWRlbnRpdHk6d3JpdGUaCG9wZXJhdG9yEMkBgtPkkwImOgEqIiEvdjEvdGVuYW50cy97dGVuYW50X2lkfS9vcGVyYXRvcnMSqQEKCUdldFRlbmFudBInLm9yZGVybWVzaC5pZGVudGl0eS52MS5HZXRUZW5hbnRSZXF1ZXN0Gigub3JkZXJtZXNoLmlkZW50aXR5LnYxLkdldFRlbmFudFJlc3BvbnNlIkmQAgGquxgbChkSDWlkZW50aXR5OnJlYWQaCG9wZXJhdG9ygtPkkwIhYgZ0ZW5hbnQSFy92MS90ZW5hbnRzL3t0ZW5hbnRfaWR9EpsBCgtMaXN0VGVuYW50cxIpLm9yZGVybWVzaC5pZGVudGl0eS52MS5MaXN0VGVuYW50c1JlcXVlc3QaKi5vcmRlcm1lc2guaWRlbnRpdHkudjEuTGlzdFRlbmFudHNSZXNwb25zZSI1kAIBqrsYGwoZEg1pZGVudGl0eTpyZWFkGghvcGVyYXRvcoLT5JMCDRILL3YxL3RlbmFudHNiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CipvcmRlcm1lc2gvaWRlbnRpdHkvdjEvdGVuYW50X3NlcnZpY2UucHJvdG8SFW9yZGVybWVzaC5pZGVudGl0eS52MSJtCgZUZW5hbnQSEQoJdGVuYW50X2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghkaXNhYmxlZBgEIAEoCCJ8ChNDcmVhdGVUZW5hbnRSZXF1ZXN0Ei8KCXRlbmFudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjN9JBIXCgV0aXRsZRgCIAEoCUIIukgFcgMYyAESGwoKcmVxdWVzdF9pZBgDIAEoCUIHukgEcgIYQCJ0ChRDcmVhdGVUZW5hbnRSZXNwb25zZRItCgZ0ZW5hbnQYASABKAsyHS5vcmRlcm1lc2guaWRlbnRpdHkudjEuVGVuYW50EhEKCWNsaWVudF9pZBgCIAEoCRIaCg1jbGllbnRfc2VjcmV0GAMgASgJQgOAAQEiOwobQ3JlYXRlVGVuYW50T3BlcmF0b3JSZXF1ZXN0EhwKCXRlbmFudF9pZBgBIAEoCUIJukgGcgQQARg/Ik0KHENyZWF0ZVRlbmFudE9wZXJhdG9yUmVzcG9uc2USEQoJY2xpZW50X2lkGAEgASgJEhoKDWNsaWVudF9zZWNyZXQYAiABKAlCA4ABASI0ChREaXNhYmxlVGVuYW50UmVxdWVzdBIcCgl0ZW5hbnRfaWQYASABKAlCCbpIBnIEEAEYPyJGChVEaXNhYmxlVGVuYW50UmVzcG9uc2USLQoGdGVuYW50GAEgASgLMh0ub3JkZXJtZXNoLmlkZW50aXR5LnYxLlRlbmFudCIzChNFbmFibGVUZW5hbnRSZXF1ZXN0EhwKCXRlbmFudF9pZBgBIAEoCUIJukgGcgQQARg/IkUKFEVuYWJsZVRlbmFudFJlc3BvbnNlEi0KBnRlbmFudBgBIAEoCzIdLm9yZGVybWVzaC5pZGVudGl0eS52MS5UZW5hbnQiMAoQR2V0VGVuYW50UmVxdWVzdBIcCgl0ZW5hbnRfaWQYASABKAlCCbpIBnIEEAEYPyJCChFHZXRUZW5hbnRSZXNwb25zZRItCgZ0ZW5hbnQYASABKAsyHS5vcmRlcm1lc2guaWRlbnRpdHkudjEuVGVuYW50IlEKEkxpc3RUZW5hbnRzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGMgBKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY9AMiXgoTTGlzdFRlbmFudHNSZXNwb25zZRIuCgd0ZW5hbnRzGAEgAygLMh0ub3JkZXJtZXNoLmlkZW50aXR5LnYxLlRlbmFudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky2AgKDVRlbmFudFNlcnZpY2USpQEKDENyZWF0ZVRlbmFudBIqLm9yZGVybWVzaC5pZGVudGl0eS52MS5DcmVhdGVUZW5hbnRSZXF1ZXN0Gisub3JkZXJtZXNoLmlkZW50aXR5LnYxLkNyZWF0ZVRlbmFudFJlc3BvbnNlIjyQAgKquxgfChoSDmlkZW50aXR5OndyaXRlGghvcGVyYXRvchDJAYLT5JMCEDoBKiILL3YxL3RlbmFudHMS0AEKFENyZWF0ZVRlbmFudE9wZXJhdG9yEjIub3JkZXJtZXNoLmlkZW50aXR5LnYxLkNyZWF0ZVRlbmFudE9wZXJhdG9yUmVxdWVzdBozLm9yZGVybWVzaC5pZGVudGl0eS52MS5DcmVhdGVUZW5hbnRPcGVyYXRvclJlc3BvbnNlIk+quxgfChoSDmlkZW50aXR5OndyaXRlGghvcGVyYXRvchDJAYLT5JMCJjoBKiIhL3YxL3RlbmFudHMve3RlbmFudF9pZH0vb3BlcmF0b3JzEsEBCg1EaXNhYmxlVGVuYW50Eisub3JkZXJtZXNoLmlkZW50aXR5LnYxLkRpc2FibGVUZW5hbnRSZXF1ZXN0Giwub3JkZXJtZXNoLmlkZW50aXR5LnYxLkRpc2FibGVUZW5hbnRSZXNwb25zZSJVkAICqrsYHAoaEg5pZGVudGl0eTp3cml0ZRoIb3BlcmF0b3KC0+STAiw6ASpiBnRlbmFudCIfL3YxL3RlbmFudHMve3RlbmFudF9pZH06ZGlzYWJsZRK9AQoMRW5hYmxlVGVuYW50Eioub3JkZXJtZXNoLmlkZW50aXR5LnYxLkVuYWJsZVRlbmFudFJlcXVlc3QaKy5vcmRlcm1lc2guaWRlbnRpdHkudjEuRW5hYmxlVGVuYW50UmVzcG9uc2UiVJACAqq7GBwKGhIOaWRlbnRpdHk6d3JpdGUaCG9wZXJhdG9ygtPkkwIrOgEqYgZ0ZW5hbnQiHi92MS90ZW5hbnRzL3t0ZW5hbnRfaWR9OmVuYWJsZRKpAQoJR2V0VGVuYW50Eicub3JkZXJtZXNoLmlkZW50aXR5LnYxLkdldFRlbmFudFJlcXVlc3QaKC5vcmRlcm1lc2guaWRlbnRpdHkudjEuR2V0VGVuYW50UmVzcG9uc2UiSZACAaq7GBsKGRINaWRlbnRpdHk6cmVhZBoIb3BlcmF0b3KC0+STAiFiBnRlbmFudBIXL3YxL3RlbmFudHMve3RlbmFudF9pZH0SmwEKC0xpc3RUZW5hbnRzEikub3JkZXJtZXNoLmlkZW50aXR5LnYxLkxpc3RUZW5hbnRzUmVxdWVzdBoqLm9yZGVybWVzaC5pZGVudGl0eS52MS5MaXN0VGVuYW50c1Jlc3BvbnNlIjWQAgGquxgbChkSDWlkZW50aXR5OnJlYWQaCG9wZXJhdG9ygtPkkwINEgsvdjEvdGVuYW50c2IGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * A shop.
@@ -43,6 +43,13 @@ export type Tenant = Message<"ordermesh.identity.v1.Tenant"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 3;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * Whether it is shut: it gets no tokens.
+   *
+   * @generated from field: bool disabled = 4;
+   */
+  disabled: boolean;
 };
 
 /**
@@ -71,6 +78,13 @@ export type TenantJson = {
    * @generated from field: google.protobuf.Timestamp create_time = 3;
    */
   createTime?: TimestampJson;
+
+  /**
+   * Whether it is shut: it gets no tokens.
+   *
+   * @generated from field: bool disabled = 4;
+   */
+  disabled?: boolean;
 };
 
 /**
@@ -291,6 +305,146 @@ export const CreateTenantOperatorResponseSchema: GenMessage<CreateTenantOperator
   messageDesc(file_ordermesh_identity_v1_tenant_service, 4);
 
 /**
+ * Which tenant to shut.
+ *
+ * @generated from message ordermesh.identity.v1.DisableTenantRequest
+ */
+export type DisableTenantRequest = Message<"ordermesh.identity.v1.DisableTenantRequest"> & {
+  /**
+   * Id of the tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * Which tenant to shut.
+ *
+ * @generated from message ordermesh.identity.v1.DisableTenantRequest
+ */
+export type DisableTenantRequestJson = {
+  /**
+   * Id of the tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+};
+
+/**
+ * Describes the message ordermesh.identity.v1.DisableTenantRequest.
+ * Use `create(DisableTenantRequestSchema)` to create a new message.
+ */
+export const DisableTenantRequestSchema: GenMessage<DisableTenantRequest, {jsonType: DisableTenantRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_v1_tenant_service, 5);
+
+/**
+ * The tenant is shut.
+ *
+ * @generated from message ordermesh.identity.v1.DisableTenantResponse
+ */
+export type DisableTenantResponse = Message<"ordermesh.identity.v1.DisableTenantResponse"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: ordermesh.identity.v1.Tenant tenant = 1;
+   */
+  tenant?: Tenant | undefined;
+};
+
+/**
+ * The tenant is shut.
+ *
+ * @generated from message ordermesh.identity.v1.DisableTenantResponse
+ */
+export type DisableTenantResponseJson = {
+  /**
+   * The tenant.
+   *
+   * @generated from field: ordermesh.identity.v1.Tenant tenant = 1;
+   */
+  tenant?: TenantJson;
+};
+
+/**
+ * Describes the message ordermesh.identity.v1.DisableTenantResponse.
+ * Use `create(DisableTenantResponseSchema)` to create a new message.
+ */
+export const DisableTenantResponseSchema: GenMessage<DisableTenantResponse, {jsonType: DisableTenantResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_v1_tenant_service, 6);
+
+/**
+ * Which tenant to open.
+ *
+ * @generated from message ordermesh.identity.v1.EnableTenantRequest
+ */
+export type EnableTenantRequest = Message<"ordermesh.identity.v1.EnableTenantRequest"> & {
+  /**
+   * Id of the tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * Which tenant to open.
+ *
+ * @generated from message ordermesh.identity.v1.EnableTenantRequest
+ */
+export type EnableTenantRequestJson = {
+  /**
+   * Id of the tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+};
+
+/**
+ * Describes the message ordermesh.identity.v1.EnableTenantRequest.
+ * Use `create(EnableTenantRequestSchema)` to create a new message.
+ */
+export const EnableTenantRequestSchema: GenMessage<EnableTenantRequest, {jsonType: EnableTenantRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_v1_tenant_service, 7);
+
+/**
+ * The tenant is open.
+ *
+ * @generated from message ordermesh.identity.v1.EnableTenantResponse
+ */
+export type EnableTenantResponse = Message<"ordermesh.identity.v1.EnableTenantResponse"> & {
+  /**
+   * The tenant.
+   *
+   * @generated from field: ordermesh.identity.v1.Tenant tenant = 1;
+   */
+  tenant?: Tenant | undefined;
+};
+
+/**
+ * The tenant is open.
+ *
+ * @generated from message ordermesh.identity.v1.EnableTenantResponse
+ */
+export type EnableTenantResponseJson = {
+  /**
+   * The tenant.
+   *
+   * @generated from field: ordermesh.identity.v1.Tenant tenant = 1;
+   */
+  tenant?: TenantJson;
+};
+
+/**
+ * Describes the message ordermesh.identity.v1.EnableTenantResponse.
+ * Use `create(EnableTenantResponseSchema)` to create a new message.
+ */
+export const EnableTenantResponseSchema: GenMessage<EnableTenantResponse, {jsonType: EnableTenantResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_v1_tenant_service, 8);
+
+/**
  * Which tenant to read.
  *
  * @generated from message ordermesh.identity.v1.GetTenantRequest
@@ -323,7 +477,7 @@ export type GetTenantRequestJson = {
  * Use `create(GetTenantRequestSchema)` to create a new message.
  */
 export const GetTenantRequestSchema: GenMessage<GetTenantRequest, {jsonType: GetTenantRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_identity_v1_tenant_service, 5);
+  messageDesc(file_ordermesh_identity_v1_tenant_service, 9);
 
 /**
  * The tenant.
@@ -358,7 +512,7 @@ export type GetTenantResponseJson = {
  * Use `create(GetTenantResponseSchema)` to create a new message.
  */
 export const GetTenantResponseSchema: GenMessage<GetTenantResponse, {jsonType: GetTenantResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_identity_v1_tenant_service, 6);
+  messageDesc(file_ordermesh_identity_v1_tenant_service, 10);
 
 /**
  * Which page of tenants.
@@ -407,7 +561,7 @@ export type ListTenantsRequestJson = {
  * Use `create(ListTenantsRequestSchema)` to create a new message.
  */
 export const ListTenantsRequestSchema: GenMessage<ListTenantsRequest, {jsonType: ListTenantsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_identity_v1_tenant_service, 7);
+  messageDesc(file_ordermesh_identity_v1_tenant_service, 11);
 
 /**
  * A page of tenants.
@@ -456,7 +610,7 @@ export type ListTenantsResponseJson = {
  * Use `create(ListTenantsResponseSchema)` to create a new message.
  */
 export const ListTenantsResponseSchema: GenMessage<ListTenantsResponse, {jsonType: ListTenantsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_identity_v1_tenant_service, 8);
+  messageDesc(file_ordermesh_identity_v1_tenant_service, 12);
 
 /**
  * The shops that share the installation. All of it is for operators of the installation's own shop; others are refused with
@@ -488,6 +642,29 @@ export const TenantService: GenService<{
     methodKind: "unary";
     input: typeof CreateTenantOperatorRequestSchema;
     output: typeof CreateTenantOperatorResponseSchema;
+  },
+  /**
+   * Shuts a tenant: its clients get no tokens, nobody signs in or refreshes there, and within a second the tokens that are out are
+   * good no longer. What is under way goes on: services act for it as before. Sessions go on when it is enabled.
+   * Errors: NOT_FOUND with TENANT_NOT_FOUND; FAILED_PRECONDITION with TENANT_IS_INSTALLATION for the installation's own.
+   *
+   * @generated from rpc ordermesh.identity.v1.TenantService.DisableTenant
+   */
+  disableTenant: {
+    methodKind: "unary";
+    input: typeof DisableTenantRequestSchema;
+    output: typeof DisableTenantResponseSchema;
+  },
+  /**
+   * Opens a tenant again. Tokens from before it was disabled stay revoked.
+   * Errors: NOT_FOUND with TENANT_NOT_FOUND.
+   *
+   * @generated from rpc ordermesh.identity.v1.TenantService.EnableTenant
+   */
+  enableTenant: {
+    methodKind: "unary";
+    input: typeof EnableTenantRequestSchema;
+    output: typeof EnableTenantResponseSchema;
   },
   /**
    * Reads one tenant. Errors: NOT_FOUND with TENANT_NOT_FOUND.

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/identity/events/v1/identity_events.proto.
  */
 export const file_ordermesh_identity_events_v1_identity_events: GenFile = /*@__PURE__*/
-  fileDesc("CjJvcmRlcm1lc2gvaWRlbnRpdHkvZXZlbnRzL3YxL2lkZW50aXR5X2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLmlkZW50aXR5LmV2ZW50cy52MSJtCgxUb2tlblJldm9rZWQSEgoKcmV2b2tlZF9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6GLK7GBQKCnJldm9rZWRfaWQSBkVWRU5UUyJ7Cg1UZW5hbnRDcmVhdGVkEhEKCXRlbmFudF9pZBgBIAEoCRINCgV0aXRsZRgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6F7K7GBMKCXRlbmFudF9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CjJvcmRlcm1lc2gvaWRlbnRpdHkvZXZlbnRzL3YxL2lkZW50aXR5X2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLmlkZW50aXR5LmV2ZW50cy52MSKyAQoMVG9rZW5SZXZva2VkEhIKCnJldm9rZWRfaWQYASABKAkSLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXRlbmFudF9pZBgDIAEoCRIwCgxpc3N1ZWRfdW50aWwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhiyuxgUCgpyZXZva2VkX2lkEgZFVkVOVFMiewoNVGVuYW50Q3JlYXRlZBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFdGl0bGUYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOheyuxgTCgl0ZW5hbnRfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * Access tokens are no longer good, although their time is not over. Every process that verifies tokens hears it.
@@ -22,7 +22,8 @@ export const file_ordermesh_identity_events_v1_identity_events: GenFile = /*@__P
  */
 export type TokenRevoked = Message<"ordermesh.identity.events.v1.TokenRevoked"> & {
   /**
-   * The claim "jti" of one token, or the claim "sid" of all tokens of a session. TypeIDs, so that they never meet.
+   * The claim "jti" of one token, or the claim "sid" of all tokens of a session. TypeIDs, so that they never meet. Of a tenant's
+   * tokens an id that no token has.
    *
    * @generated from field: string revoked_id = 1;
    */
@@ -34,6 +35,20 @@ export type TokenRevoked = Message<"ordermesh.identity.events.v1.TokenRevoked"> 
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * Where it is set, all tokens of this tenant that were issued up to issued_until, but for those of services.
+   *
+   * @generated from field: string tenant_id = 3;
+   */
+  tenantId: string;
+
+  /**
+   * Set with tenant_id.
+   *
+   * @generated from field: google.protobuf.Timestamp issued_until = 4;
+   */
+  issuedUntil?: Timestamp | undefined;
 };
 
 /**
@@ -43,7 +58,8 @@ export type TokenRevoked = Message<"ordermesh.identity.events.v1.TokenRevoked"> 
  */
 export type TokenRevokedJson = {
   /**
-   * The claim "jti" of one token, or the claim "sid" of all tokens of a session. TypeIDs, so that they never meet.
+   * The claim "jti" of one token, or the claim "sid" of all tokens of a session. TypeIDs, so that they never meet. Of a tenant's
+   * tokens an id that no token has.
    *
    * @generated from field: string revoked_id = 1;
    */
@@ -55,6 +71,20 @@ export type TokenRevokedJson = {
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: TimestampJson;
+
+  /**
+   * Where it is set, all tokens of this tenant that were issued up to issued_until, but for those of services.
+   *
+   * @generated from field: string tenant_id = 3;
+   */
+  tenantId?: string;
+
+  /**
+   * Set with tenant_id.
+   *
+   * @generated from field: google.protobuf.Timestamp issued_until = 4;
+   */
+  issuedUntil?: TimestampJson;
 };
 
 /**
