@@ -92,10 +92,7 @@ beforeAll(async () => {
   connection = await connect(natsConnectionOptions(nats.url));
   await clientOf("demo", TenantService).createTenant({ tenantId: "other", title: "The other shop" });
   const parcel = { currencyCode: "EUR", units: 1n };
-  await eventually(async () => {
-    const { rates } = await clientOf("other", ShippingService).quoteRates(parcel);
-    expect(rates).toHaveLength(2);
-  });
+  await eventually(async () => void (await clientOf("other", ShippingService).quoteRates(parcel)));
 });
 
 afterAll(async () => {

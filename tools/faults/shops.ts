@@ -22,8 +22,10 @@ export async function openShops(url: string, tenants: number, signal: AbortSigna
     const tenant = `shop-${number + 1}`;
     const made = await ofHome.send({ path: "/v1/tenants", body: { tenantId: tenant }, key: tenant });
     const { clientId, clientSecret } = made.kind === "accepted" ? made.body : {};
-    if (!clientSecret) throw new Error(`tenant ${tenant} was not made: ${made.kind}`);
-    const sender = createSender(url, signal, { clientId: String(clientId), clientSecret: String(clientSecret) });
+    if (typeof clientId !== "string" || typeof clientSecret !== "string" || clientSecret === "") {
+      throw new Error(`tenant ${tenant} was not made, or its secret was lost on the way: ${made.kind}`);
+    }
+    const sender = createSender(url, signal, { clientId, clientSecret });
     shops.push({ tenant, products: productsOf(number), sender });
   }
   for (const { sender, products } of shops) await createProducts(sender, products);

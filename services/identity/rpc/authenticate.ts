@@ -46,7 +46,7 @@ export function createClients(configured: () => ReadonlyMap<string, ConfiguredCl
 }
 
 /** Told only to who has proved itself, or has nothing to prove. */
-function opened<Found extends Client & { isTenantDisabled: boolean }>({ isTenantDisabled, ...client }: Found): Client {
+function opened({ isTenantDisabled, ...client }: Client & { isTenantDisabled: boolean }): Client {
   if (isTenantDisabled) throw unauthorizedClient("the shop of this client is shut");
   return client;
 }
