@@ -1,5 +1,6 @@
 // Breaks the mesh on purpose while it works, and then has its books judged: nothing lost, nothing doubled, nothing stuck.
 //   npm run test:faults -- --seed 1 --minutes 2
+//   npm run test:faults -- --seed 1 --minutes 2 --tenants 2
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { problems, reportText, type RunReport } from "./faults/report.ts";
@@ -14,6 +15,7 @@ const options = {
   seed: { type: "string", default: "1" },
   minutes: { type: "string", default: "2" },
   rate: { type: "string", default: "15" },
+  tenants: { type: "string", default: "1" },
   json: { type: "string" },
   log: { type: "string", default: "warn" },
   keep: { type: "boolean", default: false },
@@ -31,6 +33,7 @@ function readSettings(signal: AbortSignal): Settings {
     seed: Math.trunc(numberIn(values.seed, "seed", { min: 0, max: 4_294_967_295 })),
     minutes: numberIn(values.minutes, "minutes", { min: 0.2, max: 60 }),
     perSecond: numberIn(values.rate, "rate", { min: 1, max: 200 }),
+    tenants: Math.trunc(numberIn(values.tenants, "tenants", { min: 1, max: 20 })),
     json: values.json,
     logLevel: values.log,
     keep: values.keep,
@@ -43,7 +46,7 @@ async function main(signal: AbortSignal): Promise<number> {
   const settings = readSettings(signal);
   const schedule = scheduleOf(settings);
   console.log(
-    `seed ${settings.seed}, ${settings.minutes} minutes, ${settings.perSecond} orders a second, ${schedule.length} faults`,
+    `seed ${settings.seed}, ${settings.minutes} minutes, ${settings.perSecond} orders a second of ${settings.tenants} tenants, ${schedule.length} faults`,
   );
   for (const { atMs, fault } of schedule) console.log(`${(atMs / 1_000).toFixed(1).padStart(6)} s  ${faultText(fault)}`);
   console.log("");

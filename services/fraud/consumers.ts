@@ -1,6 +1,8 @@
-// New orders are screened; a review of an order that has ended is closed; of an erased customer nothing is told any more.
+// New orders are screened; a review of an order that has ended is closed; of an erased customer nothing is told any more. New
+// shops get rules.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Transaction } from "kysely";
+import { TenantCreatedSchema, type TenantCreated } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
 import { OrderCreatedSchema as OrderCreatedV1Schema } from "#gen/ordermesh/orders/events/v1/order_created_pb.ts";
 import { OrderCancelledSchema, OrderErasedSchema, type OrderCancelled } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { OrderCreatedSchema, type OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
@@ -8,7 +10,8 @@ import { hear, tells, RefusedEvent, type Hearing, type ReceivedEvent } from "#ru
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { raiseOrderCreatedV1 } from "../upcasts/order-created.ts";
 import { assessOrders, closeReview } from "./domain/assessment.ts";
-import type { ScreenedOrder } from "./domain/rules.ts";
+import { defaultRules } from "./domain/default-rules.ts";
+import type { Rule, ScreenedOrder } from "./domain/rules.ts";
 import { velocityQuestions, type VelocityQuestion } from "./domain/velocity.ts";
 import {
   countOrdersBefore,
@@ -21,7 +24,7 @@ import {
 } from "./store/assessments.ts";
 import { tellOf } from "./store/outbox.ts";
 import { eraseAssessments } from "./store/personal-data.ts";
-import { rulesOf } from "./store/rules.ts";
+import { findPrepared, prepareRules, rulesOf } from "./store/rules.ts";
 import { keyOf, type Tables } from "./store/tables.ts";
 
 export function fraudHears({ clock }: Pick<ServiceRuntime<Tables>, "clock">): Hearing[] {
@@ -46,14 +49,34 @@ export function fraudHears({ clock }: Pick<ServiceRuntime<Tables>, "clock">): He
           events.map(({ tenant, key }) => ({ tenant, orderId: key })),
         ),
     }),
+    hear<typeof TenantCreatedSchema, Tables>({
+      name: "fraud.prepare_tenant",
+      event: TenantCreatedSchema,
+      handle: (tx, events) => prepareTenants(tx, events, clock.now()),
+    }),
   ];
+}
+
+/** Rows can be made only for the tenant whose event it is, so that is who gets them. */
+async function prepareTenants(tx: Transaction<Tables>, events: ReceivedEvent<TenantCreated>[], now: Date): Promise<void> {
+  for (const { tenant } of events) await prepareRules(tx, { tenant, rules: defaultRules, now });
+}
+
+/** An order may come before the word of its shop; it is screened by what the shop is about to get, and not by nothing. */
+async function rulesInForce(tx: Transaction<Tables>, tenants: readonly string[]): Promise<Map<string, readonly Rule[]>> {
+  const rules = new Map<string, readonly Rule[]>(await rulesOf(tx, tenants));
+  const without = tenants.filter((tenant) => !rules.has(tenant));
+  if (without.length === 0) return rules;
+  const prepared = await findPrepared(tx, without);
+  for (const tenant of without) if (!prepared.has(tenant)) rules.set(tenant, defaultRules);
+  return rules;
 }
 
 async function assess(tx: Transaction<Tables>, events: ReceivedEvent<OrderCreated>[], now: Date): Promise<void> {
   const created = new Map((await withoutKnown(tx, events)).map((event) => [orderKeyOf(event), event]));
   const orders = [...created.values()].map(screenedOrder);
   if (orders.length === 0) return;
-  const rules = await rulesOf(tx, [...new Set(orders.map(({ tenant }) => tenant))]);
+  const rules = await rulesInForce(tx, [...new Set(orders.map(({ tenant }) => tenant))]);
   const questions = velocityQuestions(orders, rules);
   const counts = await countForBatch(tx, questions);
   const assessed = assessOrders({ orders, rules, velocity: { questions, counts }, now }).flatMap((assessment) => {

@@ -4,6 +4,7 @@ import { sql } from "kysely";
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
+import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { serviceFixture, type ServiceFixture } from "../../test/support/service-fixture.ts";
 import { identity as definition } from "./main.ts";
 import type { IdentityTables } from "./store/tables.ts";
@@ -15,6 +16,7 @@ export const ada = { login: "ada@example.test", password: "correct horse battery
 export interface IdentityFixture extends ServiceFixture<IdentityTables> {
   identity: Client<typeof IdentityService>;
   admin: Client<typeof AdminService>;
+  tenants: Client<typeof TenantService>;
   keys: Client<typeof KeysService>;
   /** Does what is done every ten minutes. */
   care(): Promise<void>;
@@ -37,6 +39,7 @@ export async function identityFixture(env: Record<string, string> = {}): Promise
     ...fixture,
     identity: fixture.client(IdentityService),
     admin,
+    tenants: fixture.client(TenantService),
     keys: fixture.client(KeysService),
     care: () => takeCare(fixture),
     pass: (ms) => void (time += ms),

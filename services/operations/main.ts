@@ -39,7 +39,7 @@ export const operations: ServiceDefinition<OperationsTables> = {
         captureTask(runtime),
         reconcileTask(runtime),
         redriveTask(runtime, redriveWakeUp),
-        streamReaderTask(runtime),
+        streamReaderTask(runtime, settings),
         auditorTask(runtime, { settings, wakeUp: auditWakeUp }),
         sweeperTask(runtime, settings),
       ],

@@ -22,7 +22,8 @@ export type IdPrefix =
   | "cus"
   | "adr"
   | "cns"
-  | "key";
+  | "key"
+  | "trv";
 
 /** A new id such as ord_01h455vb4pex5vsknk084sn02q. */
 export function newId(prefix: IdPrefix): string {

@@ -1,6 +1,7 @@
 // Orders that are ready become parcels; orders that end keep theirs, or never get one; those of erased customers say no more where
-// theirs went.
+// theirs went. New shops get rates.
 import type { Transaction } from "kysely";
+import { TenantCreatedSchema, type TenantCreated } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
 import {
   OrderCancelledSchema,
   OrderErasedSchema,
@@ -13,9 +14,11 @@ import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Carrier } from "./carrier.ts";
+import { defaultRates } from "./domain/default-rates.ts";
 import { makeParcel, onReady, stop, stopBeforeParcel, type ReadyOrder, type ShippingMethod } from "./domain/shipment.ts";
 import { dispatchKind, planStep, tellOf, type Step } from "./store/outbox.ts";
 import { eraseShipments } from "./store/personal-data.ts";
+import { prepareRates } from "./store/rates.ts";
 import { insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "./store/shipments.ts";
 
 export function shippingHears({ clock, log }: Pick<ServiceRuntime<Tables>, "clock" | "log">, carrier: Carrier): Hearing[] {
@@ -39,7 +42,17 @@ export function shippingHears({ clock, log }: Pick<ServiceRuntime<Tables>, "cloc
           events.map(({ tenant, key }) => ({ tenant, orderId: key })),
         ),
     }),
+    hear<typeof TenantCreatedSchema, Tables>({
+      name: "shipping.prepare_tenant",
+      event: TenantCreatedSchema,
+      handle: (tx, events) => prepareTenants(tx, events, clock.now()),
+    }),
   ];
+}
+
+/** Rows can be made only for the tenant whose event it is, so that is who gets them. */
+async function prepareTenants(tx: Transaction<Tables>, events: ReceivedEvent<TenantCreated>[], now: Date): Promise<void> {
+  for (const { tenant } of events) await prepareRates(tx, { tenant, rates: defaultRates, now });
 }
 
 async function makeParcels(

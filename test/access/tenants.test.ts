@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_pb.ts";
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
+import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
@@ -28,10 +29,13 @@ beforeAll(async () => {
   await mesh.place();
   await mesh.reached(orderId, OrderState.PENDING_SHIPMENT);
   ({ nextPageToken: pageToken } = await mesh.orders.listOrders({ pageSize: 1 }));
-  ruleId = (await mesh.client(FraudService).listRules({})).rules[0]?.ruleId ?? "";
+  const condition = { case: "bin" as const, value: { prefix: "9" } };
+  const { rule } = await mesh.client(FraudService).createRule({ rule: { description: "ours", weight: 5, condition } });
+  ruleId = rule?.ruleId ?? "";
   const { address } = await mesh.client(CustomersService).createAddress({ customerId: "ada", address: home });
   addressId = address?.addressId ?? "";
   await mesh.client(AdminService).createClient({ clientId: "erp", roles: ["operator"], scopes: ["orders:read"] });
+  await mesh.client(TenantService).createTenant({ tenantId: "other" });
   transport = createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" });
   const { sign } = await openForge(mesh);
   tokenOf = ({ access }) =>
@@ -71,15 +75,21 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "FraudService/GetAssessment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "FraudService/ListAssessments": { expected: "nothing" },
   "FraudService/DecideAssessment": { request: () => ({ orderId, decision: 3, decidedBy: "mallory" }), expected: "NOT_FOUND" },
-  "FraudService/ListRules": { expected: "nothing" },
+  "FraudService/ListRules": { expected: "its own" },
   "FraudService/CreateRule": { expected: "its own" },
   "FraudService/DeleteRule": { request: () => ({ ruleId }), expected: "NOT_FOUND" },
   "AdminService/CreateClient": { request: () => ({ roles: ["operator"], scopes: ["orders:read"] }), expected: "its own" },
   "AdminService/ListClients": { expected: "its own" },
   "AdminService/RotateClientSecret": { request: () => ({ clientId: "erp" }), expected: "NOT_FOUND" },
   "AdminService/DeleteClient": { request: () => ({ clientId: "erp" }), expected: "NOT_FOUND" },
-  "AdminService/RotateKeys": { expected: "its own" },
+  "AdminService/RotateKeys": { expected: "INSTALLATION_ONLY" },
   "AdminService/RevokeSessions": { request: () => ({ customerId: "ada" }), expected: "its own" },
+  "TenantService/CreateTenant": { request: () => ({ tenantId: "third" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/CreateTenantOperator": { request: () => ({ tenantId: "demo" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/DisableTenant": { request: () => ({ tenantId: "other" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/EnableTenant": { request: () => ({ tenantId: "other" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/GetTenant": { request: () => ({ tenantId: "demo" }), expected: "INSTALLATION_ONLY" },
+  "TenantService/ListTenants": { expected: "INSTALLATION_ONLY" },
   "InventoryService/GetStock": { request: () => ({ sku: "MUG" }), expected: "NOT_FOUND" },
   "InventoryService/ListStockMovements": { request: () => ({ sku: "MUG" }), expected: "NOT_FOUND" },
   "InventoryService/AdjustStock": { request: () => ({ sku: "MUG", quantity: -1n, reason: "mine" }), expected: "NOT_FOUND" },
@@ -97,7 +107,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
     request: () => ({ service: "orders", sinceTime: timestampFromDate(new Date()), ...by }),
     expected: "INSTALLATION_ONLY",
   },
-  "OperationsService/GetAuditReport": { expected: "INSTALLATION_ONLY" },
+  "OperationsService/GetAuditReport": { expected: "its own" },
   "OperationsService/RunAudit": { expected: "INSTALLATION_ONLY" },
   "OperationsService/ListAuditLog": { expected: "its own" },
   "OrdersService/PlaceOrder": {

@@ -16,6 +16,7 @@ import { entriesOf, type StoredEntry } from "./callers.ts";
 let fixture: IdentityFixture;
 beforeAll(async () => {
   fixture = await identityFixture();
+  await fixture.tenants.createTenant({ tenantId: "other" });
   await sql`insert into client values ('elsewhere', 'other', '', true, '{customer}', '{}', null, now())`.execute(
     fixture.runtime.db,
   );

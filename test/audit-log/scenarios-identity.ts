@@ -1,5 +1,6 @@
 // The same for identity, whose methods mostly know by the request who calls.
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
+import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import { ada, identityFixture } from "../../services/identity/identity.fixture.ts";
 import { worldOf, type Change, type Scenario, type World } from "./scenarios.ts";
@@ -13,9 +14,10 @@ async function identityWorld() {
   const fixture = await identityFixture();
   const world = worldOf(fixture);
   const [identity, admin] = [world.client(IdentityService), world.client(AdminService)];
+  const tenants = world.client(TenantService);
   // There is a key already: the next one is planned beside it.
   await fixture.keys.listKeys({});
-  return { world, identity, admin, registerAda: () => fixture.identity.registerAccount({ ...ada, clientId: "shop" }) };
+  return { world, identity, admin, tenants, registerAda: () => fixture.identity.registerAccount({ ...ada, clientId: "shop" }) };
 }
 
 /** Somebody has an account, and has signed in. */
@@ -36,7 +38,7 @@ type Identity = Awaited<ReturnType<typeof identityWorld>>;
 type SignedIn = Awaited<ReturnType<typeof signedInWorld>>;
 
 const scenario = <Prepared extends { world: World }>(
-  service: "AdminService" | "IdentityService",
+  service: "AdminService" | "IdentityService" | "TenantService",
   method: string,
   about: Pick<Scenario, "resourceKind" | "changesAgain" | "makesCaller"> & {
     prepare: () => Promise<Prepared>;
@@ -107,6 +109,49 @@ const ofAdmin: readonly Scenario[] = [
   }),
 ];
 
+async function withSecond(isDisabled: boolean): Promise<Identity> {
+  const prepared = await identityWorld();
+  await prepared.tenants.createTenant({ tenantId: "second" });
+  if (isDisabled) await prepared.tenants.disableTenant({ tenantId: "second" });
+  return prepared;
+}
+
+const ofTenants: readonly Scenario[] = [
+  scenario("TenantService", "CreateTenant", {
+    resourceKind: "tenant",
+    prepare: identityWorld,
+    change:
+      ({ tenants }) =>
+      async () =>
+        (await tenants.createTenant({ tenantId: "second", title: "A second shop", requestId: "make" })).tenant?.tenantId,
+  }),
+  scenario("TenantService", "CreateTenantOperator", {
+    resourceKind: "client",
+    changesAgain: true,
+    prepare: identityWorld,
+    change:
+      ({ tenants }) =>
+      async () =>
+        (await tenants.createTenantOperator({ tenantId: "demo" })).clientId,
+  }),
+  scenario("TenantService", "DisableTenant", {
+    resourceKind: "tenant",
+    prepare: async () => withSecond(false),
+    change:
+      ({ tenants }) =>
+      async () =>
+        (await tenants.disableTenant({ tenantId: "second" })).tenant?.tenantId,
+  }),
+  scenario("TenantService", "EnableTenant", {
+    resourceKind: "tenant",
+    prepare: async () => withSecond(true),
+    change:
+      ({ tenants }) =>
+      async () =>
+        (await tenants.enableTenant({ tenantId: "second" })).tenant?.tenantId,
+  }),
+];
+
 const ofIdentity: readonly Scenario[] = [
   scenario("IdentityService", "RegisterAccount", {
     resourceKind: "account",
@@ -162,4 +207,4 @@ const ofIdentity: readonly Scenario[] = [
   }),
 ];
 
-export const identityScenarios: readonly Scenario[] = [...ofAdmin, ...ofIdentity];
+export const identityScenarios: readonly Scenario[] = [...ofAdmin, ...ofTenants, ...ofIdentity];

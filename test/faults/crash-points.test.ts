@@ -98,6 +98,8 @@ async function dieAtEach(lanePoints: readonly string[], { process, sender, manag
     const product = { title: point, variants: [{ variant: { sku: `POINT-${index}`, prices: [price] }, initialStock: "1" }] };
     // Products are made all the time too: their first stock is a step like the others.
     const made = sender.send({ path: "/v1/products", body: product, key: `product-${index}` });
+    // And so are shops, for which every service has to make itself ready.
+    const tenant = sender.send({ path: "/v1/tenants", body: { tenantId: `shop-${index}` }, key: `tenant-${index}` });
     const hasDied = (): boolean => process.deaths().atPoints.length > died;
     const reached = async (): Promise<boolean> => {
       if (point.startsWith("payments.settle:")) await letProviderAnswer(db);
@@ -105,7 +107,7 @@ async function dieAtEach(lanePoints: readonly string[], { process, sender, manag
     };
     await until(reached, { timeoutMs: deathMsMax }).catch(() => missed.push(point));
     const inHand = await deliveredSoFar(manager);
-    await made;
+    await Promise.all([made, tenant]);
     // Before the next death: an event that is in hand at several would be taken for their cause.
     await until(() => isDone(manager, inHand), { timeoutMs: calmMsMax }).catch(() => {});
   }
@@ -149,7 +151,7 @@ async function survive(plan: LanePlan): Promise<{ missed: string[]; died: string
     await db.connect();
     const manager = await jetstreamManager(connection);
     const sender = createSender(`http://127.0.0.1:${edgePort}`, ending.signal);
-    await createProducts(sender);
+    await createProducts(sender, products);
     const load = startLoad({
       sender,
       name: plan.name,
@@ -166,7 +168,12 @@ async function survive(plan: LanePlan): Promise<{ missed: string[]; died: string
     const waiting = { db, manager, services: serviceNames, openCommands: load.open, signal: ending.signal };
     const { underWay } = await comeToRest(waiting, process.setClock);
     expect(isQuiet(underWay), JSON.stringify(underWay)).toBe(true);
-    const judgement = await judge({ db, connection, services: serviceNames, products, asked: load.asked });
+    const judgement = await judge({
+      db,
+      connection,
+      services: serviceNames,
+      shops: [{ tenant: "demo", products, asked: load.asked }],
+    });
     return { missed, died: process.deaths().atPoints, judgement };
   } finally {
     ending.abort();

@@ -37,8 +37,12 @@ export interface ServiceFixture<Tables> {
   runtime: ServiceRuntime<Tables>;
   parts: ServiceParts;
   client<Desc extends DescService>(service: Desc): Client<Desc>;
+  /** The same, as an operator of another tenant. */
+  clientOf<Desc extends DescService>(tenant: string, service: Desc): Client<Desc>;
   /** Hands events of one type to the handler that hears it, all in one transaction; each counts on for its sender and key. */
   deliver<Desc extends DescMessage>(desc: Desc, ...messages: MessageInitShape<Desc>[]): Promise<void>;
+  /** The same, as events of another tenant. */
+  deliverTo<Desc extends DescMessage>(tenant: string, desc: Desc, ...messages: MessageInitShape<Desc>[]): Promise<void>;
   /** Does all due work whose time is not after the given one (default: now); again until none is left. Returns how many items. */
   runDue(until?: Date): Promise<number>;
   /** Everything sent so far, oldest first. */
@@ -94,19 +98,23 @@ export async function serviceFixture<Tables>(
   const transport = options.as ? asOperator(routed, { tenant: testTenant }) : routed;
   const counts = new Map<string, number>();
   const dueKinds = new Map((parts.dueWork ?? []).map((work) => [work.kind, work]));
+  const deliverTo: ServiceFixture<Tables>["deliverTo"] = async (tenant, desc, ...messages) => {
+    const hearing = hearingOf(parts.hears ?? [], desc);
+    const about = { tenant, counts, time: runtime.clock.now() };
+    const events = messages.map((message) => received(hearing, desc, message, about));
+    await connected.system.transaction(async (tx) => {
+      await actFor(tx, tenant);
+      await hearing.handle(tx as unknown as Transaction<never>, events as ReceivedEvent<never>[]);
+    });
+  };
 
   return {
     runtime: { ...runtime, db: owner.db, transaction: owner.transaction, system: owner },
     parts,
     client: (service) => createClient(service, transport),
-    deliver: async (desc, ...messages) => {
-      const hearing = hearingOf(parts.hears ?? [], desc);
-      const events = messages.map((message) => received(hearing, desc, message, { counts, time: runtime.clock.now() }));
-      await connected.system.transaction(async (tx) => {
-        await actFor(tx, testTenant);
-        await hearing.handle(tx as unknown as Transaction<never>, events as ReceivedEvent<never>[]);
-      });
-    },
+    clientOf: (tenant, service) => createClient(service, asOperator(routed, { tenant })),
+    deliver: (desc, ...messages) => deliverTo(testTenant, desc, ...messages),
+    deliverTo,
     runDue: async (given) => {
       let done = 0;
       for (;;) {
@@ -145,15 +153,15 @@ function received<Desc extends DescMessage>(
   hearing: Hearing,
   desc: Desc,
   init: MessageInitShape<Desc>,
-  about: { counts: Map<string, number>; time: Date },
+  about: { tenant: string; counts: Map<string, number>; time: Date },
 ): ReceivedEvent<unknown> {
   const cause = { id: "req_test", traceparent: childTraceparent(undefined) };
   const contract = eventContract(desc);
-  const sender = `${contract.service}.${eventKey(contract, create(desc, init))}`;
+  const sender = `${contract.service}.${about.tenant}.${eventKey(contract, create(desc, init))}`;
   const sequence = (about.counts.get(sender) ?? 0) + 1;
   about.counts.set(sender, sequence);
   // Through bytes, as an event travels.
-  const event = outgoing(desc, init, { tenant: testTenant, cause, sequence, time: about.time });
+  const event = outgoing(desc, init, { tenant: about.tenant, cause, sequence, time: about.time });
   const version = hearing.versions.find((candidate) => candidate.desc === desc);
   return {
     id: event.id,

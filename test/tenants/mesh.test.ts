@@ -8,6 +8,7 @@ import { jetstream } from "@nats-io/jetstream";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { AuditState } from "#gen/ordermesh/operations/v1/audit_report_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
@@ -91,11 +92,9 @@ beforeAll(async () => {
     },
   });
   connection = await connect(natsConnectionOptions(nats.url));
-  // The migrations bring rates for the demonstration's shop alone.
-  await admin.query(
-    `insert into shipping.rate select 'other', method, currency_code, zone, base_minor_units, unit_minor_units, max_minor_units
-     from shipping.rate`,
-  );
+  await clientOf("demo", TenantService).createTenant({ tenantId: "other", title: "The other shop" });
+  const parcel = { currencyCode: "EUR", units: 1n };
+  await eventually(async () => void (await clientOf("other", ShippingService).quoteRates(parcel)));
 });
 
 afterAll(async () => {

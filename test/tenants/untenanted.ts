@@ -6,8 +6,6 @@ export const untenanted: Readonly<Record<string, string>> = {
   "*.relay_cursor": "how far the outbox is published, of all tenants in one sequence",
   "*.relay_checkpoint": "earlier places of that cursor",
   "operations.reconcile_cursor": "how far each consumer is compared, of all tenants in one stream",
-  "operations.audit_check": "when each check was made last, and over how many rows",
-  "operations.audit_walk": "how far each walk of the auditor has come",
   "operations.audit_request": "when somebody asked for a pass",
   "operations.stream_reader": "how far the stream is read",
   "operations.alert_mark": "when the last mail went out",

@@ -2,17 +2,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { clientTokens, fetchWith } from "../operator.ts";
 
+interface AuditViolation {
+  check: string;
+  tenant: string;
+  key: string;
+  message: string;
+}
+
 export interface AuditVerdict {
   /** "CLEAN", "VIOLATED", "INCOMPLETE", or "ABSENT" where nobody answers for the audit. */
   state: string;
-  violations: { check: string; key: string; message: string }[];
+  violations: AuditViolation[];
   /** Undefined where nobody tells. */
   openLetters: number | undefined;
 }
 
 interface AuditReport {
   state?: string;
-  violations?: { check: string; key: string; message: string }[];
+  violations?: AuditViolation[];
 }
 
 const auditMsMax = 60_000;

@@ -26,9 +26,14 @@ const retryMsMax = 2_000;
 /** Such answers say that the command may be sent again, or that its outcome is unknown. */
 const tryAgain = new Set([408, 425, 429, 499]);
 
-export function createSender(url: string, signal: AbortSignal): Sender {
+/** Sends as the operator of the installation, or as another client that is given. */
+export function createSender(
+  url: string,
+  signal: AbortSignal,
+  client: { clientId?: string; clientSecret?: string } = {},
+): Sender {
   let withoutAnswer = 0;
-  const asOperator = fetchWith(url, clientTokens({ edgeUrl: url }));
+  const asOperator = fetchWith(url, clientTokens({ edgeUrl: url, ...client }));
 
   const attempt = async ({ path, body, key }: Command): Promise<Exclude<Outcome, { kind: "unknown" }> | undefined> => {
     try {

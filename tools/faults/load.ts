@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Outcome, Sender } from "./command.ts";
 import type { Random } from "./random.ts";
-import { planOrder, products, type PlannedOrder, type Shape } from "./traffic.ts";
+import { planOrder, type PlannedOrder, type Product, type Shape } from "./traffic.ts";
 
 /** All that was asked about one order. */
 export interface Asked {
@@ -47,7 +47,7 @@ const pauseMs = 20;
 /** So long a decision or a refund waits for the thing that it is about. */
 const passingMsMax = 40_000;
 
-export async function createProducts(sender: Sender): Promise<void> {
+export async function createProducts(sender: Sender, products: readonly Product[]): Promise<void> {
   for (const { sku, minorUnits, stock } of products) {
     const variant = { sku, prices: [{ currencyCode: "EUR", minorUnits: String(minorUnits) }] };
     const body = { title: sku, variants: [{ variant, initialStock: String(stock) }] };

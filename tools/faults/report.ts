@@ -1,5 +1,6 @@
 // What a run has come to, for a person and for a machine.
 import type { AuditVerdict } from "./auditor.ts";
+import { counted } from "./counted.ts";
 import type { Judgement } from "./ledger/judge.ts";
 import type { UnderWay } from "./quiet.ts";
 import { isQuiet } from "./quiet.ts";
@@ -17,6 +18,7 @@ export interface RunReport {
   seed: number;
   minutes: number;
   perSecond: number;
+  tenants: number;
   faults: InjectedFault[];
   /** Points at which a process has died, and how often processes ended by themselves. */
   deathsAtPoints: string[];
@@ -32,8 +34,10 @@ export interface RunReport {
   audit: AuditVerdict;
 }
 
-export const reproduction = ({ seed, minutes, perSecond }: Pick<RunReport, "seed" | "minutes" | "perSecond">): string =>
-  `npm run test:faults -- --seed ${seed} --minutes ${minutes} --rate ${perSecond}`;
+type RunAsked = Pick<RunReport, "seed" | "minutes" | "perSecond" | "tenants">;
+
+export const reproduction = ({ seed, minutes, perSecond, tenants }: RunAsked): string =>
+  `npm run test:faults -- --seed ${seed} --minutes ${minutes} --rate ${perSecond}${tenants > 1 ? ` --tenants ${tenants}` : ""}`;
 
 /** In words, what is not as promised; empty where everything is. */
 export function problems(report: RunReport): string[] {
@@ -42,7 +46,7 @@ export function problems(report: RunReport): string[] {
     ...notReady.map((name) => `${name} did not become ready again`),
     ...(isQuiet(underWay) ? [] : [`it did not become quiet: ${JSON.stringify(underWay)}`]),
     ...judgement.disagreements.map(({ rule, subject, message }) => `${rule} ${subject}: ${message}`),
-    ...audit.violations.map(({ check, key, message }) => `auditor, ${check} ${key}: ${message}`),
+    ...audit.violations.map(({ check, tenant, key, message }) => `auditor, ${check} ${tenant}/${key}: ${message}`),
     ...(audit.state === "INCOMPLETE" ? ["the auditor could not look at everything"] : []),
     ...(report.commands.unknown > 0 ? [`${report.commands.unknown} commands were never answered`] : []),
   ];
@@ -62,6 +66,7 @@ export function reportText(report: RunReport): string {
     ...lines(counted(missed.map(({ kind }) => kind)), "not injected: "),
     `  died at points ${report.deathsAtPoints.length}${list(report.deathsAtPoints)}, ended by themselves ${report.deathsByThemselves}`,
     "",
+    `Tenants: ${report.tenants}`,
     `Orders asked for: ${commands.asked}; accepted ${commands.accepted}, without an answer at last ${commands.unknown}; attempts without an answer ${commands.attemptsWithoutAnswer}`,
     ...lines(commands.refused, "refused: "),
     "",
@@ -86,12 +91,6 @@ export function reportText(report: RunReport): string {
         ]),
     "",
   ].join("\n");
-}
-
-export function counted(names: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
-  return counts;
 }
 
 const lines = (counts: Record<string, number>, prefix = ""): string[] =>

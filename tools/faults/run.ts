@@ -6,24 +6,27 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import pg from "pg";
 import { askAuditor } from "./auditor.ts";
-import { createSender, type Outcome } from "./command.ts";
+import type { Outcome } from "./command.ts";
+import { counted } from "./counted.ts";
 import { publishAgain } from "./duplicates.ts";
 import { createInjector } from "./inject.ts";
 import { judge } from "./ledger/judge.ts";
-import { createProducts, startLoad, type Asked, type Load } from "./load.ts";
+import { startLoad, type Asked } from "./load.ts";
 import { meshTargets, startBenchMesh, type BenchMesh } from "./mesh.ts";
 import { seededRandom } from "./random.ts";
-import { counted, type InjectedFault, type RunReport } from "./report.ts";
+import type { InjectedFault, RunReport } from "./report.ts";
 import { comeToRest } from "./rest.ts";
 import { faultText, planFaults, type PlannedFault } from "./schedule.ts";
 import { startServers, type BenchServer } from "./servers.ts";
+import { openShops, type WorkingShop } from "./shops.ts";
 import { serviceNames } from "./steps.ts";
-import { products } from "./traffic.ts";
 
 export interface RunSettings {
   seed: number;
   minutes: number;
+  /** Orders of all tenants together. */
   perSecond: number;
+  tenants: number;
   logLevel: string;
   /** Keeps the folder with data and logs also where all went well. */
   keep: boolean;
@@ -71,14 +74,13 @@ interface Bench {
 }
 
 async function work(settings: RunSettings, { servers, mesh, connection }: Bench): Promise<RunReport> {
-  const { seed, minutes, perSecond, say } = settings;
+  const { seed, minutes, perSecond, tenants, say } = settings;
   const notStarted = await mesh.untilReady(settings.signal);
   settings.signal.throwIfAborted();
   if (notStarted.length > 0) throw new Error(`${notStarted.join(", ")} did not become ready`);
   const giveUp = new AbortController();
   const signal = AbortSignal.any([settings.signal, giveUp.signal]);
-  const sender = createSender(mesh.edgeUrl, signal);
-  await createProducts(sender);
+  const shops = await openShops(mesh.edgeUrl, tenants, signal);
 
   const startedMs = performance.now();
   const faults: InjectedFault[] = [];
@@ -93,9 +95,13 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
       );
     },
   });
-  const random = seededRandom(seed + loadSeedStep);
-  const load = startLoad({ sender, name: `seed${seed}`, random, perSecond, durationMs: minutes * 60_000, signal });
-  await Promise.all([injector.run(scheduleOf(settings), settings.signal), load.sending]);
+  // Under the same keys and the same names of customers each shop asks for something else.
+  const working = shops.map((shop, number): WorkingShop => {
+    const random = seededRandom(seed + loadSeedStep * (number + 1));
+    const pace = { perSecond: perSecond / tenants, durationMs: minutes * 60_000, signal };
+    return { ...shop, load: startLoad({ sender: shop.sender, name: `seed${seed}`, random, ...pace }) };
+  });
+  await Promise.all([injector.run(scheduleOf(settings), settings.signal), ...working.map(({ load }) => load.sending)]);
   // Somebody has asked to end: there is nothing to judge, and all that was started is to be stopped.
   settings.signal.throwIfAborted();
   await injector.heal();
@@ -107,19 +113,22 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
   await db.connect();
   try {
     const manager = await jetstreamManager(connection);
-    const waiting = { db, manager, services: serviceNames, openCommands: load.open, signal: settings.signal };
+    const openCommands = (): number => working.reduce((sum, { load }) => sum + load.open(), 0);
+    const waiting = { db, manager, services: serviceNames, openCommands, signal: settings.signal };
     const rest = await comeToRest(waiting, mesh.process("payments").setClock);
     const recoveryMs = rest.quietAtMs - healedMs;
     giveUp.abort();
-    await load.answered();
+    await Promise.all(working.map(({ load }) => load.answered()));
     // The edge is asked once more, so not under the signal that has ended the commands.
     const audit = await askAuditor(mesh.edgeUrl, settings.signal);
-    const judgement = await judge({ db, connection, services: serviceNames, products, asked: load.asked });
+    const judged = working.map(({ tenant, products, load }) => ({ tenant, products, asked: load.asked }));
+    const judgement = await judge({ db, connection, services: serviceNames, shops: judged });
     const deaths = mesh.all().map((process) => process.deaths());
     return {
       seed,
       minutes,
       perSecond,
+      tenants,
       faults,
       recoveryMs,
       notReady,
@@ -127,7 +136,7 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
       audit,
       deathsAtPoints: deaths.flatMap(({ atPoints }) => atPoints),
       deathsByThemselves: deaths.reduce((sum, { byItself }) => sum + byItself, 0),
-      commands: { ...commandCounts(load), attemptsWithoutAnswer: sender.attemptsWithoutAnswer() },
+      commands: commandCounts(working),
       waitedForTime: rest.waitedForTime,
       underWay: rest.underWay,
     };
@@ -136,7 +145,8 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
   }
 }
 
-function commandCounts({ asked }: Load): Omit<RunReport["commands"], "attemptsWithoutAnswer"> {
+function commandCounts(shops: readonly WorkingShop[]): RunReport["commands"] {
+  const asked = shops.flatMap(({ load }) => load.asked);
   const isAccepted = ({ placed }: Asked): boolean => placed.some(({ kind }) => kind === "accepted");
   const outcomes: Outcome[] = asked.flatMap(({ placed, cancelled, decided, refunded }) =>
     [...placed, cancelled, decided?.outcome, refunded].filter((outcome) => outcome !== undefined),
@@ -148,5 +158,6 @@ function commandCounts({ asked }: Load): Omit<RunReport["commands"], "attemptsWi
       outcomes.flatMap((outcome) => (outcome.kind === "refused" ? [outcome.reason || String(outcome.status)] : [])),
     ),
     unknown: outcomes.filter(({ kind }) => kind === "unknown").length,
+    attemptsWithoutAnswer: shops.reduce((sum, { sender }) => sum + sender.attemptsWithoutAnswer(), 0),
   };
 }

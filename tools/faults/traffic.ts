@@ -43,6 +43,10 @@ const grand: Product = { sku: "FB-GRAND", minorUnits: 600_000, stock: 10_000 };
 
 export const products: readonly Product[] = [...plenty, ...scarce, grand];
 
+/** The same SKUs in each shop; with other prices and other stock, so that what is taken from another shop shows. */
+export const productsOf = (shop: number): readonly Product[] =>
+  products.map(({ sku, minorUnits, stock }) => ({ sku, minorUnits: minorUnits + shop, stock: stock + 7 * shop }));
+
 /** Of a hundred orders. */
 const shares: readonly (readonly [Shape, number])[] = [
   ["good", 26],

@@ -75,3 +75,30 @@ export async function deleteRule(tx: Transaction<Tables>, tenant: string, ruleId
     delete from rule where tenant_id = ${tenant} and rule_id = ${ruleId} returning ${ruleColumns}`.execute(tx);
   return rows[0] && ruleOfRow(rows[0]);
 }
+
+/** Gives a tenant the rules that it begins with; once, so that one which it has deleted does not come back. */
+export async function prepareRules(
+  tx: Transaction<Tables>,
+  { tenant, rules, now }: { tenant: string; rules: readonly Rule[]; now: Date },
+): Promise<void> {
+  await sql`
+    with prepared as (
+      insert into prepared_tenant (tenant_id, prepare_time) values (${tenant}, ${now}) on conflict do nothing returning tenant_id
+    )
+    insert into rule (tenant_id, rule_id, description, weight, kind, params, create_time)
+    select tenant_id, rule.*, ${now}::timestamptz from prepared, unnest(
+      ${rules.map(({ ruleId }) => ruleId)}::text[],
+      ${rules.map(({ description }) => description)}::text[],
+      ${rules.map(({ weight }) => weight)}::integer[],
+      ${rules.map(({ condition }) => condition.kind)}::text[],
+      ${rules.map(({ condition }) => JSON.stringify(paramsOf(condition)))}::jsonb[]
+    ) as rule
+    on conflict do nothing`.execute(tx);
+}
+
+/** Of these tenants, those that have been given rules, which they may have deleted since. */
+export async function findPrepared(db: Kysely<Tables>, tenants: readonly string[]): Promise<Set<string>> {
+  const read = await sql<{ tenant: string }>`
+    select tenant_id as tenant from prepared_tenant where tenant_id = any(${[...tenants]})`.execute(db);
+  return new Set(read.rows.map(({ tenant }) => tenant));
+}

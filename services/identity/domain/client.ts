@@ -14,6 +14,12 @@ export interface Client {
   createTime: Date;
 }
 
+/** A client that acts for the tenant, by a secret. */
+export function operatorOf(tenant: string, about: { clientId: string; scopes: readonly string[]; createTime: Date }): Client {
+  const { clientId, scopes, createTime } = about;
+  return { clientId, title: "", tenant, isPublic: false, roles: ["operator"], scopes: [...scopes], rateLimit: null, createTime };
+}
+
 /** Whatever runs in a mesh may get tokens for itself, under its own name. */
 export const serviceClientIds = [
   "catalog",

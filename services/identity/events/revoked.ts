@@ -4,6 +4,7 @@ import type { Transaction } from "kysely";
 import { TokenRevokedSchema } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing, requestCause, type Cause } from "#runtime/events/outgoing.ts";
+import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { endSessions, insertRevocations, type SessionsOf } from "../store/sessions.ts";
 import type { IdentityTables } from "../store/tables.ts";
@@ -47,6 +48,21 @@ export async function revoke(
       ),
   );
   return fresh;
+}
+
+/** Takes back all tokens of a tenant that were issued up to now, but for those of services. */
+export async function revokeTokensOf(
+  tx: Transaction<IdentityTables>,
+  { tenantId, now, expireTime }: { tenantId: string; now: Date; expireTime: Date },
+): Promise<void> {
+  const message = {
+    revokedId: newId("trv"),
+    expireTime: timestampFromDate(expireTime),
+    tenantId,
+    issuedUntil: timestampFromDate(now),
+  };
+  const about = { tenant: tenantId, sequence: 1, time: now, cause: requestCause() };
+  await appendEvents(tx, [outgoing(TokenRevokedSchema, message, about)]);
 }
 
 /** Ends sessions with all their tokens. Answers how many there were. */

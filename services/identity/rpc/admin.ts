@@ -22,24 +22,33 @@ import { deleteClient, insertClient, lockClient, readClients, replaceSecret } fr
 import { lockKeys, makeKey } from "../store/keys.ts";
 import { hashSecret, newClientSecret } from "../store/secret-hash.ts";
 import { readNow } from "../store/time.ts";
+import { findTenant } from "../store/tenants.ts";
+import { clientMessage, clientResource } from "./client-message.ts";
 import type { IdentityDeps } from "./deps.ts";
 
 const overlapSecondsDefault = 86_400;
 
-export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): ServiceImpl<typeof AdminService> {
+export function adminMethods(
+  { db, transaction }: IdentityDeps,
+  /** Registers the installation's own tenant, in which most clients are. */
+  prepared: () => Promise<void>,
+): Omit<ServiceImpl<typeof AdminService>, "rotateKeys"> {
   return {
-    createClient: (request) =>
-      transaction(async (tx) => {
+    createClient: async (request) => {
+      await prepared();
+      return transaction(async (tx) => {
         const now = await readNow(tx);
         const client = newClient(request, now);
-        const { clientId, isPublic } = client;
+        const { clientId, isPublic, tenant } = client;
+        if (!(await findTenant(tx, tenant))) throw tenantUnknown(tenant);
         const isMade = !isReservedClientId(clientId) && (await insertClient(tx, client));
         if (!isMade) throw refuse(Code.AlreadyExists, "CLIENT_ID_TAKEN", `there is a client ${clientId}`, { clientId });
         const clientSecret = isPublic ? "" : newClientSecret();
         if (!isPublic) await replaceSecret(tx, { clientId, secretHash: hashSecret(clientSecret), now, previousExpireTime: now });
         await recordChange(tx, { resource: clientResource(clientId), after: shownClient(client) });
         return { client: clientMessage(client), clientSecret };
-      }),
+      });
+    },
 
     listClients: async ({ pageSize, pageToken }) => {
       const rowsWanted = pageSizeOf(pageSize);
@@ -74,16 +83,6 @@ export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): Ser
         return {};
       }),
 
-    rotateKeys: () =>
-      transaction(async (tx) => {
-        const now = await readNow(tx);
-        const next = planNextKey(await lockKeys(tx), now);
-        if (next.kind !== "make") return keyMessage(next.key);
-        const key = keyMessage(await makeKey(tx, sealingKey(), { now, signTime: next.signTime }));
-        await recordChange(tx, { resource: { kind: "signing_key", id: key.keyId }, after: shown(RotateKeysResponseSchema, key) });
-        return key;
-      }),
-
     revokeSessions: ({ customerId }) =>
       transaction(async (tx) => {
         const { tenant } = currentRequest();
@@ -95,13 +94,30 @@ export function adminMethods({ db, transaction, sealingKey }: IdentityDeps): Ser
   };
 }
 
-const clientResource = (clientId: string) => ({ kind: "client", id: clientId });
+/** Keys sign for all tenants. */
+export function keyRotation({ transaction, sealingKey }: IdentityDeps): Pick<ServiceImpl<typeof AdminService>, "rotateKeys"> {
+  return {
+    rotateKeys: () =>
+      transaction(async (tx) => {
+        const now = await readNow(tx);
+        const next = planNextKey(await lockKeys(tx), now);
+        if (next.kind !== "make") return keyMessage(next.key);
+        const key = keyMessage(await makeKey(tx, sealingKey(), { now, signTime: next.signTime }));
+        await recordChange(tx, { resource: { kind: "signing_key", id: key.keyId }, after: shown(RotateKeysResponseSchema, key) });
+        return key;
+      }),
+  };
+}
+
 const shownClient = (client: Client) => shown(OAuthClientSchema, clientMessage(client));
 
 const keyMessage = ({ keyId, signTime }: { keyId: string; signTime: Date }) => ({ keyId, signTime: timestampFromDate(signTime) });
 
 const clientNotFound = (clientId: string) =>
   refuse(Code.NotFound, "CLIENT_NOT_FOUND", `there is no client ${clientId}`, { clientId });
+
+const tenantUnknown = (tenant: string) =>
+  refuse(Code.FailedPrecondition, "TENANT_UNKNOWN", `there is no tenant ${tenant}: make it first`, { tenant });
 
 function newClient(request: CreateClientRequest, now: Date): Client {
   return {
@@ -114,9 +130,4 @@ function newClient(request: CreateClientRequest, now: Date): Client {
     rateLimit: request.rateLimit === 0 ? null : request.rateLimit,
     createTime: now,
   };
-}
-
-function clientMessage({ clientId, title, isPublic, roles, scopes, rateLimit, createTime }: Client) {
-  const createTimestamp = timestampFromDate(createTime);
-  return { clientId, title, public: isPublic, roles, scopes, rateLimit: rateLimit ?? 0, createTime: createTimestamp };
 }

@@ -33,13 +33,20 @@ export function createClients(configured: () => ReadonlyMap<string, ConfiguredCl
       if (!client) throw invalidClient();
       const isProved = client.isPublic ? clientSecret === "" : await hasSecret(tx, { clientId, secretHash, now });
       if (!isProved) throw invalidClient();
-      return client;
+      return opened(client);
     },
     publicClient: async (tx, clientId) => {
-      const client = configured().get(clientId)?.client ?? (await findClient(tx, clientId));
+      const found = await findClient(tx, clientId);
+      const client = configured().get(clientId)?.client ?? found;
       if (!client) throw invalidClient();
-      if (!client.isPublic) throw unauthorizedClient("this is for public clients, in which customers sign in");
-      return client;
+      if (!client.isPublic || !found) throw unauthorizedClient("this is for public clients, in which customers sign in");
+      return opened(found);
     },
   };
+}
+
+/** Told only to who has proved itself, or has nothing to prove. */
+function opened({ isTenantDisabled, ...client }: Client & { isTenantDisabled: boolean }): Client {
+  if (isTenantDisabled) throw unauthorizedClient("the shop of this client is shut");
+  return client;
 }

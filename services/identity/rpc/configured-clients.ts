@@ -18,11 +18,12 @@ export interface ConfiguredClient {
 export function configuredClients(env: Environment): ReadonlyMap<string, ConfiguredClient> {
   const services = serviceClientIds.map((name) => configured(name, "service", "", clientSecretOf(name, env)));
   const secret = env["ORDERMESH_OPERATOR_SECRET"] ?? "";
-  const operators = secret === "" ? [] : [configured(operatorClientId, "operator", operatorTenant(env), checked(secret))];
+  const operators = secret === "" ? [] : [configured(operatorClientId, "operator", homeTenant(env), checked(secret))];
   return new Map([...services, ...operators].map((entry) => [entry.client.clientId, entry]));
 }
 
-const operatorTenant = (env: Environment): string => textSetting(env, "ORDERMESH_TENANT", "demo");
+/** Whose the installation is: its operators see what is of all. */
+export const homeTenant = (env: Environment): string => textSetting(env, "ORDERMESH_TENANT", "demo");
 
 function checked(secret: string): string {
   if (secret.length >= operatorSecretCharactersMin) return secret;

@@ -7,6 +7,8 @@ import type { ConfiguredClient } from "./configured-clients.ts";
 import type { Passwords } from "./password.ts";
 
 export interface IdentityDeps extends Storage<IdentityTables> {
+  /** The installation's own tenant. */
+  home: string;
   issuer: string;
   /** Under which private keys are stored. Read when it is needed first: a service is wired before its settings are there. */
   sealingKey: () => Buffer;

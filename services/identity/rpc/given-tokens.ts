@@ -11,11 +11,13 @@ import { tokenAudience } from "#runtime/access/claims.ts";
 import { recordChange } from "#runtime/audit-log/record.ts";
 import { shown } from "#runtime/audit-log/shown.ts";
 import { maySee, type Client } from "../domain/client.ts";
+import { isTakenBack } from "../domain/tenant.ts";
 import { isLive } from "../domain/session.ts";
 import { revoke, revokeSessions } from "../events/revoked.ts";
 import { hashSecret } from "../store/secret-hash.ts";
 import { isRevoked, lockToken } from "../store/sessions.ts";
 import type { IdentityTables } from "../store/tables.ts";
+import { findTenant } from "../store/tenants.ts";
 import { readNow } from "../store/time.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { invalidClient, unauthorizedClient } from "./refusals.ts";
@@ -90,6 +92,8 @@ async function lookAtAccessToken({ deps, tx, now, client, token }: Looking): Pro
   if (!claims || !maySee(client, claims.tenant)) return undefined;
   const { jti, sid = "", client_id: clientId, tenant, roles, scope, sub, iat, exp } = claims;
   if (await isRevoked(tx, [jti, sid])) return undefined;
+  const shop = await findTenant(tx, tenant);
+  if (shop && isTakenBack(shop, { issueTime: new Date(iat * 1_000), roles })) return undefined;
   const about = { iss: deps.issuer, aud: tokenAudience, tokenType: "Bearer" };
   return { active: true, jti, sid, clientId, tenant, roles, scope, sub, iat, exp, ...about };
 }
@@ -98,6 +102,7 @@ async function lookAtRefreshToken({ deps, tx, now, client, token }: Looking): Pr
   const held = await lockToken(tx, hashSecret(token));
   if (!held || held.usedTime !== null || !isLive(held.session, now) || !maySee(client, held.session.tenant)) return undefined;
   const { sessionId, clientId, tenant, roles, scopes, customerId, expireTime } = held.session;
+  if ((await findTenant(tx, tenant))?.isDisabled) return undefined;
   const times = { iat: secondsOf(held.createTime), exp: secondsOf(expireTime) };
   const about = { sid: sessionId, clientId, tenant, roles, scope: scopes.join(" "), sub: customerId, iss: deps.issuer };
   return { active: true, ...about, ...times };

@@ -1,4 +1,5 @@
-// The public keys, and what must hold before anything is signed: there is a key, and our secret opens it.
+// The public keys, and what must hold before anything is signed: there is a key, our secret opens it, and there is the tenant that
+// the installation is of.
 import { Code, type ServiceImpl } from "@connectrpc/connect";
 import type { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
@@ -9,12 +10,13 @@ import { openSealedKey } from "../store/sealed-key.ts";
 import { readNow } from "../store/time.ts";
 import { publicJwk } from "./access-tokens.ts";
 import type { IdentityDeps } from "./deps.ts";
+import { registerTenants } from "./registration.ts";
 
 /**
- * Makes the first key, or proves that our secret opens the ones that are there; once a process. The composition asks for the keys
+ * Makes the first key, or proves that our secret opens the ones that are there, and registers tenants; once a process. The composition asks for the keys
  * before it says that it is ready, and does not start where that is refused.
  */
-export function keyPreparation(deps: IdentityDeps): () => Promise<void> {
+export function preparation(deps: IdentityDeps): () => Promise<void> {
   let prepared: Promise<void> | undefined;
   return () => {
     prepared ??= prepare(deps).catch((error: unknown) => {
@@ -25,7 +27,12 @@ export function keyPreparation(deps: IdentityDeps): () => Promise<void> {
   };
 }
 
-async function prepare({ transaction, sealingKey, configured }: IdentityDeps): Promise<void> {
+async function prepare(deps: IdentityDeps): Promise<void> {
+  await prepareKeys(deps);
+  await registerTenants(deps);
+}
+
+async function prepareKeys({ transaction, sealingKey, configured }: IdentityDeps): Promise<void> {
   const secret = settingsOf(() => {
     configured();
     return sealingKey();

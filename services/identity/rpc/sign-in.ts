@@ -71,6 +71,8 @@ export function signInMethod(deps: IdentityDeps): (request: SignInRequest) => Pr
       const { customerId, passwordHash } = await checkPassword(deps, { tenant, login, password });
       return transaction(async (tx) => {
         const now = await readNow(tx);
+        // Its shop may have been shut meanwhile: a token of now would not be among those that were taken back.
+        await clients.publicClient(tx, clientId);
         await forgetAttempts(tx, { tenant, login });
         const account = await keepAccount(tx, { tenant, login });
         // Changed while it was looked at: whoever changed it has ended all sessions, and this would be another.

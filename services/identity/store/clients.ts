@@ -7,8 +7,16 @@ const clientColumns = sql`
   client_id as "clientId", tenant_id as tenant, title, is_public as "isPublic", roles, scopes, rate_limit as "rateLimit",
   create_time as "createTime"`;
 
-export async function findClient(db: Kysely<IdentityTables>, clientId: string): Promise<Client | undefined> {
-  const read = await sql<Client>`select ${clientColumns} from client where client_id = ${clientId}`.execute(db);
+/** With whether its tenant is shut. */
+export async function findClient(
+  db: Kysely<IdentityTables>,
+  clientId: string,
+): Promise<(Client & { isTenantDisabled: boolean }) | undefined> {
+  const read = await sql<Client & { isTenantDisabled: boolean }>`
+    select ${clientColumns}, (
+      select is_disabled from tenant where tenant.tenant_id = client.tenant_id
+    ) as "isTenantDisabled"
+    from client where client_id = ${clientId}`.execute(db);
   return read.rows[0];
 }
 

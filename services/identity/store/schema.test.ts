@@ -35,6 +35,7 @@ const refreshToken = (byte: string, used: string): string =>
 
 describe("whatever the code does", () => {
   beforeAll(async () => {
+    await run(`insert into tenant values ('demo', '', null, null, true, now())`);
     await run(client("shop", true, "customer"));
     await run(client("books", false, "operator"));
     await run(`insert into client_secret values (${hash}, 'books', now(), null)`);
@@ -69,6 +70,21 @@ describe("whatever the code does", () => {
       want: /password_hash_check/,
     },
     { why: "a session with two usable refresh tokens", statement: refreshToken("02", "null"), want: /refresh_token_usable/ },
+    {
+      why: "a client of a tenant that does not exist",
+      statement: `insert into client values ('x', 'nowhere', '', true, '{customer}', '{}', null, now())`,
+      want: /client_tenant/,
+    },
+    {
+      why: "an account of a tenant that does not exist",
+      statement: `insert into account values ('nowhere', 'eve', 'eve@example.test', '$scrypt$', now(), now())`,
+      want: /account_tenant/,
+    },
+    {
+      why: "a tenant that no subject can carry",
+      statement: `insert into tenant values ('a.b', '', null, null, true, now())`,
+      want: /tenant_id_check/,
+    },
     { why: "two keys that sign from one time on", statement: key("key_2", "2026-01-01"), want: /sign_time_key/ },
   ])("the database refuses $why", async ({ statement, want }) => {
     await expect(run(statement)).rejects.toThrow(want);

@@ -1,5 +1,6 @@
 // The tables of identity. Their statements are in this room; nothing else names a column.
 export interface IdentityTables {
+  tenant: unknown;
   signing_key: unknown;
   client: unknown;
   client_secret: unknown;

@@ -1,7 +1,15 @@
 // The rules of the books: what each is called, what must hold, and what a report may say of them all.
 
-/** Which walk proves a check: each goes through one list of rows, page by page. */
-export type WalkName = "stock" | "payments" | "shipments" | "orders" | "holds" | "held_payments" | "sequences" | "deliveries";
+/** Walks through the books of a tenant: each goes through one list of rows, page by page. */
+export const tenantWalks = ["stock", "payments", "shipments", "orders", "holds", "held_payments", "sequences"] as const;
+/** Walks through what is of the whole installation. */
+export const installationWalks = ["deliveries", "tenants"] as const;
+
+export type TenantWalkName = (typeof tenantWalks)[number];
+export type InstallationWalkName = (typeof installationWalks)[number];
+
+/** Which walk proves a check. */
+export type WalkName = TenantWalkName | InstallationWalkName;
 
 export interface Check {
   check: string;
@@ -54,13 +62,18 @@ export const checks = [
   { check: "events.sequence", walk: "sequences", ...oneService, rule: "The events of a key are in the stream without a gap." },
   { check: "events.unpublished", walk: "deliveries", ...severalServices, rule: "No event waits long to be published." },
   { check: "work.overdue", walk: "deliveries", ...severalServices, rule: "Planned work is done at its time." },
+  { check: "tenants.registered", walk: "tenants", ...severalServices, rule: "Whoever has books is a tenant that was made." },
 ] as const satisfies readonly Check[];
 
 export type CheckName = (typeof checks)[number]["check"];
 
-export const walks = ["stock", "payments", "shipments", "orders", "holds", "held_payments", "sequences", "deliveries"] as const;
-
 export const checksOf = (walk: WalkName): CheckName[] => checks.filter((one) => one.walk === walk).map(({ check }) => check);
+
+const isOfTenant = (walk: WalkName): boolean => tenantWalks.some((name) => name === walk);
+
+/** Checks that are made for each tenant, and those that are made once. */
+export const tenantChecks: readonly string[] = checks.filter(({ walk }) => isOfTenant(walk)).map(({ check }) => check);
+export const installationChecks: readonly string[] = checks.filter(({ walk }) => !isOfTenant(walk)).map(({ check }) => check);
 
 const certainChecks: ReadonlySet<string> = new Set(checks.filter(({ certain }) => certain).map(({ check }) => check));
 

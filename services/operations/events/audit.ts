@@ -44,10 +44,11 @@ export async function announceFound(
 
 export async function announceCleared(
   tx: Transaction<OperationsTables>,
-  { checks, since, time }: { checks: readonly string[]; since: Date; time: Date },
+  about: { tenant: string; checks: readonly string[]; since: Date; time: Date },
 ): Promise<Violation[]> {
-  const cleared = await clearUnseen(tx, { checks, since, rowsMax });
-  const events = cleared.map(({ violationId, check, tenant, cause }) =>
+  const { tenant, checks, since, time } = about;
+  const cleared = await clearUnseen(tx, { tenant, checks, since, rowsMax });
+  const events = cleared.map(({ violationId, check, cause }) =>
     outgoing(AuditViolationClearedSchema, { violationId, check }, { tenant, sequence: clearedSequence, time, cause }),
   );
   await appendEvents(tx, events);

@@ -6,8 +6,9 @@ import type { ServiceRuntime } from "#runtime/service.ts";
 import { checksOf, type Finding } from "../domain/audit.ts";
 import { deliveryFindings } from "../domain/audit-deliveries.ts";
 import { readGaps, readReader, type Gap } from "../store/audit/stream-keys.ts";
+import { readUnregistered, type UnregisteredTenant } from "../store/audit/tenants.ts";
 import type { OperationsTables } from "../store/tables.ts";
-import { asking, auditPageSize, type AuditPage } from "./audit-page.ts";
+import { asking, auditPageSize, type AuditPage, type AuditPlace } from "./audit-page.ts";
 import type { AuditSettings } from "./audit-settings.ts";
 
 /** Every service that has deliveries. */
@@ -25,10 +26,10 @@ export const deliveringServices = [
 
 type Runtime = Pick<ServiceRuntime<OperationsTables>, "db" | "clientOf" | "clock">;
 
-export function eventWalks({ db, clientOf, clock }: Runtime, { graceMs, tenant }: AuditSettings) {
+export function eventWalks({ db, clientOf, clock }: Runtime, { graceMs, home }: AuditSettings) {
   const deliveries = deliveringServices.map((service) => ({ service, client: clientOf(DeliveryService, service) }));
   return {
-    sequences: async (pageToken: string): Promise<AuditPage> => {
+    sequences: async ({ tenant, pageToken }: AuditPlace): Promise<AuditPage> => {
       const reader = await readReader(db, eventStream);
       if (!reader?.caughtUpTime || clock.now().getTime() - reader.caughtUpTime.getTime() > readerSilentMsMax) {
         return failed(checksOf("sequences"), "the stream is not read to its end");
@@ -69,6 +70,16 @@ export function eventWalks({ db, clientOf, clock }: Runtime, { graceMs, tenant }
       }
       return page;
     },
+    /** Whose orders or stock are there, and whom identity never told of. */
+    tenants: async ({ pageToken }: AuditPlace): Promise<AuditPage> => {
+      const unregistered = await readUnregistered(db, { home, after: pageToken, rowsMax: auditPageSize });
+      return {
+        rowsChecked: unregistered.length,
+        findings: unregistered.map(unregisteredFinding),
+        problems: new Map(),
+        nextPageToken: unregistered.length === auditPageSize ? (unregistered.at(-1)?.tenant ?? "") : "",
+      };
+    },
   };
 }
 
@@ -80,6 +91,13 @@ const failed = (checks: readonly string[], problem: string): AuditPage => ({
   findings: [],
   problems: new Map(checks.map((check) => [check, problem])),
   nextPageToken: "",
+});
+
+const unregisteredFinding = ({ tenant, rowsChecked }: UnregisteredTenant): Finding => ({
+  check: "tenants.registered",
+  key: tenant,
+  message: "there are books of a tenant that was never made: make it, or find out whose they are",
+  figures: { tenant, rows_checked: String(rowsChecked) },
 });
 
 const gapFinding = ({ service, key, missing, highest }: Gap): Finding => ({

@@ -6,7 +6,7 @@ import type { ServiceRuntime } from "#runtime/service.ts";
 import { auditHeld, type Held } from "../domain/audit-orders.ts";
 import type { OperationsTables } from "../store/tables.ts";
 import { paymentBooks, reservationBooks, type BooksReader } from "./audit-books.ts";
-import { auditPageSize, type AuditPage } from "./audit-page.ts";
+import { auditPageSize, type AuditPage, type AuditPlace } from "./audit-page.ts";
 import type { AuditSettings } from "./audit-settings.ts";
 
 const timeOf = (time: Timestamp | undefined): Date => (time ? timestampDate(time) : new Date(0));
@@ -28,7 +28,7 @@ export function heldWalks(
   };
 
   return {
-    holds: async (pageToken: string): Promise<AuditPage> => {
+    holds: async ({ pageToken }: AuditPlace): Promise<AuditPage> => {
       const page = await inventory.listLiveReservations({ pageSize, pageToken });
       const held = page.reservations.map((entry): Held => {
         const { orderId, state, units } = reservationBooks(entry);
@@ -36,7 +36,7 @@ export function heldWalks(
       });
       return compare(held, page.nextPageToken);
     },
-    heldPayments: async (pageToken: string): Promise<AuditPage> => {
+    heldPayments: async ({ pageToken }: AuditPlace): Promise<AuditPage> => {
       const page = await payments.listHeldPayments({ pageSize, pageToken });
       const resting = page.payments.filter(({ undoing }) => !undoing);
       const held = resting.map((entry): Held => {

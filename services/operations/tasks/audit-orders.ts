@@ -18,7 +18,7 @@ import type { Finding } from "../domain/audit.ts";
 import { findLetterKeys, findUnseenKeys, readReader } from "../store/audit/stream-keys.ts";
 import type { OperationsTables } from "../store/tables.ts";
 import { orderBooks, type Asked, type BooksReader } from "./audit-books.ts";
-import { asking, auditPageSize, findingOf, type AuditPage } from "./audit-page.ts";
+import { asking, auditPageSize, findingOf, type AuditPage, type AuditPlace } from "./audit-page.ts";
 import type { AuditSettings } from "./audit-settings.ts";
 
 /** The stream keeps events for seven days; of what is older nothing can be said. */
@@ -33,7 +33,7 @@ interface Compared {
 
 export function orderWalks(runtime: Runtime, books: BooksReader, settings: AuditSettings) {
   const { db, clock } = runtime;
-  const { graceMs, tenant } = settings;
+  const { graceMs } = settings;
   const orders = runtime.client(OrdersAuditService);
   const delivery = runtime.clientOf(DeliveryService, "orders");
 
@@ -54,7 +54,7 @@ export function orderWalks(runtime: Runtime, books: BooksReader, settings: Audit
     ]);
   };
 
-  const compareWaits = async (all: readonly OrderBooks[]): Promise<Compared> => {
+  const compareWaits = async (tenant: string, all: readonly OrderBooks[]): Promise<Compared> => {
     const now = clock.now();
     const late = all.filter((order) => !isFinal(order.state) && auditStuck(order, { now, graceMs, hasOpenLetter: false }));
     const explained = await lettersOf(db, tenant, late);
@@ -62,7 +62,7 @@ export function orderWalks(runtime: Runtime, books: BooksReader, settings: Audit
     return { findings: stuck, problems: new Map() };
   };
 
-  const compareEvents = async (all: readonly OrderBooks[]): Promise<Compared> => {
+  const compareEvents = async (tenant: string, all: readonly OrderBooks[]): Promise<Compared> => {
     const reader = await readReader(db, eventStream);
     if (!reader?.caughtUpTime) return problemOf("events.lost", "the stream has not yet been read to its end");
     const since = Math.max(reader.coversSince.getTime(), clock.now().getTime() - streamKeepsMs);
@@ -81,14 +81,14 @@ export function orderWalks(runtime: Runtime, books: BooksReader, settings: Audit
     return { findings, problems: new Map() };
   };
 
-  const compareAll = async (all: readonly OrderBooks[]): Promise<Compared> =>
-    joined(await Promise.all([compareBooks(all), compareWaits(all), compareEvents(all)]));
+  const compareAll = async (tenant: string, all: readonly OrderBooks[]): Promise<Compared> =>
+    joined(await Promise.all([compareBooks(all), compareWaits(tenant, all), compareEvents(tenant, all)]));
 
   const walk =
     (openOnly: boolean) =>
-    async (pageToken: string): Promise<AuditPage> => {
+    async ({ tenant, pageToken }: AuditPlace): Promise<AuditPage> => {
       const page = await orders.auditOrders({ pageSize: auditPageSize, pageToken, openOnly });
-      const compared = await compareAll(page.orders.map(orderBooks));
+      const compared = await compareAll(tenant, page.orders.map(orderBooks));
       return {
         rowsChecked: Number(page.rowsChecked),
         findings: [...page.discrepancies.map(findingOf), ...compared.findings],
@@ -100,8 +100,9 @@ export function orderWalks(runtime: Runtime, books: BooksReader, settings: Audit
   return {
     all: walk(false),
     open: walk(true),
-    /** Looks once more at these orders. */
-    again: async (orderIds: string[]): Promise<Compared> => compareAll([...(await books.orders(orderIds)).values()]),
+    /** Looks once more at these orders of the tenant. */
+    again: async (tenant: string, orderIds: string[]): Promise<Compared> =>
+      compareAll(tenant, [...(await books.orders(orderIds)).values()]),
   };
 }
 

@@ -5,7 +5,7 @@ import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_
 import type { Discrepancy } from "#gen/ordermesh/audit/v1/audit_pb.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { OperationsTables } from "../store/tables.ts";
-import { auditPageSize, findingOf, type AuditPage } from "./audit-page.ts";
+import { auditPageSize, findingOf, type AuditPage, type AuditPlace } from "./audit-page.ts";
 
 interface OwnAnswer {
   rowsChecked: bigint;
@@ -26,8 +26,8 @@ export function ownBooks({ client }: Pick<ServiceRuntime<OperationsTables>, "cli
   const shipping = client(ShippingAuditService);
   const pageSize = auditPageSize;
   return {
-    stock: async (pageToken: string) => pageOf(await inventory.auditStock({ pageSize, pageToken })),
-    payments: async (pageToken: string) => pageOf(await payments.auditPayments({ pageSize, pageToken })),
-    shipments: async (pageToken: string) => pageOf(await shipping.auditShipments({ pageSize, pageToken })),
+    stock: async ({ pageToken }: AuditPlace) => pageOf(await inventory.auditStock({ pageSize, pageToken })),
+    payments: async ({ pageToken }: AuditPlace) => pageOf(await payments.auditPayments({ pageSize, pageToken })),
+    shipments: async ({ pageToken }: AuditPlace) => pageOf(await shipping.auditShipments({ pageSize, pageToken })),
   };
 }

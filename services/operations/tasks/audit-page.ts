@@ -15,6 +15,13 @@ export interface AuditPage {
   nextPageToken: string;
 }
 
+/** Whose books a walk is in, and how far it has come there. */
+export interface AuditPlace {
+  tenant: string;
+  /** Empty at the beginning. */
+  pageToken: string;
+}
+
 export const findingOf = ({ check, key, message, figures }: Discrepancy): Finding => ({ check, key, message, figures });
 
 /** The state's name without its enum's. */

@@ -7,7 +7,8 @@ export interface AuditSettings {
   graceMs: number;
   /** What is held for nobody is given back after this time. */
   sweepGraceMs: number;
-  tenant: string;
+  /** The installation's own tenant, in whose name stands what is of the whole installation. */
+  home: string;
 }
 
 export function readAuditSettings(env: Environment): AuditSettings {
@@ -15,6 +16,6 @@ export function readAuditSettings(env: Environment): AuditSettings {
     everyMs: numberSetting(env, "ORDERMESH_AUDIT_EVERY_MS", { fallback: 5_000, min: 20, max: 3_600_000 }),
     graceMs: numberSetting(env, "ORDERMESH_AUDIT_GRACE_MS", { fallback: 30_000, min: 0, max: 3_600_000 }),
     sweepGraceMs: numberSetting(env, "ORDERMESH_SWEEP_GRACE_MS", { fallback: 60_000, min: 0, max: 86_400_000 }),
-    tenant: textSetting(env, "ORDERMESH_TENANT", "demo"),
+    home: textSetting(env, "ORDERMESH_TENANT", "demo"),
   };
 }

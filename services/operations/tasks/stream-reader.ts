@@ -2,12 +2,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Transaction } from "kysely";
 import type { JetStreamManager, JsMsg, StreamInfo } from "@nats-io/jetstream";
+import { TenantCreatedSchema } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
+import { sealTenant } from "#runtime/audit-log/seal.ts";
 import type { Bus } from "#runtime/events/bus.ts";
 import { readHeaders, takeHeaders } from "#runtime/events/envelope.ts";
 import { eventStream } from "#runtime/events/streams.ts";
 import { holdLease, type Lease } from "#runtime/lease/lease-store.ts";
 import type { BackgroundTask, ServiceRuntime } from "#runtime/service.ts";
-import { findEventType } from "../events/event-types.ts";
+import { findEventType, sendingServices } from "../events/event-types.ts";
 import {
   addEvents,
   forgetKeysAfter,
@@ -17,9 +19,11 @@ import {
   type CountedEvent,
   type ReaderPosition,
 } from "../store/audit/stream-keys.ts";
+import { forgetTenants, noteTenants, type SeenTenant } from "../store/audit/tenants.ts";
 import { fileFailures } from "../store/letters/file-letters.ts";
 import type { OperationsTables } from "../store/tables.ts";
 import { openHeaders, type HeaderReading } from "./audit-headers.ts";
+import type { AuditSettings } from "./audit-settings.ts";
 import { canBeCounted, parseSubject } from "../domain/audit-subject.ts";
 import { unknownTypeFailures, type SeenMessage } from "./audit-unknown-types.ts";
 
@@ -42,7 +46,7 @@ interface Reading {
   lease: Lease;
 }
 
-export function streamReaderTask(runtime: Runtime): BackgroundTask {
+export function streamReaderTask(runtime: Runtime, { home }: Pick<AuditSettings, "home">): BackgroundTask {
   return {
     name: "stream_reader",
     run: async (bus, lease, signal) => {
@@ -60,7 +64,7 @@ export function streamReaderTask(runtime: Runtime): BackgroundTask {
             if (isEnd) await sleep(gatherMs, undefined, { signal }).catch(() => {});
             if (performance.now() < forgetAfterMs) continue;
             forgetAfterMs = performance.now() + forgetEveryMs;
-            await forgetOld(reading);
+            await forgetOld(reading, home);
             if (await isAnotherStream(bus.manager, position)) break;
           }
         } finally {
@@ -134,13 +138,15 @@ async function step(reading: Reading, headers: HeaderReading, position: ReaderPo
     caughtUpTime: isEnd ? now : position.caughtUpTime,
   };
   const seen = messages.map(described);
+  const events = seen.flatMap(counted);
   // Before the transaction: it asks the server for what the headers alone do not tell.
   const unknown = await unknownTypeFailures(bus.manager, seen, now);
   const isTrimmed = messages.length > 0 && (await isBeginningGone(bus.manager, position));
   await runtime.inBackground(() =>
     runtime.transaction(async (tx) => {
       await holdLease(tx, lease);
-      await addEvents(tx, seen.flatMap(counted), { now, isTrimmed });
+      await addEvents(tx, events, { now, isTrimmed });
+      await noteTenants(tx, events.flatMap(seenTenant));
       await fileFailures(tx, unknown);
       await saveReader(tx, eventStream, next);
     }),
@@ -171,17 +177,27 @@ function described(message: JsMsg): SeenMessage {
 }
 
 /** What was sent again to one consumer counts for nobody, and what its sender has not numbered cannot be missed. */
-function counted({ subject, streamSequence, time, sequence, isKnownType }: SeenMessage): CountedEvent[] {
+function counted(message: SeenMessage): (CountedEvent & { typeName: string })[] {
+  const { subject, streamSequence, time, sequence, isKnownType } = message;
   const parsed = parseSubject(subject);
   if (!parsed || !isKnownType || sequence === 0 || !canBeCounted(parsed)) return [];
-  const { service, tenant, key } = parsed;
-  return [{ service, tenant, key, sequence, streamSequence, time }];
+  const { service, tenant, key, typeName } = parsed;
+  return [{ service, tenant, key, typeName, sequence, streamSequence, time }];
 }
 
-async function forgetOld({ runtime, lease }: Reading): Promise<void> {
+/**
+ * Whoever has books has had events: stock comes by ProductCreated, all else by OrderCreated. So the stream tells whose books there
+ * are, also where nobody has made the tenant, and while identity is away.
+ */
+function seenTenant({ tenant, typeName }: CountedEvent & { typeName: string }): SeenTenant[] {
+  return tenant === sealTenant ? [] : [{ tenant, isRegistered: typeName === TenantCreatedSchema.typeName }];
+}
+
+async function forgetOld({ runtime, lease }: Reading, home: string): Promise<void> {
   const time = new Date(runtime.clock.now().getTime() - keyKeptMs);
   await runtime.transaction(async (tx: Transaction<OperationsTables>) => {
     await holdLease(tx, lease);
     await forgetKeysBefore(tx, { time, rowsMax: forgetRowsMax });
+    await forgetTenants(tx, { home, services: sendingServices, rowsMax: forgetRowsMax });
   });
 }

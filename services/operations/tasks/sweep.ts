@@ -7,6 +7,7 @@ import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_
 import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { holdLease, type Lease } from "#runtime/lease/lease-store.ts";
+import { inServiceContext } from "#runtime/service-context.ts";
 import type { BackgroundTask, ServiceRuntime } from "#runtime/service.ts";
 import { createWakeUp } from "#runtime/wake-up.ts";
 import type { OrderBooks } from "../domain/audit-orders.ts";
@@ -34,7 +35,7 @@ export function sweeperTask(runtime: Runtime, settings: AuditSettings): Backgrou
       const pause = createWakeUp();
       let forgetAfterMs = 0;
       while (!signal.aborted) {
-        await sweepOnce({ runtime, settings, books, act }, lease, signal);
+        await sweepOnce({ runtime, books, act }, lease, signal);
         if (performance.now() >= forgetAfterMs) {
           forgetAfterMs = performance.now() + forgetEveryMs;
           await forgetOld(runtime, lease);
@@ -47,21 +48,25 @@ export function sweeperTask(runtime: Runtime, settings: AuditSettings): Backgrou
 
 interface Sweeping {
   runtime: Runtime;
-  settings: AuditSettings;
   books: BooksReader;
   act: Act;
 }
 
 async function sweepOnce(sweeping: Sweeping, lease: Lease, signal: AbortSignal): Promise<void> {
-  const { runtime, settings, books } = sweeping;
-  const { tenant } = settings;
-  const items = await readSweepItems(runtime.db, {
-    checks: sweepableChecks,
-    tenant,
-    now: runtime.clock.now(),
-    rowsMax: itemsMax,
-  });
-  if (items.length === 0) return;
+  const { runtime } = sweeping;
+  const items = await readSweepItems(runtime.db, { checks: sweepableChecks, now: runtime.clock.now(), rowsMax: itemsMax });
+  for (const [tenant, own] of Map.groupBy(items, (item) => item.tenant)) {
+    await inServiceContext(tenant, () => sweepTenant(sweeping, own, { lease, signal }));
+  }
+}
+
+/** In the context of the tenant whose findings they are. */
+async function sweepTenant(
+  sweeping: Sweeping,
+  items: readonly SweepItem[],
+  { lease, signal }: { lease: Lease; signal: AbortSignal },
+): Promise<void> {
+  const { runtime, books } = sweeping;
   const orders = await books.orders(items.map(({ key }) => key)).catch((error: unknown) => {
     if (error instanceof ConnectError) return undefined;
     throw error;
@@ -93,10 +98,11 @@ async function mend({ runtime, act }: Sweeping, item: SweepItem, order: OrderBoo
   );
   const time = runtime.clock.now();
   const nextTime = new Date(time.getTime() + sweepDelayMs(item.attempts + 1));
-  const fields = { action, orderId: item.key, reason, attempt: item.attempts + 1 };
+  const { violationId, tenant } = item;
+  const fields = { tenant, action, orderId: item.key, reason, attempt: item.attempts + 1 };
   if (problem === "") runtime.log.info(fields, "swept");
   else runtime.log.warn({ ...fields, problem }, "sweep_failed");
-  return { violationId: item.violationId, action, orderId: item.key, reason, problem, time, nextTime };
+  return { violationId, tenant, action, orderId: item.key, reason, problem, time, nextTime };
 }
 
 function actions({ client }: Pick<Runtime, "client">): Act {

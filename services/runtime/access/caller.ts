@@ -17,6 +17,8 @@ export interface Caller {
   sessionId?: string;
   /** Requests a second, where the token says. */
   rateLimit?: number;
+  /** When its token was issued; milliseconds since 1970. Absent where there is none. */
+  issueMs?: number;
   /** When its token is over; milliseconds since 1970. */
   endMs: number;
 }

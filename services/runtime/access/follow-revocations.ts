@@ -78,8 +78,11 @@ async function follow(
 /** What is no revocation is a dead letter of nobody: whoever published it has revoked nothing. */
 function note(message: JsMsg, revoked: Revoked): void {
   try {
-    const { revokedId, expireTime } = fromBinary(TokenRevokedSchema, message.data);
-    if (expireTime) revoked.add(revokedId, timestampMs(expireTime));
+    const { revokedId, expireTime, tenantId, issuedUntil } = fromBinary(TokenRevokedSchema, message.data);
+    if (!expireTime) return;
+    const endMs = timestampMs(expireTime);
+    if (tenantId === "") revoked.add(revokedId, endMs);
+    else if (issuedUntil) revoked.addTenant(tenantId, { issuedUntilMs: timestampMs(issuedUntil), endMs });
   } catch {
     // Bytes of a stranger.
   }

@@ -5,25 +5,60 @@ import type { Caller } from "./caller.ts";
 export interface Revoked {
   /** By claim "jti" or "sid"; kept until the time, in milliseconds since 1970. */
   add(id: string, endMs: number): void;
-  holds(caller: Pick<Caller, "tokenId" | "sessionId">): boolean;
+  /** All tokens of a tenant that were issued up to a time, but for those of services, which finish what is under way. */
+  addTenant(tenant: string, revocation: TenantRevocation): void;
+  holds(caller: Revocable): boolean;
 }
+
+/** Milliseconds since 1970. */
+export interface TenantRevocation {
+  issuedUntilMs: number;
+  /** When the last of the tokens ends by itself. */
+  endMs: number;
+}
+
+type Revocable = Pick<Caller, "tokenId" | "sessionId"> & Partial<Pick<Caller, "tenant" | "roles" | "issueMs">>;
 
 const sweepEveryMs = 60_000;
 
 export function createRevoked(clock: Clock): Revoked {
   const ends = new Map<string, number>();
+  const tenants = new Map<string, TenantRevocation>();
   let sweepMs = 0;
   const sweep = (nowMs: number): void => {
     if (nowMs < sweepMs) return;
     sweepMs = nowMs + sweepEveryMs;
     for (const [id, endMs] of ends) if (endMs < nowMs) ends.delete(id);
+    for (const [tenant, { endMs }] of tenants) if (endMs < nowMs) tenants.delete(tenant);
   };
   return {
     add: (id, endMs) => {
       sweep(clock.now().getTime());
       ends.set(id, Math.max(endMs, ends.get(id) ?? 0));
     },
-    holds: ({ tokenId, sessionId }) =>
-      (tokenId !== undefined && ends.has(tokenId)) || (sessionId !== undefined && ends.has(sessionId)),
+    addTenant: (tenant, { issuedUntilMs, endMs }) => {
+      sweep(clock.now().getTime());
+      const known = tenants.get(tenant);
+      tenants.set(tenant, {
+        issuedUntilMs: Math.max(issuedUntilMs, known?.issuedUntilMs ?? 0),
+        endMs: Math.max(endMs, known?.endMs ?? 0),
+      });
+    },
+    holds: (caller) => {
+      const { tokenId, sessionId } = caller;
+      return (
+        (tokenId !== undefined && ends.has(tokenId)) ||
+        (sessionId !== undefined && ends.has(sessionId)) ||
+        isOfTenant(tenants, caller)
+      );
+    },
   };
+}
+
+function isOfTenant(
+  tenants: ReadonlyMap<string, TenantRevocation>,
+  { tenant = "", roles = [], issueMs = 0 }: Revocable,
+): boolean {
+  const revocation = tenants.get(tenant);
+  return revocation !== undefined && issueMs <= revocation.issuedUntilMs && !roles.includes("service");
 }

@@ -126,6 +126,20 @@ test.each(["tok_1", "ses_1"])("one that was good is refused once %s is revoked, 
   expect(await verify(other)).toMatchObject({ tokenId: "tok_2" });
 });
 
+test("all tokens of a shop that were issued up to a time are refused, but for later ones, other shops' and services'", async () => {
+  const { verify, revoked } = verifierOf();
+  const nowMs = Math.floor(Date.now() / 1_000) * 1_000;
+  revoked.addTenant("demo", { issuedUntilMs: nowMs - 30_000, endMs: nowMs + 600_000 });
+  // An earlier word that comes late takes nothing back.
+  revoked.addTenant("demo", { issuedUntilMs: nowMs - 50_000, endMs: nowMs + 1_000 });
+  const earlier = { times: { iat: -31 } };
+  expect(await refusalOf(verify(await signToken(key, earlier)))).toEqual(["Unauthenticated", "TOKEN_REVOKED"]);
+  expect(await refusalOf(verify(await signToken(key, { times: { iat: -29 } })))).toBe("taken");
+  expect(await refusalOf(verify(await signToken(key, { ...earlier, claims: { tenant: "other" } })))).toBe("taken");
+  const service = { sub: "orders", client_id: "orders", sid: undefined, roles: ["service"] };
+  expect(await refusalOf(verify(await signToken(key, { ...earlier, claims: service })))).toBe("taken");
+});
+
 test("what is revoked is forgotten when its tokens have ended by themselves", () => {
   let now = new Date();
   const revoked = createRevoked({ now: () => now });

@@ -70,7 +70,7 @@ const invalid = (): ConnectError => unauthenticated("TOKEN_INVALID", "the access
 /** Undefined where a claim is missing or of another kind: signed by us, but not meant as an access token. */
 function callerOf(payload: JWTPayload, token: string): Caller | undefined {
   const claims: Partial<Record<keyof TokenClaims, unknown>> & JWTPayload = payload;
-  const { sub, client_id: clientId, jti, sid, tenant, roles, scope, rate_limit: rateLimit, exp } = claims;
+  const { sub, client_id: clientId, jti, sid, tenant, roles, scope, rate_limit: rateLimit, iat, exp } = claims;
   if (typeof sub !== "string" || typeof clientId !== "string" || typeof jti !== "string") return undefined;
   if (typeof tenant !== "string" || typeof scope !== "string" || typeof exp !== "number" || !Array.isArray(roles))
     return undefined;
@@ -87,6 +87,7 @@ function callerOf(payload: JWTPayload, token: string): Caller | undefined {
     tokenId: jti,
     ...(typeof sid === "string" ? { sessionId: sid } : {}),
     ...(typeof rateLimit === "number" ? { rateLimit } : {}),
+    ...(typeof iat === "number" ? { issueMs: iat * 1_000 } : {}),
     endMs: exp * 1_000,
   };
 }

@@ -15,7 +15,7 @@ import type { ServiceRuntime } from "#runtime/service.ts";
 import { quote, zoneOf } from "../domain/rates.ts";
 import { stop, stopBeforeParcel, type Shipment, type StopOutcome } from "../domain/shipment.ts";
 import { tellOf } from "../store/outbox.ts";
-import { findRates } from "../store/rates.ts";
+import { findRates, isPrepared } from "../store/rates.ts";
 import { findShipment, insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "../store/shipments.ts";
 
 const stateMessages = {
@@ -33,8 +33,10 @@ export function shippingMethods(
   const { db, clock } = runtime;
   return {
     quoteRates: async ({ currencyCode, units, countryCode }) => {
+      const { tenant } = currentRequest();
       const zone = zoneOf(countryCode, shopCountryCode);
-      const rules = await findRates(db, { tenant: currentRequest().tenant, currencyCode, zone });
+      const rules = await findRates(db, { tenant, currencyCode, zone });
+      if (rules.length === 0 && !(await isPrepared(db, tenant))) throw tenantNotReady(tenant);
       return {
         rates: quote(rules, Number(units)).map(({ method, cost }) => ({
           method: methodMessages[method],
@@ -63,6 +65,9 @@ export function shippingMethods(
     },
   };
 }
+
+const tenantNotReady = (tenant: string) =>
+  refuse(Code.FailedPrecondition, "TENANT_NOT_READY", `the shop ${tenant} has no rates yet: try again in a moment`, { tenant });
 
 interface StopWish {
   tenant: string;

@@ -1,4 +1,4 @@
-// What the services have written, read from all their schemas at once: the services themselves are not asked.
+// What the services have written of a tenant, read from all their schemas at once: the services themselves are not asked.
 import type pg from "pg";
 import { waitsForProvider } from "../quiet.ts";
 
@@ -81,7 +81,15 @@ export interface DueRow {
   dueTime: Date;
 }
 
-export interface Books {
+/** What is still under way, of all tenants. */
+export interface Left {
+  parked: ParkedRow[];
+  /** Work that is still planned and waits for nobody outside. */
+  due: DueRow[];
+}
+
+/** Of one tenant, and of all what is still under way. */
+export interface Books extends Left {
   orders: OrderRow[];
   items: ItemRow[];
   stock: StockRow[];
@@ -90,42 +98,50 @@ export interface Books {
   charges: ChargeRow[];
   shipments: ShipmentRow[];
   assessments: AssessmentRow[];
-  parked: ParkedRow[];
-  /** Work that is still planned and waits for nobody outside. */
-  due: DueRow[];
 }
 
-export async function readBooks(db: pg.Client, services: readonly string[]): Promise<Books> {
-  const read = async <Row>(statement: string): Promise<Row[]> => (await db.query(statement)).rows as Row[];
+export async function readBooks(db: pg.Client, tenant: string): Promise<Omit<Books, keyof Left>> {
+  const read = async <Row>(statement: string): Promise<Row[]> => (await db.query(statement, [tenant])).rows as Row[];
   return {
     orders: await read(`
       select order_id as "orderId", request_id as "requestId", state, cancel_reason as "cancelReason",
         total::float8 as total, events_sent as "eventsSent"
-      from orders.orders`),
-    items: await read(
-      `select order_id as "orderId", sku, sum(quantity)::float8 as quantity from orders.order_item group by 1, 2`,
-    ),
+      from orders.orders where tenant_id = $1`),
+    items: await read(`
+      select order_id as "orderId", sku, sum(quantity)::float8 as quantity from orders.order_item
+      where tenant_id = $1 group by 1, 2`),
     stock: await read(`
       select sku, on_hand::float8 as "onHand", reserved::float8 as reserved,
-        (select coalesce(sum(quantity), 0)::float8 from inventory.stock_movement where stock_movement.sku = stock.sku) as moved
-      from inventory.stock`),
-    reservations: await read(`select order_id as "orderId", state from inventory.reservation`),
+        (
+          select coalesce(sum(quantity), 0)::float8 from inventory.stock_movement
+          where stock_movement.tenant_id = $1 and stock_movement.sku = stock.sku
+        ) as moved
+      from inventory.stock where tenant_id = $1`),
+    reservations: await read(`select order_id as "orderId", state from inventory.reservation where tenant_id = $1`),
     payments: await read(`
       select order_id as "orderId", payment_id as "paymentId", state, provider_reference as "providerReference",
         captured_minor_units::float8 as captured, refunded_minor_units::float8 as refunded,
         ${["AUTHORIZATION", "CAPTURE", "VOID", "REFUND"].map(ledgerSum).join(", ")}
-      from payments.payment`),
+      from payments.payment where tenant_id = $1`),
     charges: await read(`
       select reference, authorized_minor_units::float8 as authorized, captured_minor_units::float8 as captured,
         voided_minor_units::float8 as voided, refunded_minor_units::float8 as refunded,
         (
           select idempotency_key from payments.sandbox_operation
-          where sandbox_operation.reference = sandbox_charge.reference and kind = 'authorize'
+          where sandbox_operation.tenant_id = $1 and sandbox_operation.reference = sandbox_charge.reference
+            and kind = 'authorize'
         ) as "askedUnder"
-      from payments.sandbox_charge`),
+      from payments.sandbox_charge where tenant_id = $1`),
     shipments: await read(`
-      select order_id as "orderId", state, ready_event_id is not null as "isParcel" from shipping.shipment`),
-    assessments: await read(`select order_id as "orderId", state, decider from fraud.assessment`),
+      select order_id as "orderId", state, ready_event_id is not null as "isParcel" from shipping.shipment
+      where tenant_id = $1`),
+    assessments: await read(`select order_id as "orderId", state, decider from fraud.assessment where tenant_id = $1`),
+  };
+}
+
+export async function readLeft(db: pg.Client, services: readonly string[]): Promise<Left> {
+  const read = async <Row>(statement: string): Promise<Row[]> => (await db.query(statement)).rows as Row[];
+  return {
     parked: await read(
       unionOf(
         services,
@@ -156,5 +172,5 @@ const ledgerNames: Readonly<Record<string, string>> = {
 const ledgerSum = (type: string): string => `
   (
     select coalesce(sum(amount_minor_units), 0)::float8 from payments.ledger_entry
-    where ledger_entry.order_id = payment.order_id and type = '${type}'
+    where ledger_entry.tenant_id = $1 and ledger_entry.order_id = payment.order_id and type = '${type}'
   ) as "${ledgerNames[type]}"`;

@@ -1,7 +1,7 @@
 // Every command that was answered has the effect that the answer told of, once; and nothing happened that nobody asked for.
 import type { Outcome } from "../command.ts";
 import type { Asked } from "../load.ts";
-import type { AssessmentRow, Books, OrderRow } from "./books.ts";
+import type { AssessmentRow, Books, Left, OrderRow } from "./books.ts";
 import { findings, type Disagreement, type Findings } from "./disagreement.ts";
 
 const finalStates: readonly string[] = ["delivered", "cancelled"];
@@ -77,8 +77,8 @@ export function checkOrdersEnd(books: Books): Findings {
 }
 
 /** Where all is at rest nothing is planned any more. */
-export function checkWorkLeft(books: Books): Findings {
-  return findings(books.due, ({ service, kind, key, attempt, dueTime }) => [
+export function checkWorkLeft(left: Left): Findings {
+  return findings(left.due, ({ service, kind, key, attempt, dueTime }) => [
     {
       rule: "work_left",
       subject: key,

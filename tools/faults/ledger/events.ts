@@ -10,6 +10,7 @@ interface Written {
   service: string;
   eventId: string;
   typeName: string;
+  tenant: string;
   key: string;
   sequence: number;
   isPublished: boolean;
@@ -34,7 +35,7 @@ export async function checkEvents(options: {
   const hearers = await readHearers(options.manager);
   const handled = new Map<string, Set<string>>();
   for (const service of services) handled.set(service, await readHandled(db, service));
-  const rows = Map.groupBy(written, ({ service, key }) => `${service} ${key}`);
+  const rows = Map.groupBy(written, ({ service, tenant, key }) => `${service} ${tenant}/${key}`);
   return [
     findings(written, ({ eventId, typeName, isPublished }) => [
       isPublished ? undefined : { rule: "event_not_published", subject: eventId, message: `${typeName} is still in the outbox` },
@@ -51,7 +52,7 @@ export async function checkEvents(options: {
 async function readWritten(db: pg.Client, services: readonly string[]): Promise<Written[]> {
   const statements = services.map(
     (service) => `
-      select '${service}' as service, event_id as "eventId", type_name as "typeName", key, sequence::float8 as sequence,
+      select '${service}' as service, event_id as "eventId", type_name as "typeName", tenant_id as tenant, key, sequence::float8 as sequence,
         (outbox.xid, outbox.id) <= (relay_cursor.xid, relay_cursor.id) as "isPublished"
       from ${service}.outbox, ${service}.relay_cursor`,
   );
@@ -82,7 +83,7 @@ async function readHearers(manager: JetStreamManager): Promise<Hearers> {
 
 interface Streamed {
   ids: Set<string>;
-  /** Of each sender and key, in the order in which they came to the stream first; repeats are left out. */
+  /** Of each sender, tenant and key, in the order in which they came to the stream first; repeats are left out. */
   sequences: Map<string, number[]>;
 }
 
@@ -100,12 +101,14 @@ async function readStreamed(connection: NatsConnection, manager: JetStreamManage
   return streamed;
 }
 
-function note({ ids, sequences }: Streamed, { headers }: JsMsg): void {
+function note({ ids, sequences }: Streamed, { headers, subject: published }: JsMsg): void {
   const header = (name: string): string => headers?.get(name) ?? "";
   const id = header("ce-id");
   if (ids.has(id)) return;
   ids.add(id);
-  const subject = `${header("ce-source")} ${header("ce-subject")}`;
+  // Two tenants may have the same key, such as a SKU.
+  const tenant = published.split(".").at(-2) ?? "";
+  const subject = `${header("ce-source")} ${tenant}/${header("ce-subject")}`;
   const known = sequences.get(subject);
   if (known) known.push(Number(header("ce-sequence")));
   else sequences.set(subject, [Number(header("ce-sequence"))]);

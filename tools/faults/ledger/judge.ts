@@ -4,9 +4,10 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import type pg from "pg";
 import type { Asked } from "../load.ts";
 import type { Product } from "../traffic.ts";
-import { readBooks, type ParkedRow } from "./books.ts";
+import { counted } from "../counted.ts";
+import { readBooks, readLeft, type Left, type OrderRow, type ParkedRow } from "./books.ts";
 import { checkCommands, checkOrdersEnd, checkWorkLeft } from "./commands.ts";
-import type { Disagreement } from "./disagreement.ts";
+import { findings, type Disagreement, type Findings } from "./disagreement.ts";
 import { checkEvents } from "./events.ts";
 import { checkMoney } from "./money.ts";
 import { checkParcels } from "./parcels.ts";
@@ -21,35 +22,70 @@ export interface Judgement {
   deadLetters: ParkedRow[];
 }
 
-export interface JudgeOptions {
-  db: pg.Client;
-  connection: NatsConnection;
-  services: readonly string[];
+/** A tenant, and what was asked in its name. */
+export interface JudgedShop {
+  tenant: string;
   products: readonly Product[];
   asked: readonly Asked[];
 }
 
-export async function judge({ db, connection, services, products, asked }: JudgeOptions): Promise<Judgement> {
-  const books = await readBooks(db, services);
+export interface JudgeOptions {
+  db: pg.Client;
+  connection: NatsConnection;
+  services: readonly string[];
+  /** All tenants that have orders. */
+  shops: readonly JudgedShop[];
+}
+
+export async function judge({ db, connection, services, shops }: JudgeOptions): Promise<Judgement> {
+  const left = await readLeft(db, services);
   const manager = await jetstreamManager(connection);
+  const judged = [];
+  for (const shop of shops) judged.push(await judgeShop(db, shop, left));
   const all = [
-    ...checkCommands(asked, books),
-    checkOrdersEnd(books),
-    checkWorkLeft(books),
-    ...checkStock(products, books),
-    ...checkMoney(asked, books),
-    checkParcels(books),
+    ...judged.flatMap(({ found }) => found),
+    checkWorkLeft(left),
+    await checkStrangers(db, shops),
     ...(await checkEvents({ db, connection, manager, services })),
   ];
-  const fates: Record<string, number> = {};
-  for (const { state, cancelReason } of books.orders) {
-    const fate = cancelReason === "" ? state : `${state}: ${cancelReason}`;
-    fates[fate] = (fates[fate] ?? 0) + 1;
-  }
   return {
     checked: all.reduce((sum, { checked }) => sum + checked, 0),
     disagreements: all.flatMap(({ disagreements }) => disagreements),
-    fates,
-    deadLetters: books.parked,
+    fates: counted(judged.flatMap(({ orders }) => orders.map(fateOf))),
+    deadLetters: left.parked,
   };
 }
+
+/** By itself: what one tenant has is no answer to what another was told. */
+async function judgeShop(db: pg.Client, { tenant, products, asked }: JudgedShop, left: Left) {
+  const books = { ...(await readBooks(db, tenant)), ...left };
+  const found = [
+    ...checkCommands(asked, books),
+    checkOrdersEnd(books),
+    ...checkStock(products, books),
+    ...checkMoney(asked, books),
+    checkParcels(books),
+  ];
+  const named = found.map(({ checked, disagreements }) => ({
+    checked,
+    disagreements: disagreements.map((one) => ({ ...one, subject: `${tenant}/${one.subject}` })),
+  }));
+  return { found: named, orders: books.orders };
+}
+
+/** Nobody has an order, or anything about one, who was asked for none. */
+async function checkStrangers(db: pg.Client, shops: readonly JudgedShop[]): Promise<Findings> {
+  const tables = ["orders.orders", "inventory.reservation", "payments.payment", "shipping.shipment", "fraud.assessment"];
+  const ofStrangers = tables.map(
+    (table) => `select '${table}' as name, tenant_id as tenant, order_id as "orderId" from ${table}
+    where tenant_id <> all($1)`,
+  );
+  const tenants = shops.map(({ tenant }) => tenant);
+  const read = await db.query<{ name: string; tenant: string; orderId: string }>(ofStrangers.join(" union all "), [tenants]);
+  const { disagreements } = findings(read.rows, ({ name, tenant, orderId }) => [
+    { rule: "row_of_a_stranger", subject: `${tenant}/${orderId}`, message: `${name} has it, and nobody asked for it there` },
+  ]);
+  return { checked: tables.length, disagreements };
+}
+
+const fateOf = ({ state, cancelReason }: OrderRow): string => (cancelReason === "" ? state : `${state}: ${cancelReason}`);

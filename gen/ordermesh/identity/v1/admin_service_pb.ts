@@ -687,14 +687,14 @@ export const RevokeSessionsResponseSchema: GenMessage<RevokeSessionsResponse, {j
   messageDesc(file_ordermesh_identity_v1_admin_service, 12);
 
 /**
- * What operators do with clients, keys and sessions: each in the tenant of its own token.
+ * What operators do with clients, keys and sessions: each in the tenant of its own token, but for the keys, which are of all.
  *
  * @generated from service ordermesh.identity.v1.AdminService
  */
 export const AdminService: GenService<{
   /**
    * Makes a client. Its secret is in this answer and nowhere else.
-   * Errors: ALREADY_EXISTS with CLIENT_ID_TAKEN.
+   * Errors: ALREADY_EXISTS with CLIENT_ID_TAKEN; FAILED_PRECONDITION with TENANT_UNKNOWN where the caller's tenant was never made.
    *
    * @generated from rpc ordermesh.identity.v1.AdminService.CreateClient
    */
@@ -736,7 +736,8 @@ export const AdminService: GenService<{
     output: typeof DeleteClientResponseSchema;
   },
   /**
-   * Makes the next signing key, which is published now and signs later. While one is on its way there is no other.
+   * Makes the next signing key, which is published now and signs later. While one is on its way there is no other. Keys are the
+   * whole installation's, so this is for operators of its own tenant: others are refused with INSTALLATION_ONLY.
    *
    * @generated from rpc ordermesh.identity.v1.AdminService.RotateKeys
    */

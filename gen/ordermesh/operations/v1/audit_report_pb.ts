@@ -12,10 +12,11 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/operations/v1/audit_report.proto.
  */
 export const file_ordermesh_operations_v1_audit_report: GenFile = /*@__PURE__*/
-  fileDesc("CipvcmRlcm1lc2gvb3BlcmF0aW9ucy92MS9hdWRpdF9yZXBvcnQucHJvdG8SF29yZGVybWVzaC5vcGVyYXRpb25zLnYxIpQCCgtBdWRpdFJlcG9ydBIyCgVzdGF0ZRgBIAEoDjIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0U3RhdGUSMwoGY2hlY2tzGAIgAygLMiMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuQXVkaXRDaGVjaxI7Cgp2aW9sYXRpb25zGAMgAygLMicub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuQXVkaXRWaW9sYXRpb24SFwoPdmlvbGF0aW9uc19vcGVuGAQgASgDEhAKCHN1c3BlY3RzGAUgASgDEjQKBnN3ZWVwcxgGIAMoCzIkLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlN3ZWVwQWN0aW9uItQBCgpBdWRpdENoZWNrEg0KBWNoZWNrGAEgASgJEgwKBHJ1bGUYAiABKAkSFAoMcm93c19jaGVja2VkGAMgASgDEjEKDWxhc3RfcnVuX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKEmxhc3RfY29tcGxldGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPdmlvbGF0aW9uc19vcGVuGAYgASgDEg8KB3Byb2JsZW0YByABKAkiwwIKDkF1ZGl0VmlvbGF0aW9uEhQKDHZpb2xhdGlvbl9pZBgBIAEoCRINCgVjaGVjaxgCIAEoCRIOCgZ0ZW5hbnQYAyABKAkSCwoDa2V5GAQgASgJEg8KB21lc3NhZ2UYBSABKAkSRQoHZmlndXJlcxgGIAMoCzI0Lm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0VmlvbGF0aW9uLkZpZ3VyZXNFbnRyeRIzCg9maXJzdF9zZWVuX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmxhc3Rfc2Vlbl90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBouCgxGaWd1cmVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ6CgtTd2VlcEFjdGlvbhIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZhY3Rpb24YAiABKAkSEAoIb3JkZXJfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJEg8KB3Byb2JsZW0YBSABKAkqdgoKQXVkaXRTdGF0ZRIbChdBVURJVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkFVRElUX1NUQVRFX0lOQ09NUExFVEUQARIVChFBVURJVF9TVEFURV9DTEVBThACEhgKFEFVRElUX1NUQVRFX1ZJT0xBVEVEEANiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("CipvcmRlcm1lc2gvb3BlcmF0aW9ucy92MS9hdWRpdF9yZXBvcnQucHJvdG8SF29yZGVybWVzaC5vcGVyYXRpb25zLnYxIpQCCgtBdWRpdFJlcG9ydBIyCgVzdGF0ZRgBIAEoDjIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0U3RhdGUSMwoGY2hlY2tzGAIgAygLMiMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuQXVkaXRDaGVjaxI7Cgp2aW9sYXRpb25zGAMgAygLMicub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuQXVkaXRWaW9sYXRpb24SFwoPdmlvbGF0aW9uc19vcGVuGAQgASgDEhAKCHN1c3BlY3RzGAUgASgDEjQKBnN3ZWVwcxgGIAMoCzIkLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlN3ZWVwQWN0aW9uItQBCgpBdWRpdENoZWNrEg0KBWNoZWNrGAEgASgJEgwKBHJ1bGUYAiABKAkSFAoMcm93c19jaGVja2VkGAMgASgDEjEKDWxhc3RfcnVuX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKEmxhc3RfY29tcGxldGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPdmlvbGF0aW9uc19vcGVuGAYgASgDEg8KB3Byb2JsZW0YByABKAkiwwIKDkF1ZGl0VmlvbGF0aW9uEhQKDHZpb2xhdGlvbl9pZBgBIAEoCRINCgVjaGVjaxgCIAEoCRIOCgZ0ZW5hbnQYAyABKAkSCwoDa2V5GAQgASgJEg8KB21lc3NhZ2UYBSABKAkSRQoHZmlndXJlcxgGIAMoCzI0Lm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0VmlvbGF0aW9uLkZpZ3VyZXNFbnRyeRIzCg9maXJzdF9zZWVuX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmxhc3Rfc2Vlbl90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBouCgxGaWd1cmVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKKAQoLU3dlZXBBY3Rpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGYWN0aW9uGAIgASgJEhAKCG9yZGVyX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIPCgdwcm9ibGVtGAUgASgJEg4KBnRlbmFudBgGIAEoCSp2CgpBdWRpdFN0YXRlEhsKF0FVRElUX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWQVVESVRfU1RBVEVfSU5DT01QTEVURRABEhUKEUFVRElUX1NUQVRFX0NMRUFOEAISGAoUQVVESVRfU1RBVEVfVklPTEFURUQQA2IGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
- * What the auditor has found in the books of all services.
+ * What the auditor has found in the books of all services: of all tenants where an operator of the installation asks, else of the
+ * caller's own.
  *
  * @generated from message ordermesh.operations.v1.AuditReport
  */
@@ -64,7 +65,8 @@ export type AuditReport = Message<"ordermesh.operations.v1.AuditReport"> & {
 };
 
 /**
- * What the auditor has found in the books of all services.
+ * What the auditor has found in the books of all services: of all tenants where an operator of the installation asks, else of the
+ * caller's own.
  *
  * @generated from message ordermesh.operations.v1.AuditReport
  */
@@ -140,7 +142,7 @@ export type AuditCheck = Message<"ordermesh.operations.v1.AuditCheck"> & {
   rule: string;
 
   /**
-   * Rows looked at since the start.
+   * Rows looked at since the start, of all tenants that the report is about.
    *
    * @generated from field: int64 rows_checked = 3;
    */
@@ -154,7 +156,7 @@ export type AuditCheck = Message<"ordermesh.operations.v1.AuditCheck"> & {
   lastRunTime?: Timestamp | undefined;
 
   /**
-   * When it last came to the end of everything; unset where it has not yet.
+   * When it last came to the end of everything, of the tenant for which that is longest ago; unset where for some it has not yet.
    *
    * @generated from field: google.protobuf.Timestamp last_complete_time = 5;
    */
@@ -168,7 +170,7 @@ export type AuditCheck = Message<"ordermesh.operations.v1.AuditCheck"> & {
   violationsOpen: bigint;
 
   /**
-   * Why it could not run; empty where it could.
+   * Why it could not run, for the first tenant for which it could not; empty where it could.
    *
    * @generated from field: string problem = 7;
    */
@@ -196,7 +198,7 @@ export type AuditCheckJson = {
   rule?: string;
 
   /**
-   * Rows looked at since the start.
+   * Rows looked at since the start, of all tenants that the report is about.
    *
    * @generated from field: int64 rows_checked = 3;
    */
@@ -210,7 +212,7 @@ export type AuditCheckJson = {
   lastRunTime?: TimestampJson;
 
   /**
-   * When it last came to the end of everything; unset where it has not yet.
+   * When it last came to the end of everything, of the tenant for which that is longest ago; unset where for some it has not yet.
    *
    * @generated from field: google.protobuf.Timestamp last_complete_time = 5;
    */
@@ -224,7 +226,7 @@ export type AuditCheckJson = {
   violationsOpen?: string;
 
   /**
-   * Why it could not run; empty where it could.
+   * Why it could not run, for the first tenant for which it could not; empty where it could.
    *
    * @generated from field: string problem = 7;
    */
@@ -411,6 +413,13 @@ export type SweepAction = Message<"ordermesh.operations.v1.SweepAction"> & {
    * @generated from field: string problem = 5;
    */
   problem: string;
+
+  /**
+   * Whose order. Empty in actions of versions that audited the installation's own tenant alone.
+   *
+   * @generated from field: string tenant = 6;
+   */
+  tenant: string;
 };
 
 /**
@@ -453,6 +462,13 @@ export type SweepActionJson = {
    * @generated from field: string problem = 5;
    */
   problem?: string;
+
+  /**
+   * Whose order. Empty in actions of versions that audited the installation's own tenant alone.
+   *
+   * @generated from field: string tenant = 6;
+   */
+  tenant?: string;
 };
 
 /**

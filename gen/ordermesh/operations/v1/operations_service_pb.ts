@@ -1700,7 +1700,8 @@ export const OperationsService: GenService<{
     output: typeof RepublishEventsResponseSchema;
   },
   /**
-   * Reads what the auditor has found in the books of all services.
+   * Reads what the auditor has found in the books of all services: of all tenants for operators of the installation's own, for
+   * others of their own tenant.
    *
    * @generated from rpc ordermesh.operations.v1.OperationsService.GetAuditReport
    */
@@ -1710,7 +1711,8 @@ export const OperationsService: GenService<{
     output: typeof GetAuditReportResponseSchema;
   },
   /**
-   * Goes once through all the books now, and answers with the report.
+   * Goes once through all the books of all tenants now, and answers with the report. For operators of the installation's own
+   * tenant; others are refused with INSTALLATION_ONLY.
    *
    * @generated from rpc ordermesh.operations.v1.OperationsService.RunAudit
    */

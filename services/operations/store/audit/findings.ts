@@ -88,16 +88,17 @@ export async function takeUnannounced(
   return taken.rows.map(violationOf);
 }
 
-/** Removes what was not seen since the time. Answers the violations among it that were told of. */
+/** Removes what was not seen of the tenant since the time. Answers the violations among it that were told of. */
 export async function clearUnseen(
   tx: Transaction<OperationsTables>,
-  { checks, since, rowsMax }: { checks: readonly string[]; since: Date; rowsMax: number },
+  { tenant, checks, since, rowsMax }: { tenant: string; checks: readonly string[]; since: Date; rowsMax: number },
 ): Promise<Violation[]> {
   const cleared = await sql<ViolationRow & { isAnnounced: boolean }>`
     delete from audit_finding
     where last_seen_time < ${since}::timestamptz and (check_name, tenant_id, key) in (
       select check_name, tenant_id, key from audit_finding
-      where check_name = any(${[...checks]}) and last_seen_time < ${since}::timestamptz limit ${rowsMax}
+      where check_name = any(${[...checks]}) and tenant_id = ${tenant} and last_seen_time < ${since}::timestamptz
+      limit ${rowsMax}
     )
     returning ${columns}, is_announced as "isAnnounced"`.execute(tx);
   return cleared.rows.flatMap(({ isAnnounced, ...row }) => (isAnnounced ? [violationOf(row)] : []));
@@ -126,11 +127,15 @@ export async function readSuspectKeys(
   return read.rows.map(({ key }) => key);
 }
 
-export async function listViolations(db: Kysely<OperationsTables>, rowsMax: number): Promise<Violation[]> {
+/** The oldest; of the tenant, where one is given. */
+export async function listViolations(
+  db: Kysely<OperationsTables>,
+  { tenant, rowsMax }: { tenant: string | undefined; rowsMax: number },
+): Promise<Violation[]> {
   const read = await sql<ViolationRow>`
-    select ${columns} from audit_finding where state = 'violation' order by first_seen_time, violation_id limit ${rowsMax}`.execute(
-    db,
-  );
+    select ${columns} from audit_finding
+    where state = 'violation' and (${tenant ?? null}::text is null or tenant_id = ${tenant ?? null})
+    order by first_seen_time, violation_id limit ${rowsMax}`.execute(db);
   return read.rows.map(violationOf);
 }
 
@@ -140,10 +145,11 @@ export interface FindingCount {
   suspects: number;
 }
 
-export async function countFindings(db: Kysely<OperationsTables>): Promise<FindingCount[]> {
+/** Of all tenants, or of one. */
+export async function countFindings(db: Kysely<OperationsTables>, tenant?: string): Promise<FindingCount[]> {
   const read = await sql<FindingCount>`
     select check_name as "check", count(*) filter (where state = 'violation') as violations,
       count(*) filter (where state = 'suspect') as suspects
-    from audit_finding group by check_name`.execute(db);
+    from audit_finding where ${tenant ?? null}::text is null or tenant_id = ${tenant ?? null} group by check_name`.execute(db);
   return read.rows;
 }

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/identity/events/v1/identity_events.proto.
  */
 export const file_ordermesh_identity_events_v1_identity_events: GenFile = /*@__PURE__*/
-  fileDesc("CjJvcmRlcm1lc2gvaWRlbnRpdHkvZXZlbnRzL3YxL2lkZW50aXR5X2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLmlkZW50aXR5LmV2ZW50cy52MSJtCgxUb2tlblJldm9rZWQSEgoKcmV2b2tlZF9pZBgBIAEoCRIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6GLK7GBQKCnJldm9rZWRfaWQSBkVWRU5UUyJ2ChFBY2NvdW50UmVnaXN0ZXJlZBITCgtjdXN0b21lcl9pZBgBIAEoCRIxCg1yZWdpc3Rlcl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoZsrsYFQoLY3VzdG9tZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CjJvcmRlcm1lc2gvaWRlbnRpdHkvZXZlbnRzL3YxL2lkZW50aXR5X2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLmlkZW50aXR5LmV2ZW50cy52MSKyAQoMVG9rZW5SZXZva2VkEhIKCnJldm9rZWRfaWQYASABKAkSLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXRlbmFudF9pZBgDIAEoCRIwCgxpc3N1ZWRfdW50aWwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhiyuxgUCgpyZXZva2VkX2lkEgZFVkVOVFMiewoNVGVuYW50Q3JlYXRlZBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFdGl0bGUYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOheyuxgTCgl0ZW5hbnRfaWQSBkVWRU5UUyJ2ChFBY2NvdW50UmVnaXN0ZXJlZBITCgtjdXN0b21lcl9pZBgBIAEoCRIxCg1yZWdpc3Rlcl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoZsrsYFQoLY3VzdG9tZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * Access tokens are no longer good, although their time is not over. Every process that verifies tokens hears it.
@@ -22,7 +22,8 @@ export const file_ordermesh_identity_events_v1_identity_events: GenFile = /*@__P
  */
 export type TokenRevoked = Message<"ordermesh.identity.events.v1.TokenRevoked"> & {
   /**
-   * The claim "jti" of one token, or the claim "sid" of all tokens of a session. TypeIDs, so that they never meet.
+   * The claim "jti" of one token, or the claim "sid" of all tokens of a session. TypeIDs, so that they never meet. Of a tenant's
+   * tokens an id that no token has.
    *
    * @generated from field: string revoked_id = 1;
    */
@@ -34,6 +35,20 @@ export type TokenRevoked = Message<"ordermesh.identity.events.v1.TokenRevoked"> 
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * Where it is set, all tokens of this tenant that were issued up to issued_until, but for those of services.
+   *
+   * @generated from field: string tenant_id = 3;
+   */
+  tenantId: string;
+
+  /**
+   * Set with tenant_id.
+   *
+   * @generated from field: google.protobuf.Timestamp issued_until = 4;
+   */
+  issuedUntil?: Timestamp | undefined;
 };
 
 /**
@@ -43,7 +58,8 @@ export type TokenRevoked = Message<"ordermesh.identity.events.v1.TokenRevoked"> 
  */
 export type TokenRevokedJson = {
   /**
-   * The claim "jti" of one token, or the claim "sid" of all tokens of a session. TypeIDs, so that they never meet.
+   * The claim "jti" of one token, or the claim "sid" of all tokens of a session. TypeIDs, so that they never meet. Of a tenant's
+   * tokens an id that no token has.
    *
    * @generated from field: string revoked_id = 1;
    */
@@ -55,6 +71,20 @@ export type TokenRevokedJson = {
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: TimestampJson;
+
+  /**
+   * Where it is set, all tokens of this tenant that were issued up to issued_until, but for those of services.
+   *
+   * @generated from field: string tenant_id = 3;
+   */
+  tenantId?: string;
+
+  /**
+   * Set with tenant_id.
+   *
+   * @generated from field: google.protobuf.Timestamp issued_until = 4;
+   */
+  issuedUntil?: TimestampJson;
 };
 
 /**
@@ -63,6 +93,69 @@ export type TokenRevokedJson = {
  */
 export const TokenRevokedSchema: GenMessage<TokenRevoked, {jsonType: TokenRevokedJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_identity_events_v1_identity_events, 0);
+
+/**
+ * There is a tenant, and what it needs to begin with is to be made ready. Travels in the new tenant's own name.
+ *
+ * @generated from message ordermesh.identity.events.v1.TenantCreated
+ */
+export type TenantCreated = Message<"ordermesh.identity.events.v1.TenantCreated"> & {
+  /**
+   * Id of the tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * Words for people; may be empty.
+   *
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * When it was made, or registered.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * There is a tenant, and what it needs to begin with is to be made ready. Travels in the new tenant's own name.
+ *
+ * @generated from message ordermesh.identity.events.v1.TenantCreated
+ */
+export type TenantCreatedJson = {
+  /**
+   * Id of the tenant.
+   *
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * Words for people; may be empty.
+   *
+   * @generated from field: string title = 2;
+   */
+  title?: string;
+
+  /**
+   * When it was made, or registered.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.identity.events.v1.TenantCreated.
+ * Use `create(TenantCreatedSchema)` to create a new message.
+ */
+export const TenantCreatedSchema: GenMessage<TenantCreated, {jsonType: TenantCreatedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_events_v1_identity_events, 1);
 
 /**
  * A customer has an account from now on. Says no login: what is in the stream cannot be erased.
@@ -111,5 +204,5 @@ export type AccountRegisteredJson = {
  * Use `create(AccountRegisteredSchema)` to create a new message.
  */
 export const AccountRegisteredSchema: GenMessage<AccountRegistered, {jsonType: AccountRegisteredJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_identity_events_v1_identity_events, 1);
+  messageDesc(file_ordermesh_identity_events_v1_identity_events, 2);
 

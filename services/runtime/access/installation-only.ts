@@ -1,13 +1,13 @@
-// Letters, findings and what is in the stream are of all shops, and so is what is done about them: that is for operators of the
-// installation's own shop. Another shop's operator would see and change what is not its own.
+// What is of all shops is for operators of the installation's own: another shop's operator would see and change what is not its
+// own.
 import { Code, type HandlerContext } from "@connectrpc/connect";
-import { refuse } from "#runtime/errors.ts";
-import { currentRequest } from "#runtime/request-context.ts";
+import { refuse } from "../errors.ts";
+import { currentRequest } from "../request-context.ts";
 
 type Method = (request: never, context: HandlerContext) => unknown;
 
 /** The methods, for calls that are for the tenant; others are refused with PERMISSION_DENIED and INSTALLATION_ONLY. */
-export function homeOnly<Methods extends Record<string, Method>>(methods: Methods, home: string): Methods {
+export function installationOnly<Methods extends Record<string, Method>>(methods: Methods, home: string): Methods {
   const guarded = Object.entries(methods).map(([name, method]): [string, Method] => [
     name,
     (request, context) => {
