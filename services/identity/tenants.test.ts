@@ -207,7 +207,7 @@ test("tenants that have clients or accounts in an older database are registered 
   const owner = connectDatabase<never>(settings);
   await migrateUp(owner.db, { schema, folder: migrations });
   // Back to the version before, with rows as it had them.
-  const { down, up } = await import("./migrations/0003_registered_tenants.ts");
+  const { down, up } = await import("./migrations/0004_registered_tenants.ts");
   await down(owner.db);
   await sql`
     insert into client values ('a', 'old', '', true, '{customer}', '{}', null, now()),
