@@ -136,6 +136,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     log,
     tenant,
     verify,
+    follow: guard.follow,
     validator: compileValidator(services),
     foreground,
     limits: createCallLimits(limits),

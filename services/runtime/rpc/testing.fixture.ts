@@ -8,7 +8,7 @@ import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import type { GateRules } from "./call-context.ts";
-import { routerOptions } from "./interceptors.ts";
+import { routerOptions, type CallRules } from "./interceptors.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { serveRpc, type RpcServer } from "./server.ts";
 import { compileValidator } from "./validation.ts";
@@ -27,7 +27,7 @@ export function recordingLog() {
 /** Takes whatever is shown for a service's. */
 export const anyToken: VerifyToken = () => Promise.resolve(serviceCaller("demo"));
 
-export function testOptions(log = silentLog, verify = anyToken, gate: Partial<GateRules> = {}) {
+export function testOptions(log = silentLog, verify = anyToken, gate: Partial<GateRules & CallRules> = {}) {
   return routerOptions({ log, tenant: "demo", verify, validator: compileValidator(services), ...gate });
 }
 
@@ -54,7 +54,7 @@ export async function serveTest(given: {
   fallback?: HttpHandler;
   admission?: Admission;
   verify?: VerifyToken;
-  gate?: Pick<GateRules, "limits" | "originOf">;
+  gate?: Pick<GateRules & CallRules, "limits" | "originOf" | "follow">;
   tls?: TlsFiles;
 }): Promise<TestServer> {
   const { log = silentLog, port = 0, verify, gate, ...rest } = given;
