@@ -15,7 +15,7 @@ import { testMesh } from "../support/mesh.ts";
 import { testNats } from "../support/nats.ts";
 import { freePorts } from "../support/ports.ts";
 import { startMeshProcess } from "../support/process.ts";
-import { eventually } from "../support/until.ts";
+import { until } from "../support/until.ts";
 import { openForge, type Forge } from "./forge.ts";
 
 interface World {
@@ -113,12 +113,12 @@ describe.each([
     return {
       /** Reads until the text has come, or to the end. */
       until: async (wanted?: string): Promise<string> => {
-        while (wanted === undefined || !text.includes(wanted)) {
+        for (;;) {
+          if (wanted !== undefined && text.includes(wanted)) return text;
           const { value, done } = await reader.read();
-          if (done) break;
+          if (done) return text;
           text += value;
         }
-        return text;
       },
     };
   };
@@ -129,11 +129,9 @@ describe.each([
     operator = await world.forge.sign({ claims: { scope: "orders:read orders:write catalog:write inventory:read" } });
     const prices = [{ currencyCode: "EUR", minorUnits: "1000" }];
     await ask("/v1/products", operator, { title: "Mug", variants: [{ variant: { sku: "MUG", prices }, initialStock: "100" }] });
-    await eventually(() => ask("/v1/stock/MUG", operator));
+    await until(() => ask("/v1/stock/MUG", operator));
     orderId = await place();
-    await eventually(async () =>
-      expect(await ask(`/v1/orders/${orderId}`, operator)).toMatchObject({ state: "ORDER_STATE_PENDING_SHIPMENT" }),
-    );
+    await until(async () => (await ask(`/v1/orders/${orderId}`, operator))["state"] === "ORDER_STATE_PENDING_SHIPMENT");
   }, 90_000);
   afterAll(() => world?.close());
 

@@ -27,7 +27,7 @@ export function createRevoked(clock: Clock): Revoked {
     add: (id, endMs) => {
       sweep(clock.now().getTime());
       ends.set(id, Math.max(endMs, ends.get(id) ?? 0));
-      for (const listener of [...(listeners.get(id) ?? [])]) listener();
+      for (const listener of listeners.get(id) ?? []) listener();
     },
     holds: ({ tokenId, sessionId }) =>
       (tokenId !== undefined && ends.has(tokenId)) || (sessionId !== undefined && ends.has(sessionId)),
