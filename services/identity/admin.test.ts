@@ -124,8 +124,9 @@ test("all sessions of a customer end at once, and only theirs", async () => {
 test("another tenant's clients and customers are nobody's here", async () => {
   const { clientId, clientSecret } = await confidentialClient(fixture, { clientId: "elsewhere" });
   await sql`update client set tenant_id = 'other' where client_id = 'elsewhere'`.execute(fixture.runtime.db);
-  for (const call of [fixture.admin.rotateClientSecret({ clientId }), fixture.admin.deleteClient({ clientId })]) {
-    expect(await refusal(call)).toEqual({ code: Code.NotFound, reason: "CLIENT_NOT_FOUND" });
+  const { rotateClientSecret, deleteClient } = fixture.admin;
+  for (const call of [rotateClientSecret, deleteClient]) {
+    expect(await refusal(call({ clientId }))).toEqual({ code: Code.NotFound, reason: "CLIENT_NOT_FOUND" });
   }
   const { clients } = await fixture.admin.listClients({ pageSize: 200 });
   expect(clients.map((client) => client.clientId)).not.toContain("elsewhere");

@@ -6,7 +6,10 @@ import { findClient, hasSecret } from "../store/clients.ts";
 import { hashSecret } from "../store/secret-hash.ts";
 import type { IdentityTables } from "../store/tables.ts";
 import type { ConfiguredClient } from "./configured-clients.ts";
-import { invalidClient, unauthorizedClient } from "./refusals.ts";
+import { invalidClient } from "./refusals.ts";
+
+/** Of no secret: no hash has nothing but zeros, but by a chance of one in 2^256. */
+const noSecretHash = Buffer.alloc(32);
 
 export interface Credentials {
   clientId: string;
@@ -22,23 +25,22 @@ export interface Clients {
 
 export function createClients(configured: () => ReadonlyMap<string, ConfiguredClient>): Clients {
   return {
+    // The same is asked of the database whoever it is: the time that a refusal takes does not tell which clients there are.
     authenticate: async (tx, { clientId, clientSecret }, now) => {
       const secretHash = hashSecret(clientSecret);
+      const [stored, isStored] = await Promise.all([findClient(tx, clientId), hasSecret(tx, { clientId, secretHash, now })]);
       const ours = configured().get(clientId);
-      if (ours) {
-        if (timingSafeEqual(ours.secretHash, secretHash)) return ours.client;
-        throw invalidClient();
-      }
-      const client = await findClient(tx, clientId);
-      if (!client) throw invalidClient();
-      const isProved = client.isPublic ? clientSecret === "" : await hasSecret(tx, { clientId, secretHash, now });
-      if (!isProved) throw invalidClient();
+      const client = ours?.client ?? stored;
+      const isOurs = timingSafeEqual(ours?.secretHash ?? noSecretHash, secretHash);
+      const isProved = ours ? isOurs : stored?.isPublic ? clientSecret === "" : isStored;
+      if (!client || !isProved) throw invalidClient();
       return client;
     },
+    // Also of a client with a secret nobody learns here that there is one.
     publicClient: async (tx, clientId) => {
-      const client = configured().get(clientId)?.client ?? (await findClient(tx, clientId));
-      if (!client) throw invalidClient();
-      if (!client.isPublic) throw unauthorizedClient("this is for public clients, in which customers sign in");
+      const stored = await findClient(tx, clientId);
+      const client = configured().get(clientId)?.client ?? stored;
+      if (!client?.isPublic) throw invalidClient();
       return client;
     },
   };
