@@ -28,6 +28,7 @@ import { createEventHub } from "./events/hub.ts";
 import { ensureStreams, eventStream } from "./events/streams.ts";
 import { createForeground } from "./foreground.ts";
 import { readTrustedProxies } from "./limits/client-address.ts";
+import { readConnectionBounds } from "./limits/connection-bounds.ts";
 import { createLimits } from "./limits/limits.ts";
 import { readLimitSettings } from "./limits/settings.ts";
 import { createVouching } from "./limits/vouching.ts";
@@ -96,6 +97,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   assertPolicies(services);
   const limitSettings = readLimitSettings(env);
   const trustsProxy = readTrustedProxies(env);
+  const connectionBounds = readConnectionBounds(env, "ORDERMESH_RPC_CONNECTIONS_PER_ADDRESS");
   const tlsSettings = readTlsSettings(env, rpcTlsNames);
   const probePort = numberSetting(env, "ORDERMESH_PROBE_PORT", { fallback: 0, min: 0, max: 65_535 });
   const tls = tlsSettings && (await openTlsFiles(tlsSettings, log));
@@ -222,6 +224,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       admission,
       fallback: health.fallback,
       tls,
+      bounds: connectionBounds,
     });
     if (probePort > 0) closeProbes = await serveProbes({ host: options.host, port: probePort, answer: health.fallback });
     for (const service of running) service.begin();

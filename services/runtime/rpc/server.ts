@@ -6,6 +6,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Admission } from "#runtime/admission/admission.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuse } from "#runtime/errors.ts";
+import type { ConnectionBounds } from "#runtime/limits/connection-bounds.ts";
 import type { Logger } from "#runtime/log.ts";
 import { peerOf } from "#runtime/tls/peer.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
@@ -29,6 +30,10 @@ export interface RpcServerOptions {
   fallback?: HttpHandler;
   /** Without it, or where it has no certificate, the port is cleartext. */
   tls?: TlsFiles | undefined;
+  /** How many connections somebody may have open; without them any number. */
+  bounds?: ConnectionBounds | undefined;
+  /** How long a connection of HTTP/2 may be idle, where a test does not want to wait. Milliseconds. */
+  idleMs?: number;
 }
 
 export interface RpcServer {
@@ -43,10 +48,10 @@ export interface RpcServer {
  * @throws StartupError where the port cannot be had.
  */
 export async function serveRpc(given: RpcServerOptions): Promise<RpcServer> {
-  const { host, port, tls, log } = given;
+  const { host, port, tls, log, bounds, idleMs } = given;
   const shutdown = new AbortController();
   const answer = createHandler(given, shutdown.signal);
-  const listeners = createListeners({ answer, tls, log });
+  const listeners = createListeners({ answer, tls, log, bounds, idleMs });
   const { http1 } = listeners;
   const drain = createDrain(listeners);
   await listen(http1, { host, port });

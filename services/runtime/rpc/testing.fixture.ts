@@ -4,6 +4,7 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { serviceCaller } from "#runtime/access/caller.ts";
 import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import { createAdmission, type Admission, type AdmissionLimits } from "#runtime/admission/admission.ts";
+import type { ConnectionBounds } from "#runtime/limits/connection-bounds.ts";
 import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
@@ -56,6 +57,8 @@ export async function serveTest(given: {
   verify?: VerifyToken;
   gate?: Pick<GateRules & CallRules, "limits" | "originOf" | "follow">;
   tls?: TlsFiles;
+  bounds?: ConnectionBounds;
+  idleMs?: number;
 }): Promise<TestServer> {
   const { log = silentLog, port = 0, verify, gate, ...rest } = given;
   const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log, verify, gate) });
