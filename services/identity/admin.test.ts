@@ -54,6 +54,7 @@ test.each([
   { why: "an id that is taken", request: { clientId: "shop" } },
   { why: "a service's id", request: { clientId: "orders" } },
   { why: "the first operator's id", request: { clientId: "operator" } },
+  { why: "the name of what a process does by itself", request: { clientId: "mesh" } },
 ])("$why is refused", async ({ request }) => {
   const call = fixture.admin.createClient({ roles: ["operator"], ...request });
   expect(await refusal(call)).toEqual({ code: Code.AlreadyExists, reason: "CLIENT_ID_TAKEN" });

@@ -169,6 +169,30 @@ async function flood(make: (index: number) => Buffer, most: number): Promise<num
 }
 
 describe("HTTP/2", () => {
+  test("two tokens in one request are refused, as no one knows which a proxy has looked at", async () => {
+    const text = (value: string): Buffer => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+    /** By the static table (RFC 7541, A): POST, http, the path, the host, the type of the content, and then the tokens. */
+    const asking = (...tokens: string[]): Buffer => {
+      const start = [Buffer.from([0x83, 0x86, 0x04]), text(path), Buffer.from([0x41]), text("here")];
+      const type = [Buffer.from([0x0f, 0x10]), text("application/json")];
+      const shown = tokens.flatMap((token) => [Buffer.from([0x0f, 0x08]), text(`Bearer ${token}`)]);
+      return Buffer.concat([...start, ...type, ...shown]);
+    };
+    const statusOf = async (...tokens: string[]): Promise<number | undefined> => {
+      const socket = openOne();
+      let answer = Buffer.alloc(0);
+      socket.on("data", (chunk: Buffer) => (answer = Buffer.concat([answer, chunk])));
+      const body = frame(0, 1, 1, Buffer.from('{"productId": "prod_1"}'));
+      socket.write(Buffer.concat([greeting, frame(headersType, endHeaders, 1, asking(...tokens)), body]));
+      // The first header of an answer is its status, by the same table: 0x88 is 200 and 0x8c is 400.
+      const first = /\x00\x00.\x01.\x00\x00\x00\x01(.)/s;
+      await until(() => first.test(answer.toString("latin1")) || !isOpen(socket));
+      return first.exec(answer.toString("latin1"))?.[1]?.charCodeAt(0);
+    };
+    expect(await statusOf("one")).toBe(0x88);
+    expect(await statusOf("one", "other")).toBe(0x8c);
+  });
+
   test("has a bound on calls at once, and refuses those above it", async () => {
     const session = http2.connect(server.url);
     const [settings] = (await once(session, "remoteSettings")) as [http2.Settings];

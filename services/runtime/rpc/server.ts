@@ -12,6 +12,7 @@ import { peerOf } from "#runtime/tls/peer.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { admitByPath } from "./admit-calls.ts";
 import { peerKey } from "./peer.ts";
+import { doubledHeader } from "./doubled-headers.ts";
 import { createDrain } from "./drain.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import type { RouterOptions } from "./interceptors.ts";
@@ -82,6 +83,11 @@ function createHandler({ routes, options, log, fallback, admission }: RpcServerO
   });
   const answer: HttpHandler = (request, response) => {
     if (request instanceof http2.Http2ServerRequest) cutSilentBody(request);
+    if (doubledHeader(request.rawHeaders) !== undefined) {
+      response.writeHead(400);
+      response.end();
+      return;
+    }
     try {
       answerRpc(request, response);
     } catch (error) {
