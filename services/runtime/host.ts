@@ -36,6 +36,7 @@ import type { Logger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { addReflection } from "./rpc/reflection.ts";
 import { addressesFromEnvironment } from "./rpc/addresses.ts";
+import { readStreamBounds } from "./rpc/bound-streams.ts";
 import { createOriginOf } from "./rpc/call-origin.ts";
 import { createClients, type Clients, type ServiceClients } from "./rpc/clients.ts";
 import { createHealth, type Health } from "./rpc/health.ts";
@@ -97,6 +98,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   assertPolicies(services);
   const limitSettings = readLimitSettings(env);
   const trustsProxy = readTrustedProxies(env);
+  const streamBounds = readStreamBounds(env);
   const connectionBounds = readConnectionBounds(env, "ORDERMESH_RPC_CONNECTIONS_PER_ADDRESS");
   const tlsSettings = readTlsSettings(env, rpcTlsNames);
   const probePort = numberSetting(env, "ORDERMESH_PROBE_PORT", { fallback: 0, min: 0, max: 65_535 });
@@ -139,6 +141,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     tenant,
     verify,
     follow: guard.follow,
+    streams: streamBounds,
     validator: compileValidator(services),
     foreground,
     limits: createCallLimits(limits),

@@ -153,6 +153,14 @@ const [endHeaders, headersType, resetType, continuationType, pingType, settingsT
 /** ":method GET", ":scheme http", ":path /" and ":authority here" (RFC 7541, 6). */
 const headerBlock = Buffer.concat([Buffer.from([0x82, 0x86, 0x84, 0x41, 4]), Buffer.from("here")]);
 
+/** The first byte of the first HEADERS frame among the bytes. */
+function firstHeaderOf(bytes: Buffer): number | undefined {
+  for (let rest = bytes; rest.length > 9; rest = rest.subarray(9 + rest.readUIntBE(0, 3))) {
+    if (rest[3] === headersType) return rest[9];
+  }
+  return undefined;
+}
+
 /** Writes what is made until the server has had enough; answers how much that was. */
 async function flood(make: (index: number) => Buffer, most: number): Promise<number> {
   const socket = openOne();
@@ -185,9 +193,8 @@ describe("HTTP/2", () => {
       const body = frame(0, 1, 1, Buffer.from('{"productId": "prod_1"}'));
       socket.write(Buffer.concat([greeting, frame(headersType, endHeaders, 1, asking(...tokens)), body]));
       // The first header of an answer is its status, by the same table: 0x88 is 200 and 0x8c is 400.
-      const first = /\x00\x00.\x01.\x00\x00\x00\x01(.)/s;
-      await until(() => first.test(answer.toString("latin1")) || !isOpen(socket));
-      return first.exec(answer.toString("latin1"))?.[1]?.charCodeAt(0);
+      await until(() => firstHeaderOf(answer) !== undefined || !isOpen(socket));
+      return firstHeaderOf(answer);
     };
     expect(await statusOf("one")).toBe(0x88);
     expect(await statusOf("one", "other")).toBe(0x8c);

@@ -9,6 +9,7 @@ import type { Foreground } from "#runtime/foreground.ts";
 import { checkOwner } from "./check-owner.ts";
 import { answerErrors } from "./answer-errors.ts";
 import { admitCalls, runInCallContext, type GateRules, type OnRefused } from "./call-context.ts";
+import { boundStreams, type StreamBounds } from "./bound-streams.ts";
 import { keepDeadline } from "./deadline.ts";
 import { endWithToken } from "./end-with-token.ts";
 import type { CallLimits } from "./limit-calls.ts";
@@ -34,11 +35,13 @@ export interface CallRules {
   onRefused?: OnRefused;
   /** Tells when a caller's token ends; without it a stream is open to its own end. */
   follow?: FollowToken;
+  /** Without them a caller may have any number of streams open. */
+  streams?: StreamBounds;
 }
 
-/** From the outermost: context, log, refusals, errors, end of the token, deadline, ownership, validation, limits of clients; then the handler. */
+/** From the outermost: context, log, refusals, errors, number of streams, end of the token, deadline, ownership, validation, limits of clients; then the handler. */
 export function serverInterceptors(rules: CallRules): Interceptor[] {
-  const { log, tenant, validator = createValidator(), foreground, limits, onRefused, follow } = rules;
+  const { log, tenant, validator = createValidator(), foreground, limits, onRefused, follow, streams } = rules;
   const counting = foreground ? [countCalls(foreground)] : [];
   return [
     ...counting,
@@ -46,6 +49,7 @@ export function serverInterceptors(rules: CallRules): Interceptor[] {
     logCalls({ log }),
     ...(onRefused ? [hearRefusals(onRefused)] : []),
     answerErrors({ log }),
+    ...(streams ? [boundStreams(streams)] : []),
     ...(follow ? [endWithToken(follow)] : []),
     keepDeadline,
     checkOwner,

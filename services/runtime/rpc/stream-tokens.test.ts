@@ -117,6 +117,9 @@ describe.each(Object.entries(transports))("a stream, %s,", (name, transportWith)
   });
 });
 
+/** Other tests use the machine too. */
+const patience = { timeout: 15_000 };
+
 test("hundreds of streams leave no listener behind, whether they are ended or left", async () => {
   await vi.waitFor(() => expect(open).toBe(Object.keys(transports).length));
   const [transport] = [transports["Connect over HTTP/2"]!("many")];
@@ -126,13 +129,13 @@ test("hundreds of streams leave no listener behind, whether they are ended or le
   const left = Array.from({ length: 150 }, () => client.watchOrder({ orderId: "ord_listening" }, { signal: going.signal }));
   await Promise.all(left.map((stream) => stream[Symbol.asyncIterator]().next()));
   const ends = Array.from({ length: 150 }, () => endOf(transport, "ord_listening"));
-  await vi.waitFor(() => expect(signals).toHaveLength(300));
+  await vi.waitFor(() => expect(signals).toHaveLength(300), patience);
   expect(revoked.heard()).toBe(before + 1);
   going.abort();
-  await vi.waitFor(() => expect(ended).toHaveLength(150));
+  await vi.waitFor(() => expect(ended).toHaveLength(150), patience);
   revoke("many");
   for (const end of await Promise.all(ends)) expect(end).toEqual(["Unauthenticated", "TOKEN_REVOKED"]);
-  await vi.waitFor(() => expect(ended).toHaveLength(300));
+  await vi.waitFor(() => expect(ended).toHaveLength(300), patience);
   expect(revoked.heard()).toBe(before);
   for (const signal of signals) expect(getEventListeners(signal, "abort")).toEqual([]);
 });

@@ -55,7 +55,7 @@ export async function serveTest(given: {
   fallback?: HttpHandler;
   admission?: Admission;
   verify?: VerifyToken;
-  gate?: Pick<GateRules & CallRules, "limits" | "originOf" | "follow">;
+  gate?: Pick<GateRules & CallRules, "limits" | "originOf" | "follow" | "streams">;
   tls?: TlsFiles;
   bounds?: ConnectionBounds;
   idleMs?: number;
