@@ -98,7 +98,7 @@ describe("connections", () => {
   });
 
   test("of HTTP/2 on which nothing is called are ended, and those with a call are not", async () => {
-    await serve({ idleMs: 200 });
+    await serve({ times: { idleMs: 200 } });
     const idle = http2.connect(server.url);
     const busy = http2.connect(server.url);
     const call = busy.request({
@@ -113,6 +113,37 @@ describe("connections", () => {
     const [headers] = (await once(call, "response")) as [http2.IncomingHttpHeaders];
     expect(headers[":status"]).toBe(200);
     busy.destroy();
+  });
+});
+
+describe("a call that holds its place", () => {
+  const call = { ":path": path, ":method": "POST", "content-type": "application/json", authorization: "Bearer any" };
+  const closed = (stream: http2.ClientHttp2Stream): Promise<string> =>
+    Promise.race([once(stream, "close").then(() => "cut"), once(stream, "error").then(() => "cut"), pause(2_000, "open")]);
+
+  test("by a request that drips in over HTTP/2 is cut", async () => {
+    await serve({ times: { bodyMs: 300 } });
+    const session = http2.connect(server.url);
+    const stream = session.request(call);
+    const dripping = setInterval(() => stream.writable && stream.write(" "), 30);
+    expect(await closed(stream)).toBe("cut");
+    clearInterval(dripping);
+    session.destroy();
+  });
+
+  test("by an answer that nobody takes over HTTP/2 is cut, and one that takes long to be made is not", async () => {
+    await serve({ times: { stalledMs: 150 } });
+    const session = http2.connect(server.url, { settings: { initialWindowSize: 0 } });
+    const stream = session.request(call);
+    stream.resume().end('{"productId": "prod_1"}');
+    expect(await closed(stream)).toBe("cut");
+    session.destroy();
+    const patient = http2.connect(server.url);
+    const slow = patient.request(call);
+    slow.end('{"productId": "slow"}');
+    const [headers] = (await once(slow, "response")) as [http2.IncomingHttpHeaders];
+    expect(headers[":status"]).toBe(200);
+    patient.destroy();
   });
 });
 

@@ -20,6 +20,8 @@ const headersMax = 100;
 /** How long a client may take to send the headers, and the whole request. Milliseconds. */
 const headersTimeoutMs = 10_000;
 export const requestTimeoutMs = 30_000;
+/** How often the two are looked at. */
+const checkMs = 5_000;
 /** Calls at once on one HTTP/2 connection; a service sends all its calls to a replica over one. */
 const concurrentStreamsMax = 1_000;
 /** An idle connection of HTTP/2 is ended; above what balancers in front wait. Milliseconds. */
@@ -52,6 +54,7 @@ export function createListeners(options: ListenersOptions): Listeners {
     headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
     maxHeaderSize: headerBytesMax,
+    connectionsCheckingInterval: checkMs,
     insecureHTTPParser: false,
   };
   const settings = { maxConcurrentStreams: concurrentStreamsMax, maxHeaderListSize: headerBytesMax };

@@ -11,7 +11,7 @@ import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import type { GateRules } from "./call-context.ts";
 import { routerOptions, type CallRules } from "./interceptors.ts";
 import type { HttpHandler } from "./http-handler.ts";
-import { serveRpc, type RpcServer } from "./server.ts";
+import { serveRpc, type RpcServer, type RpcServerOptions } from "./server.ts";
 import { compileValidator } from "./validation.ts";
 
 export const services = [CatalogService];
@@ -58,7 +58,7 @@ export async function serveTest(given: {
   gate?: Pick<GateRules & CallRules, "limits" | "originOf" | "follow" | "streams">;
   tls?: TlsFiles;
   bounds?: ConnectionBounds;
-  idleMs?: number;
+  times?: NonNullable<RpcServerOptions["times"]>;
 }): Promise<TestServer> {
   const { log = silentLog, port = 0, verify, gate, ...rest } = given;
   const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log, verify, gate) });
