@@ -135,6 +135,8 @@ describe("the image", () => {
     const { devDependencies } = await readPackage();
     expect(dockerfile).toContain(`ARG NODE_VERSION=${devDependencies["node"]}\n`);
     expect(dockerfile).toMatch(/^USER node$/m);
-    expect(dockerfile).toMatch(/^HEALTHCHECK .*[\s\S]*\/readyz/m);
+    // Whatever the other ports ask for; that this one answers under TLS is in test/security/transport.test.ts.
+    expect(dockerfile).toMatch(/^ENV [\s\S]*ORDERMESH_PROBE_PORT=9190/m);
+    expect(dockerfile).toMatch(/^HEALTHCHECK .*[\s\S]*ORDERMESH_PROBE_PORT \+ '\/readyz'/m);
   });
 });

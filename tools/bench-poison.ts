@@ -92,7 +92,7 @@ async function mend(to: { operations: Client<typeof OperationsService>; db: pg.C
     return poisoned.every((orderId) => keys.has(orderId));
   });
   await to.db.query("delete from orders.bench_poison");
-  const { redrive } = await to.operations.redriveDeadLetters({ filter: {}, actor: "benchmark", reason: "the fault is gone" });
+  const { redrive } = await to.operations.redriveDeadLetters({ filter: {}, reason: "the fault is gone" });
   await untilTrue("the redrive is done", async () => {
     const answer = await to.operations.getRedrive({ redriveId: redrive?.redriveId ?? "" });
     return answer.redrive?.finishTime !== undefined;

@@ -83,7 +83,7 @@ async function plantOrders(db: pg.Client, orderIds: readonly string[]): Promise<
 }
 
 async function redriveAll(mesh: BenchMesh, operations: Operations, letters: number): Promise<{ redrive: Redrive; ms: number }> {
-  const asked = { actor: "benchmark", reason: "the orders exist now" };
+  const asked = { reason: "the orders exist now" };
   const { redrive: begun } = await operations.redriveDeadLetters({ filter: { code: "ORDER_UNKNOWN" }, ...asked });
   const redriveId = begun?.redriveId ?? "";
   const read = async (): Promise<Redrive> => {

@@ -2,9 +2,9 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { StartupError } from "#runtime/backing/startup-error.ts";
+import { boundConnections, type ConnectionBounds } from "#runtime/limits/connection-bounds.ts";
 import { serverTlsOptions } from "#runtime/tls/options.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
-import { boundConnectionsPerAddress } from "./connection-bounds.ts";
 import type { Cors } from "./cors.ts";
 import { mayAnswer, refuseConnection, refuseRequest, requestProblem } from "./refuse-connection.ts";
 import { securityHeaders } from "./security-headers.ts";
@@ -14,11 +14,9 @@ export interface Readiness {
   checks: Record<string, string>;
 }
 
-export interface HttpLimits {
+export interface HttpLimits extends ConnectionBounds {
   headerBytesMax: number;
   headersMax: number;
-  connectionsMax: number;
-  connectionsPerAddressMax: number;
   /** From the first byte of a request to the end of its headers. */
   headersMs: number;
   /** From the first byte of a request to the end of its body. */
@@ -30,10 +28,9 @@ export interface HttpLimits {
   readinessMs: number;
 }
 
-export const defaultHttpLimits: Omit<HttpLimits, "connectionsPerAddressMax"> = {
+export const defaultHttpLimits: Omit<HttpLimits, keyof ConnectionBounds> = {
   headerBytesMax: 16_384,
   headersMax: 100,
-  connectionsMax: 10_000,
   headersMs: 10_000,
   requestMs: 60_000,
   keepAliveMs: 65_000,
@@ -66,8 +63,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   let closing = false;
   const server = createServer(limits, options.tls);
   server.maxHeadersCount = limits.headersMax;
-  server.maxConnections = limits.connectionsMax;
-  boundConnectionsPerAddress(server, limits.connectionsPerAddressMax);
+  boundConnections(server, limits);
   const headers = securityHeaders({ isSecure: options.tls?.settings.identity !== undefined });
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     if (!mayAnswer(request, response)) return;

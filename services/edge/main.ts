@@ -8,9 +8,10 @@ import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { askedFrom } from "#runtime/limits/asked-from.ts";
 import { clientAddress, type TrustsProxy } from "#runtime/limits/client-address.ts";
+import { readConnectionBounds } from "#runtime/limits/connection-bounds.ts";
 import { limitHeader, policyHeader } from "#runtime/limits/rate-limited.ts";
 import type { Logger } from "#runtime/log.ts";
-import { numberSetting, type Environment } from "#runtime/settings.ts";
+import type { Environment } from "#runtime/settings.ts";
 import { edgeTlsNames, readTlsSettings } from "#runtime/tls/settings.ts";
 import { openTlsFiles } from "#runtime/tls/tls-files.ts";
 import { admitRequests } from "./admit-requests.ts";
@@ -63,7 +64,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const caller = connectCaller(options.transportFor);
   const env = options.env ?? {};
   const cors = readCors(env);
-  const limits = { ...defaultHttpLimits, ...readHttpLimits(env), ...options.httpLimits };
+  const limits = {
+    ...defaultHttpLimits,
+    ...readConnectionBounds(env, "ORDERMESH_EDGE_CONNECTIONS_PER_ADDRESS"),
+    ...options.httpLimits,
+  };
   const tlsSettings = readTlsSettings(env, edgeTlsNames);
   const tls = tlsSettings && (await openTlsFiles(tlsSettings, options.log));
   const server = await startHttpServer({
@@ -88,11 +93,6 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       tls?.close();
     },
   };
-}
-
-function readHttpLimits(env: Environment): Pick<HttpLimits, "connectionsPerAddressMax"> {
-  const bounds = { fallback: 2_000, min: 1, max: 1_000_000 };
-  return { connectionsPerAddressMax: numberSetting(env, "ORDERMESH_EDGE_CONNECTIONS_PER_ADDRESS", bounds) };
 }
 
 const newRequestId = (): string => newId("req");

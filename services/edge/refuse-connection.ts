@@ -1,6 +1,7 @@
 // Refusals of what is no request: by the parser, or by rules of HTTP that the parser leaves to us.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { doubledHeader } from "#runtime/rpc/doubled-headers.ts";
 
 interface Refusal {
   status: number;
@@ -73,12 +74,12 @@ function isSpeaking(answer: ServerResponse | undefined): boolean {
   return answer?.headersSent === true && (!answer.writableFinished || isLast(answer));
 }
 
-/** Rules that the parser does not know. Two hosts may be routed by one proxy as the one and by the next as the other. */
+/** Rules that the parser does not know. */
 export function requestProblem({ httpVersion, rawHeaders, headers }: IncomingMessage): Refusal | undefined {
-  const hosts = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === "host").length;
+  const doubled = doubledHeader(rawHeaders);
+  if (doubled !== undefined) return { ...malformed, message: `the request has the header ${doubled} twice` };
   // RFC 9112, 3.2
-  if (hosts > 1) return { ...malformed, message: "the request names its host twice" };
-  if (hosts === 0 && httpVersion === "1.1") return { ...malformed, message: "the request names no host" };
+  if (headers.host === undefined && httpVersion === "1.1") return { ...malformed, message: "the request names no host" };
   // RFC 9112, 6.1: no other coding is known here, and one that is not understood hides where the body ends.
   const coding = headers["transfer-encoding"];
   if (coding !== undefined && coding.toLowerCase() !== "chunked") {

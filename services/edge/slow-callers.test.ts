@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
+import { placeOf } from "#runtime/limits/connection-bounds.ts";
 import { until } from "../../test/support/until.ts";
-import { placeOf } from "./connection-bounds.ts";
 import { startTestEdge, type TestEdge } from "./transcode/fixture/edge.ts";
 
 let edge: TestEdge;

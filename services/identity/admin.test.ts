@@ -54,6 +54,7 @@ test.each([
   { why: "an id that is taken", request: { clientId: "shop" } },
   { why: "a service's id", request: { clientId: "orders" } },
   { why: "the first operator's id", request: { clientId: "operator" } },
+  { why: "the name of what a process does by itself", request: { clientId: "mesh" } },
 ])("$why is refused", async ({ request }) => {
   const call = fixture.admin.createClient({ roles: ["operator"], ...request });
   expect(await refusal(call)).toEqual({ code: Code.AlreadyExists, reason: "CLIENT_ID_TAKEN" });
@@ -125,8 +126,9 @@ test("another tenant's clients and customers are nobody's here", async () => {
   const { clientId, clientSecret } = await confidentialClient(fixture, { clientId: "elsewhere" });
   await fixture.tenants.createTenant({ tenantId: "other" });
   await sql`update client set tenant_id = 'other' where client_id = 'elsewhere'`.execute(fixture.runtime.db);
-  for (const call of [() => fixture.admin.rotateClientSecret({ clientId }), () => fixture.admin.deleteClient({ clientId })]) {
-    expect(await refusal(call())).toEqual({ code: Code.NotFound, reason: "CLIENT_NOT_FOUND" });
+  const { rotateClientSecret, deleteClient } = fixture.admin;
+  for (const call of [rotateClientSecret, deleteClient]) {
+    expect(await refusal(call({ clientId }))).toEqual({ code: Code.NotFound, reason: "CLIENT_NOT_FOUND" });
   }
   const { clients } = await fixture.admin.listClients({ pageSize: 200 });
   expect(clients.map((client) => client.clientId)).not.toContain("elsewhere");

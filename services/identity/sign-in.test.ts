@@ -62,9 +62,8 @@ test("people sign in only where a public client is", async () => {
   const fixture = await withAda();
   const { clientId } = await confidentialClient(fixture);
   const signInAt = (clientId: string) => fixture.identity.signIn({ clientId, login: ada.login, password: ada.password });
-  expect(await refusal(signInAt(clientId))).toEqual({ code: Code.PermissionDenied, reason: "UNAUTHORIZED_CLIENT" });
-  expect(await refusal(signInAt("orders"))).toEqual({ code: Code.PermissionDenied, reason: "UNAUTHORIZED_CLIENT" });
-  expect(await refusal(signInAt("ghost"))).toEqual({ code: Code.Unauthenticated, reason: "INVALID_CLIENT" });
+  for (const other of [clientId, "orders", "ghost"])
+    expect(await refusal(signInAt(other))).toEqual({ code: Code.Unauthenticated, reason: "INVALID_CLIENT" });
 });
 
 test("an unknown login is answered as a wrong password is, and no sooner", async () => {

@@ -171,17 +171,22 @@ test("a repeat gets the first answer even when the order has moved on and the st
 });
 
 test("a request id with other content is refused, also when both come at once", async () => {
+  const other = { items: [{ sku: "MUG", quantity: 3n }] };
   await place({ requestId: "once" });
-  expect(await refusal(place({ requestId: "once", customerId: "eve" }))).toMatchObject({
+  expect(await refusal(place({ requestId: "once", ...other }))).toMatchObject({
     code: Code.AlreadyExists,
     reason: "REQUEST_ID_REUSED",
   });
-  const both = await Promise.allSettled([
-    place({ requestId: "two", customerId: "ada" }),
-    place({ requestId: "two", customerId: "eve" }),
-  ]);
+  const both = await Promise.allSettled([place({ requestId: "two" }), place({ requestId: "two", ...other })]);
   expect(both.map((result) => result.status).toSorted()).toEqual(["fulfilled", "rejected"]);
   expect(await orderCount()).toBe(2);
+});
+
+test("a request id is its customer's: another's order under the same is one of its own, also at once", async () => {
+  const [ada, eve] = [await place({ requestId: "once" }), await place({ requestId: "once", customerId: "eve" })];
+  expect(eve.orderId).not.toBe(ada.orderId);
+  await Promise.all(["ada", "eve", "bob", "ada"].map((customerId) => place({ requestId: "two", customerId })));
+  expect(await orderCount()).toBe(2 + 3);
 });
 
 test("300 orders at once are all placed, each with its own event and deadline", async () => {

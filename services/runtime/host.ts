@@ -29,6 +29,7 @@ import { createEventHub } from "./events/hub.ts";
 import { ensureStreams, eventStream } from "./events/streams.ts";
 import { createForeground } from "./foreground.ts";
 import { readTrustedProxies } from "./limits/client-address.ts";
+import { readConnectionBounds } from "./limits/connection-bounds.ts";
 import { createLimits } from "./limits/limits.ts";
 import { readLimitSettings } from "./limits/settings.ts";
 import { createVouching } from "./limits/vouching.ts";
@@ -37,6 +38,7 @@ import { createMetrics } from "./metrics.ts";
 import { privacyRoutes } from "./privacy/privacy-service.ts";
 import { addReflection } from "./rpc/reflection.ts";
 import { addressesFromEnvironment } from "./rpc/addresses.ts";
+import { readStreamBounds } from "./rpc/bound-streams.ts";
 import { createOriginOf } from "./rpc/call-origin.ts";
 import { createClients, type Clients, type ServiceClients } from "./rpc/clients.ts";
 import { createHealth, type Health } from "./rpc/health.ts";
@@ -98,6 +100,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
   assertPolicies(services);
   const limitSettings = readLimitSettings(env);
   const trustsProxy = readTrustedProxies(env);
+  const streamBounds = readStreamBounds(env);
+  const connectionBounds = readConnectionBounds(env, "ORDERMESH_RPC_CONNECTIONS_PER_ADDRESS");
   const tlsSettings = readTlsSettings(env, rpcTlsNames);
   const probePort = numberSetting(env, "ORDERMESH_PROBE_PORT", { fallback: 0, min: 0, max: 65_535 });
   const tls = tlsSettings && (await openTlsFiles(tlsSettings, log));
@@ -138,6 +142,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
     log,
     tenant,
     verify,
+    follow: guard.follow,
+    streams: streamBounds,
     validator: compileValidator(services),
     foreground,
     limits: createCallLimits(limits),
@@ -225,6 +231,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       admission,
       fallback: health.fallback,
       tls,
+      bounds: connectionBounds,
     });
     if (probePort > 0) closeProbes = await serveProbes({ host: options.host, port: probePort, answer: health.fallback });
     for (const service of running) service.begin();

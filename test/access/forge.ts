@@ -17,7 +17,7 @@ export interface Forge {
 
 const operator = { sub: "operator", client_id: "operator", sid: undefined, roles: ["operator"] };
 
-export async function openForge(mesh: TestMesh): Promise<Forge> {
+export async function openForge(mesh: Pick<TestMesh, "edgeUrl" | "databaseUrl">): Promise<Forge> {
   const issuer = (await (await fetch(`${mesh.edgeUrl}/.well-known/oauth-authorization-server`)).json()) as { issuer: string };
   const { keyId, pkcs8 } = await readSigningKey(mesh.databaseUrl);
   const stranger = await testKey(keyId);

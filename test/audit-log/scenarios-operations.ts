@@ -37,7 +37,7 @@ const failure: Failure = {
   time: new Date(),
   source: "advisory",
 };
-const asked = { actor: "olga", reason: "for the test" };
+const asked = { reason: "for the test" };
 
 async function operationsWorld() {
   const fixture = await serviceFixture(operations, {

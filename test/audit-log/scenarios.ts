@@ -149,7 +149,7 @@ export const scenarios: readonly Scenario[] = [
         total: { currencyCode: "EUR", minorUnits: 500_000n },
         createTime: { seconds: 1_770_000_000n },
       });
-      const decision = { orderId: "ord_1", decision: AssessmentState.CLEARED, decidedBy: "olga", note: "known" };
+      const decision = { orderId: "ord_1", decision: AssessmentState.CLEARED, note: "known" };
       const decide = async () => (await world.client(FraudService).decideAssessment(decision)).assessment?.orderId;
       return { ...world, change: decide };
     },

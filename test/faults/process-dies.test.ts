@@ -50,7 +50,7 @@ test("it becomes one dead letter after a few deaths, the process lives on, and a
   await mesh?.end("SIGTERM");
   mesh = await start("");
   const { letterId } = (await letterOf(orderId)) as { letterId: string };
-  await ask(mesh, `/v1/dead-letters/${letterId}:redrive`, { actor: "ada", reason: "the defect is mended" });
+  await ask(mesh, `/v1/dead-letters/${letterId}:redrive`, { reason: "the defect is mended" });
   await until(async () => (await ask<{ state: string }>(mesh, `/v1/orders/${orderId}`)).state === "ORDER_STATE_DELIVERED");
   await until(async () => (await letterOf(orderId))?.["state"] === "DEAD_LETTER_STATE_RESOLVED");
 }, 180_000);

@@ -112,13 +112,13 @@ test("the keys of a type are listed once each, in order, page by page", async ()
 
 test("what does not exist is refused with a reason", async () => {
   const operations = mesh.client(OperationsService);
-  const asked = { letterId: "ltr_none", actor: "ada", reason: "for a test" };
+  const asked = { letterId: "ltr_none", reason: "for a test" };
   expect(await refusal(operations.getDeadLetter(asked))).toMatchObject({ reason: "DEAD_LETTER_NOT_FOUND" });
   expect(await refusal(operations.redriveDeadLetter(asked))).toMatchObject({ reason: "DEAD_LETTER_NOT_FOUND" });
   expect(await refusal(operations.discardDeadLetter(asked))).toMatchObject({ reason: "DEAD_LETTER_NOT_FOUND" });
   expect(await refusal(operations.getRedrive({ redriveId: "rdr_none" }))).toMatchObject({ reason: "REDRIVE_NOT_FOUND" });
   expect(await refusal(operations.listStreamKeys({ topic: "Nothing" }))).toMatchObject({ reason: "TOPIC_UNKNOWN" });
   expect(await refusal(operations.listDeadLetters({ pageToken: "x" }))).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
-  const unknown = { service: "nobody", sinceTime: { seconds: 1n }, actor: "ada", reason: "for a test" };
+  const unknown = { service: "nobody", sinceTime: { seconds: 1n }, reason: "for a test" };
   expect(await refusal(operations.republishEvents(unknown))).toMatchObject({ reason: "SERVICE_UNKNOWN" });
 });

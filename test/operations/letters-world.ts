@@ -78,7 +78,7 @@ async function startOperations(options: { world: ProbeWorld; natsUrl: string; pr
   };
 }
 
-export const by = { actor: "ada", reason: "for a test" } as const;
+export const by = { reason: "for a test" } as const;
 
 /** All letters, in the order of the stream. */
 export async function lettersOf({ client }: Operations): Promise<DeadLetter[]> {

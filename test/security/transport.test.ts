@@ -1,5 +1,6 @@
 // Everything under TLS, as docs/security.md switches it on: services in processes of their own that know each other by
 // certificates, a NATS where each may do only what is its own, a PostgreSQL that answers nobody else.
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
@@ -12,6 +13,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { natsConnectionOptions } from "#runtime/backing/nats-url.ts";
 import { writeCertificates } from "../../tools/certificates.ts";
+import { root } from "../../tools/command.ts";
 import { throwAwayIdentity } from "../../tools/operator.ts";
 import { createAuthority, readAuthority, type Issued } from "../../tools/certificates/authority.ts";
 import { hourMs, issueTo } from "../support/certificates.ts";
@@ -190,6 +192,19 @@ describe("probes", () => {
     expect(await status("/readyz")).toBe(200);
     expect(await status("/metrics")).toBe(404);
     expect(await status("/ordermesh.orders.v1.OrdersService/GetOrder")).toBe(404);
+  });
+
+  test("by the image's own health check hold, where every other port asks for a certificate", async () => {
+    const [, command = "[]"] =
+      /^HEALTHCHECK [\s\S]*?CMD (\[.*\])$/m.exec(readFileSync(join(root, "deploy/Dockerfile"), "utf8")) ?? [];
+    const [program = "", ...args] = JSON.parse(command) as string[];
+    expect(program).toBe("node");
+    const check = (port: number): Promise<number | null> =>
+      once(spawn(process.execPath, args, { env: { ORDERMESH_PROBE_PORT: String(port) } }), "exit").then(
+        ([code]) => code as number,
+      );
+    expect(await check(probePort)).toBe(0);
+    expect(await check(ports.get("orders") ?? 0)).toBe(1);
   });
 
   test("of the edge need no certificate", async () => {

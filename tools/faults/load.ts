@@ -104,7 +104,7 @@ async function follow(sender: Sender, order: { planned: PlannedOrder; entry: Ask
       return;
     case "review_decided": {
       const { decision } = planned;
-      const body = { decision: `ASSESSMENT_STATE_${decision}`, decidedBy: "the bench", note: "looks at it" };
+      const body = { decision: `ASSESSMENT_STATE_${decision}`, note: "looks at it" };
       const decide = { path: `/v1/orders/${orderId}/assessment:decide`, body };
       const outcome = await sender.send(decide, { isPassing: ({ status }) => status === 404 && isPassing() });
       entry.decided = { decision, outcome };

@@ -2,6 +2,7 @@
 import { Code, type ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { AssessmentSchema, AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
 import type { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { actingSubject } from "#runtime/access/authorize.ts";
 import { recordChange } from "#runtime/audit-log/record.ts";
 import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
@@ -41,7 +42,8 @@ export function assessmentMethods(runtime: ServiceRuntime<Tables>): Methods {
       return { assessments: page.rows.map(assessmentMessage), nextPageToken: page.nextPageToken };
     },
 
-    decideAssessment: async ({ orderId, decision, decidedBy, note }) => {
+    decideAssessment: async ({ orderId, decision, note }) => {
+      const decidedBy = actingSubject();
       const key = { tenant: currentRequest().tenant, orderId };
       const cause = requestCause();
       const outcome = await runtime.transaction(async (tx) => {

@@ -36,8 +36,12 @@ export const serviceClientIds = [
 
 export const operatorClientId = "operator";
 
+/** As the audit log names what a process does by itself: nobody is to be taken for it. */
+const processName = "mesh";
+
 /** Ids that no client in the table may have. */
-export const isReservedClientId = (clientId: string): boolean => [...serviceClientIds, operatorClientId].includes(clientId);
+export const isReservedClientId = (clientId: string): boolean =>
+  [...serviceClientIds, operatorClientId, processName].includes(clientId);
 
 const isService = ({ roles }: Client): boolean => roles.includes("service");
 

@@ -130,7 +130,7 @@ function violationSection({ violations, firstViolations }: AlertNews, now: Date)
 
 function nextSteps({ letters, violations, firstLetters }: AlertNews): AlertContent["steps"] {
   const letterId = firstLetters[0]?.letterId ?? "{letterId}";
-  const body = '{"actor": "your name", "reason": "why"}';
+  const body = '{"reason": "why"}';
   return [
     ...(letters > 0
       ? [

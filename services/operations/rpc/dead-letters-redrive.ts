@@ -9,6 +9,7 @@ import {
   type RedriveDeadLetterRequest,
   type RedriveDeadLettersRequest,
 } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
+import { actingSubject } from "#runtime/access/authorize.ts";
 import { recordChange } from "#runtime/audit-log/record.ts";
 import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
@@ -39,7 +40,8 @@ export function redriveRoutes(options: OperationsRoutesOptions): RedriveRoutes {
   };
 }
 
-async function redriveOne(options: OperationsRoutesOptions, { letterId, actor, reason }: RedriveDeadLetterRequest) {
+async function redriveOne(options: OperationsRoutesOptions, { letterId, reason }: RedriveDeadLetterRequest) {
+  const actor = actingSubject();
   const { runtime, redriveWakeUp } = options;
   await runtime.transaction(async (tx) => {
     const letter = await readAsked(tx, letterId);
@@ -70,7 +72,8 @@ async function redriveOne(options: OperationsRoutesOptions, { letterId, actor, r
 }
 
 async function redriveMany({ runtime, redriveWakeUp }: OperationsRoutesOptions, request: RedriveDeadLettersRequest) {
-  const { actor, reason, requestId, dryRun } = request;
+  const actor = actingSubject();
+  const { reason, requestId, dryRun } = request;
   const filter = filterOf(request.filter);
   if (dryRun) {
     const letters = BigInt(await countSelected(runtime.db, filter));
@@ -81,7 +84,7 @@ async function redriveMany({ runtime, redriveWakeUp }: OperationsRoutesOptions, 
     const { redriveId, isNew } = await beginRedrive(tx, { filter, requestId, actor, reason, now });
     if (isNew) {
       const resource = { kind: "redrive", id: redriveId };
-      await recordChange(tx, { resource, after: shown(RedriveDeadLettersRequestSchema, request) });
+      await recordChange(tx, { resource, after: shown(RedriveDeadLettersRequestSchema, { ...request, actor }) });
     }
     return redriveId;
   });
@@ -91,7 +94,8 @@ async function redriveMany({ runtime, redriveWakeUp }: OperationsRoutesOptions, 
   return { redrive: redriveMessage(redrive) };
 }
 
-async function discard(options: OperationsRoutesOptions, { letterId, actor, reason }: DiscardDeadLetterRequest) {
+async function discard(options: OperationsRoutesOptions, { letterId, reason }: DiscardDeadLetterRequest) {
+  const actor = actingSubject();
   const { runtime, redriveWakeUp } = options;
   await runtime.transaction(async (tx) => {
     const letter = await readAsked(tx, letterId);

@@ -37,11 +37,12 @@ export function placeOrder({ runtime, orderLifeMs }: Deps): Ask {
   const placements = createPlacements(runtime);
 
   const firstAnswer = async (request: PlaceOrderRequest): Promise<OrderRow | undefined> => {
-    if (request.requestId === "") return undefined;
+    const { requestId, customerId } = request;
+    if (requestId === "") return undefined;
     const { tenant } = currentRequest();
-    const row = await readOrderOfRequest(runtime.db, { tenant, requestId: request.requestId });
+    const row = await readOrderOfRequest(runtime.db, { tenant, customerId, requestId });
     if (!row) return undefined;
-    if (!row.request_hash?.equals(contentHash(request))) throw requestIdReused(request.requestId);
+    if (!row.request_hash?.equals(contentHash(request))) throw requestIdReused(requestId);
     return asPlaced(row);
   };
 

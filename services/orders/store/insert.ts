@@ -58,7 +58,7 @@ export function placedRow(order: NewOrder): OrderRow {
 }
 
 /**
- * Inserts orders and their parts. The writes travel with the commit, which fails where a request_id is another order's
+ * Inserts orders and their parts. The writes travel with the commit, which fails where a request_id is another order's of its customer
  * (isRequestClaimed).
  */
 export async function insertOrders(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
@@ -73,7 +73,7 @@ export const isRequestClaimed = (error: unknown): boolean => isTaken(error, "ord
 export async function insertUnclaimed(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<Set<string>> {
   const inserted = await sql<{ order_id: string }>`
     ${orderRows(orders)}
-    on conflict (tenant_id, request_id) where request_id is not null do nothing
+    on conflict (tenant_id, customer_id, request_id) where request_id is not null do nothing
     returning order_id`.execute(tx);
   const orderIds = new Set(inserted.rows.map((row) => row.order_id));
   const fresh = orders.filter(({ orderId }) => orderIds.has(orderId));
@@ -81,7 +81,7 @@ export async function insertUnclaimed(tx: Transaction<OrdersTables>, orders: rea
   return orderIds;
 }
 
-/** In the order of their request_ids, so that two who write many never wait for each other in a circle. */
+/** In the order of that index, so that two who write many never wait for each other in a circle. */
 function orderRows(orders: readonly NewOrder[]): RawBuilder<unknown> {
   const column = <Value>(pick: (order: NewOrder) => Value): Value[] => orders.map(pick);
   return sql`
@@ -106,7 +106,7 @@ function orderRows(orders: readonly NewOrder[]): RawBuilder<unknown> {
       ${column((order) => order.createTime)}::timestamptz[]
     ) as new (tenant_id, order_id, customer_id, currency_code, subtotal, shipping_cost, total, shipping_method,
       shipping_address, payment_token, request_id, request_hash, expire_time, create_time)
-    order by tenant_id, request_id`;
+    order by tenant_id, request_id, customer_id`;
 }
 
 /** What belongs to new orders: lines, services, and the first step of the timeline. */

@@ -52,13 +52,14 @@ export async function readOrder(
   return read.rows.map(toRow)[0];
 }
 
-/** The order that a request_id has led to, if any. */
+/** The order that a request_id of the customer has led to, if any. */
 export async function readOrderOfRequest(
   db: Kysely<OrdersTables>,
-  { tenant, requestId }: { tenant: string; requestId: string },
+  { tenant, customerId, requestId }: { tenant: string; customerId: string; requestId: string },
 ): Promise<OrderRow | undefined> {
   const read = await sql<RawRow>`
-    select ${wholeOrder} from orders where orders.tenant_id = ${tenant} and orders.request_id = ${requestId}`.execute(db);
+    select ${wholeOrder} from orders
+    where orders.tenant_id = ${tenant} and orders.customer_id = ${customerId} and orders.request_id = ${requestId}`.execute(db);
   return read.rows.map(toRow)[0];
 }
 

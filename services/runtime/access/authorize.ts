@@ -68,3 +68,13 @@ export function isAnothers(customerId: string): boolean {
   const { caller } = currentRequest();
   return caller !== undefined && isOnlyCustomer(caller) && caller.subject !== customerId;
 }
+
+/**
+ * Who acts, as histories name it: the subject of the token, whatever the request says of it. Throws outside a call of somebody,
+ * which no method that asks for a role is.
+ */
+export function actingSubject(): string {
+  const { caller } = currentRequest();
+  if (!caller) throw new Error("nobody acts: this is not the call of a caller with a role");
+  return caller.subject;
+}

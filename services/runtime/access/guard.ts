@@ -8,10 +8,13 @@ import type { Logger } from "../log.ts";
 import { followRevocations } from "./follow-revocations.ts";
 import { createKeys } from "./keys.ts";
 import { createRevoked } from "./revoked.ts";
+import { createFollowToken, type FollowToken } from "./token-life.ts";
 import { createVerifier, type VerifyToken } from "./verify-token.ts";
 
 export interface Guard {
   verify: VerifyToken;
+  /** Hears of the end of a token that was verified. */
+  follow: FollowToken;
   /** Resolves when everything that was revoked before is known; then calls may come. */
   begin(): Promise<void>;
   stop(): void;
@@ -42,6 +45,7 @@ export function createGuard({ issuer, transportToKeys, bus, clock, log }: GuardO
   let following: ReturnType<typeof followRevocations> | undefined;
   return {
     verify: createVerifier({ issuer, keys, revoked, clock }),
+    follow: createFollowToken({ revoked, clock }),
     begin: async () => {
       if (!bus) return;
       following = followRevocations({ bus, revoked, log });

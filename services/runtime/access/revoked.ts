@@ -8,6 +8,10 @@ export interface Revoked {
   /** All tokens of a tenant that were issued up to a time, but for those of services, which finish what is under way. */
   addTenant(tenant: string, revocation: TenantRevocation): void;
   holds(caller: Revocable): boolean;
+  /** Calls back when the id is added; for all tokens of a tenant see allOf. Returns how to stop listening. */
+  hear(id: string, listener: () => void): () => void;
+  /** How many ids somebody listens for. */
+  heard(): number;
 }
 
 /** Milliseconds since 1970. */
@@ -19,11 +23,15 @@ export interface TenantRevocation {
 
 type Revocable = Pick<Caller, "tokenId" | "sessionId"> & Partial<Pick<Caller, "tenant" | "roles" | "issueMs">>;
 
+/** What to hear for all tokens of a tenant. No token's own id has a space in it. */
+export const allOf = (tenant: string): string => `tenant ${tenant}`;
+
 const sweepEveryMs = 60_000;
 
 export function createRevoked(clock: Clock): Revoked {
   const ends = new Map<string, number>();
   const tenants = new Map<string, TenantRevocation>();
+  const listeners = new Map<string, Set<() => void>>();
   let sweepMs = 0;
   const sweep = (nowMs: number): void => {
     if (nowMs < sweepMs) return;
@@ -31,10 +39,14 @@ export function createRevoked(clock: Clock): Revoked {
     for (const [id, endMs] of ends) if (endMs < nowMs) ends.delete(id);
     for (const [tenant, { endMs }] of tenants) if (endMs < nowMs) tenants.delete(tenant);
   };
+  const tell = (id: string): void => {
+    for (const listener of listeners.get(id) ?? []) listener();
+  };
   return {
     add: (id, endMs) => {
       sweep(clock.now().getTime());
       ends.set(id, Math.max(endMs, ends.get(id) ?? 0));
+      tell(id);
     },
     addTenant: (tenant, { issuedUntilMs, endMs }) => {
       sweep(clock.now().getTime());
@@ -43,6 +55,7 @@ export function createRevoked(clock: Clock): Revoked {
         issuedUntilMs: Math.max(issuedUntilMs, known?.issuedUntilMs ?? 0),
         endMs: Math.max(endMs, known?.endMs ?? 0),
       });
+      tell(allOf(tenant));
     },
     holds: (caller) => {
       const { tokenId, sessionId } = caller;
@@ -52,6 +65,15 @@ export function createRevoked(clock: Clock): Revoked {
         isOfTenant(tenants, caller)
       );
     },
+    hear: (id, listener) => {
+      const others = listeners.get(id) ?? new Set();
+      listeners.set(id, others.add(listener));
+      return () => {
+        others.delete(listener);
+        if (others.size === 0 && listeners.get(id) === others) listeners.delete(id);
+      };
+    },
+    heard: () => listeners.size,
   };
 }
 

@@ -2,26 +2,21 @@
 import { errors, jwtVerify, type JWTPayload } from "jose";
 import { LRUCache } from "lru-cache";
 import type { ConnectError } from "@connectrpc/connect";
-import type { Clock } from "../clock.ts";
 import { unavailable } from "../errors.ts";
 import { unauthenticated } from "./authorize.ts";
 import type { Caller } from "./caller.ts";
 import { roles as knownRoles, tokenAlgorithm, tokenAudience, tokenSecondsMax, tokenType, type TokenClaims } from "./claims.ts";
 import type { Keys } from "./keys.ts";
-import type { Revoked } from "./revoked.ts";
+import { assertGood, clockToleranceSeconds, expired, type TokenLife } from "./token-life.ts";
 
-/** Clocks of two machines may differ by so much. Seconds. */
-const clockToleranceSeconds = 5;
 /** A client sends the same token with each call, and to verify it costs more than the rest of a small call. */
 const rememberedMax = 10_000;
 /** Beyond it, a header is no token of ours. Characters. */
 const tokenLengthMax = 8_192;
 
-export interface VerifierOptions {
+export interface VerifierOptions extends TokenLife {
   issuer: string;
   keys: Keys;
-  revoked: Revoked;
-  clock: Clock;
 }
 
 /** @throws ConnectError UNAUTHENTICATED with TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REVOKED; UNAVAILABLE while nothing can be verified. */
@@ -57,23 +52,22 @@ export function createVerifier({ issuer, keys, revoked, clock }: VerifierOptions
   };
   return async (token) => {
     const caller = remembered.get(token) ?? (await verify(token));
-    if (caller.endMs + clockToleranceSeconds * 1_000 <= clock.now().getTime()) throw expired();
-    if (revoked.holds(caller)) throw unauthenticated("TOKEN_REVOKED", "the access token was revoked");
+    assertGood(caller, { revoked, clock });
     return caller;
   };
 }
 
-const expired = (): ConnectError => unauthenticated("TOKEN_EXPIRED", "the access token has expired");
 /** Says no more: what exactly is wrong with it helps only whoever made it up. */
 const invalid = (): ConnectError => unauthenticated("TOKEN_INVALID", "the access token is not valid");
 
 /** Undefined where a claim is missing or of another kind: signed by us, but not meant as an access token. */
 function callerOf(payload: JWTPayload, token: string): Caller | undefined {
   const claims: Partial<Record<keyof TokenClaims, unknown>> & JWTPayload = payload;
-  const { sub, client_id: clientId, jti, sid, tenant, roles, scope, rate_limit: rateLimit, iat, exp } = claims;
+  const { sub, client_id: clientId, jti, sid, tenant, roles, scope, rate_limit: rateLimit, exp, iat } = claims;
   if (typeof sub !== "string" || typeof clientId !== "string" || typeof jti !== "string") return undefined;
-  if (typeof tenant !== "string" || typeof scope !== "string" || typeof exp !== "number" || !Array.isArray(roles))
+  if (typeof tenant !== "string" || typeof scope !== "string" || typeof exp !== "number" || typeof iat !== "number")
     return undefined;
+  if (!Array.isArray(roles)) return undefined;
   const known = knownRoles.filter((role) => roles.includes(role));
   // Only a service acts for no shop.
   if (known.length === 0 || (tenant === "" && !known.includes("service"))) return undefined;
@@ -87,7 +81,7 @@ function callerOf(payload: JWTPayload, token: string): Caller | undefined {
     tokenId: jti,
     ...(typeof sid === "string" ? { sessionId: sid } : {}),
     ...(typeof rateLimit === "number" ? { rateLimit } : {}),
-    ...(typeof iat === "number" ? { issueMs: iat * 1_000 } : {}),
-    endMs: exp * 1_000,
+    issueMs: iat * 1_000,
+    endMs: Math.min(exp, iat + tokenSecondsMax) * 1_000,
   };
 }

@@ -37,7 +37,8 @@ export function admitByPath(options: {
   };
 }
 
-function pathOf(url = ""): string {
+/** Without the query. */
+export function pathOf(url = ""): string {
   const mark = url.indexOf("?");
   return mark < 0 ? url : url.slice(0, mark);
 }

@@ -4,7 +4,6 @@ import type * as https from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Logger } from "#runtime/log.ts";
-import { rememberPeer } from "#runtime/tls/peer.ts";
 
 export const alpnProtocols = ["h2", "http/1.1"];
 
@@ -38,7 +37,8 @@ export function splitByAlpn(options: { http1: https.Server; http2Server: http2.H
   });
   http1.on("secureConnection", (socket: TLSSocket) => {
     forget(addressOf(socket));
-    rememberPeer(socket);
+    // One connection too many.
+    if (socket.destroyed) return;
     if (socket.alpnProtocol === "h2") http2Server.emit("connection", socket);
     else Reflect.apply(serveHttp1, http1, [socket]);
   });

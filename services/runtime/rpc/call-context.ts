@@ -12,7 +12,7 @@ import { createOriginOf, originInside, type OriginOf } from "./call-origin.ts";
 import { accessTo, identify } from "./identify.ts";
 import type { CallLimits } from "./limit-calls.ts";
 import { logRefusedCall, methodName } from "./log-calls.ts";
-import { insidePeer, peerKey } from "./peer.ts";
+import { peerKey } from "./peer.ts";
 import { endedBy, inContext } from "./streams.ts";
 
 /** How long a unary call may take where the caller does not say. Milliseconds. */
@@ -46,7 +46,7 @@ export function admitCalls(rules: GateRules): (call: HandlerContext) => Promise<
   return async (call) => {
     const peer = call.values.get(peerKey);
     // Only a call between co-located services runs inside another's context.
-    const outer = peer === insidePeer ? requestContext() : undefined;
+    const outer = peer === undefined ? requestContext() : undefined;
     const { method, requestHeader: header } = call;
     const origin = originOf(call);
     const context = contextOf({ method, header, timeoutMs: call.timeoutMs(), tenant, outer, from: origin.address });

@@ -1,5 +1,5 @@
 // From where a call comes, as the audit log writes it down: through processes of the mesh, and where others lie.
-import { createClient } from "@connectrpc/connect";
+import { createClient, createContextValues } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { afterEach, expect, test } from "vitest";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
@@ -7,6 +7,7 @@ import { askedFrom } from "#runtime/limits/asked-from.ts";
 import { readTrustedProxies } from "#runtime/limits/client-address.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { createOriginOf } from "./call-origin.ts";
+import { peerKey } from "./peer.ts";
 import { testVouching } from "./limit-calls.fixture.ts";
 import { catalogRoutes, serveTest } from "./testing.fixture.ts";
 
@@ -69,4 +70,12 @@ test("what a stranger writes is not believed", async () => {
   const { ask } = await serve();
   const lies = { "x-forwarded-for": "192.0.2.7", "x-ordermesh-asked-from": "mesh 192.0.2.7;1;x" };
   expect(await ask(undefined, lies)).toBe("127.0.0.1");
+});
+
+test("whoever comes over a connection is outside, whatever the certificate calls it", () => {
+  const originOf = createOriginOf();
+  const called = (peer: string) => originOf({ values: createContextValues().set(peerKey, peer), requestHeader: new Headers() });
+  // What logs call a service of this process, and what no limit counts.
+  expect(called("process").isCounted).toBe(false);
+  expect(originOf({ values: createContextValues(), requestHeader: new Headers() }).isCounted).toBe(true);
 });

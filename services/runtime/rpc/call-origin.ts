@@ -7,7 +7,7 @@ import { requestContext } from "#runtime/request-context.ts";
 import { insidePeer, peerKey } from "./peer.ts";
 
 export interface Origin {
-  /** The IP address of whoever asked first; where a process of the mesh works by itself, what peerKey says of it. */
+  /** The IP address of whoever asked first; where a process of the mesh works by itself, insidePeer. */
   address: string;
   /** A call of the mesh, which is part of one that has been counted, or its own. */
   isCounted: boolean;
@@ -26,7 +26,7 @@ const believesNobody: OriginRules = { trustsProxy: () => false, vouching: { vouc
 export function createOriginOf({ trustsProxy, vouching }: OriginRules = believesNobody): OriginOf {
   return ({ values, requestHeader }) => {
     const peer = values.get(peerKey);
-    if (peer === insidePeer) return originInside();
+    if (peer === undefined) return originInside();
     const vouched = vouching.vouchedFor(requestHeader);
     const forwardedFor = vouched ? undefined : requestHeader.get("x-forwarded-for");
     return { isCounted: false, address: clientAddress(peer, forwardedFor, trustsProxy), ...vouched };

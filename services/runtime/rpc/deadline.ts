@@ -35,7 +35,8 @@ export const keepDeadline: Interceptor = (next) => async (request) => {
   }
 };
 
-function rejectedBy(signal: AbortSignal): Promise<never> {
+/** Rejects with the signal's reason once it is aborted. */
+export function rejectedBy(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });

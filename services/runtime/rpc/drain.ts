@@ -66,7 +66,7 @@ export function createDrain(servers: {
  * A round trip first, so that a call that is on its way is served. No GOAWAY before it: after one nghttp2 ignores new calls
  * whatever their number, and where no call runs it does not read the answer to the ping either.
  */
-function sayGoodbye(session: http2.ServerHttp2Session): void {
+export function sayGoodbye(session: http2.ServerHttp2Session): void {
   if (session.closed || session.destroyed) return;
   const sent = session.ping(() => session.close());
   if (!sent) session.close();

@@ -50,6 +50,7 @@ function readFirstBytes(socket: Socket, { timeoutMs }: { timeoutMs: number }, de
     clearTimeout(timer);
     socket.off("readable", read);
     socket.off("error", cut);
+    socket.off("end", cut);
   };
   const read = (): void => {
     const chunk: Buffer | null = socket.read();
@@ -63,6 +64,8 @@ function readFirstBytes(socket: Socket, { timeoutMs }: { timeoutMs: number }, de
     decided(couldBeHttp2);
   };
   socket.on("error", cut);
+  // Else the other half would stay open, as an http server's sockets do, and hold a place until the time is over.
+  socket.on("end", cut);
   socket.on("readable", read);
   return stop;
 }

@@ -6,7 +6,7 @@ import { peerKey } from "./peer.ts";
 /** Counts unary calls from outside while they last; a stream is open for as long as somebody watches. */
 export function countCalls(foreground: Foreground): Interceptor {
   return (next) => async (request) => {
-    if (request.stream || request.contextValues.get(peerKey) === "process") return next(request);
+    if (request.stream || request.contextValues.get(peerKey) === undefined) return next(request);
     const end = foreground.begin();
     try {
       return await next(request);

@@ -3,12 +3,15 @@ import { createRegistry } from "@bufbuild/protobuf";
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
 import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.ts";
+import type { FollowToken } from "#runtime/access/token-life.ts";
 import type { Logger } from "#runtime/log.ts";
 import type { Foreground } from "#runtime/foreground.ts";
 import { checkOwner } from "./check-owner.ts";
 import { answerErrors } from "./answer-errors.ts";
 import { admitCalls, runInCallContext, type GateRules, type OnRefused } from "./call-context.ts";
+import { boundStreams, type StreamBounds } from "./bound-streams.ts";
 import { keepDeadline } from "./deadline.ts";
+import { endWithToken } from "./end-with-token.ts";
 import type { CallLimits } from "./limit-calls.ts";
 import { countCalls } from "./foreground-calls.ts";
 import { hearRefusals } from "./hear-refusals.ts";
@@ -30,11 +33,15 @@ export interface CallRules {
   limits?: CallLimits;
   /** Hears of a call that was refused. */
   onRefused?: OnRefused;
+  /** Tells when a caller's token ends; without it a stream is open to its own end. */
+  follow?: FollowToken;
+  /** Without them a caller may have any number of streams open. */
+  streams?: StreamBounds;
 }
 
-/** From the outermost: context, log, refusals, errors, deadline, ownership, validation, limits of clients; then the handler. */
+/** From the outermost: context, log, refusals, errors, number of streams, end of the token, deadline, ownership, validation, limits of clients; then the handler. */
 export function serverInterceptors(rules: CallRules): Interceptor[] {
-  const { log, tenant, validator = createValidator(), foreground, limits, onRefused } = rules;
+  const { log, tenant, validator = createValidator(), foreground, limits, onRefused, follow, streams } = rules;
   const counting = foreground ? [countCalls(foreground)] : [];
   return [
     ...counting,
@@ -42,6 +49,8 @@ export function serverInterceptors(rules: CallRules): Interceptor[] {
     logCalls({ log }),
     ...(onRefused ? [hearRefusals(onRefused)] : []),
     answerErrors({ log }),
+    ...(streams ? [boundStreams(streams)] : []),
+    ...(follow ? [endWithToken(follow)] : []),
     keepDeadline,
     checkOwner,
     validateRequests({ validator }),

@@ -3,7 +3,7 @@ import { Code, ConnectError, type HandlerContext, type Interceptor } from "@conn
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { reasonOf } from "#runtime/errors.ts";
 import type { Logger } from "#runtime/log.ts";
-import { peerKey } from "./peer.ts";
+import { insidePeer, peerKey } from "./peer.ts";
 
 /** The log's name of a method: ordermesh.catalog.v1.CatalogService/GetProduct. */
 export function methodName(request: { service: { typeName: string }; method: { name: string } }): string {
@@ -11,9 +11,12 @@ export function methodName(request: { service: { typeName: string }; method: { n
 }
 
 /** The line of a call that was refused before it began. */
-export function logRefusedCall(refused: { log: Logger; call: HandlerContext; peer: string; error: unknown }): void {
+export function logRefusedCall(refused: { log: Logger; call: HandlerContext; peer: string | undefined; error: unknown }): void {
   const { log, call, peer, error } = refused;
-  log.info({ method: methodName(call), code: codeOf(error), reason: reasonOf(error), durationMs: 0, peer }, "rpc");
+  log.info(
+    { method: methodName(call), code: codeOf(error), reason: reasonOf(error), durationMs: 0, peer: peer ?? insidePeer },
+    "rpc",
+  );
 }
 
 /** Logs each call under the name "rpc" when it has ended; a stream ends with its last message. */
@@ -24,8 +27,11 @@ export function logCalls({ log }: { log: Logger }): Interceptor {
     const method = methodName(request);
     const ended = (code: string): void => {
       // Calls between co-located services and probes come in numbers; they are worth a line only when they fail.
-      const quiet = code === "ok" && !request.stream && (peer === "process" || request.service.typeName.startsWith("grpc."));
-      log[quiet ? "debug" : "info"]({ method, code, durationMs: Math.round(performance.now() - startedAt), peer }, "rpc");
+      const quiet = code === "ok" && !request.stream && (peer === undefined || request.service.typeName.startsWith("grpc."));
+      log[quiet ? "debug" : "info"](
+        { method, code, durationMs: Math.round(performance.now() - startedAt), peer: peer ?? insidePeer },
+        "rpc",
+      );
     };
     try {
       const response = await next(request);

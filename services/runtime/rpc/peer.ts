@@ -1,8 +1,12 @@
 // Who is at the other end of a call's connection.
 import { createContextKey } from "@connectrpc/connect";
 
-/** The peer of a call that does not leave the process. */
+/** How logs and histories name what a process does by itself. Only for people: nothing is decided by it. */
 export const insidePeer = "process";
 
-/** An IP address; under mutual TLS the names of the certificate, such as "orders.ordermesh"; or "process" for a co-located service. */
-export const peerKey = createContextKey<string>(insidePeer, { description: "peer of the call" });
+/**
+ * An IP address; under mutual TLS the names of the certificate, such as "orders.ordermesh". Undefined for a co-located service: a
+ * call that comes over a connection always has a text, so nobody is taken for one of this process by a name, whatever its
+ * certificate says.
+ */
+export const peerKey = createContextKey<string | undefined>(undefined, { description: "peer of the call" });

@@ -6,15 +6,21 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Admission } from "#runtime/admission/admission.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuse } from "#runtime/errors.ts";
+import type { ConnectionBounds } from "#runtime/limits/connection-bounds.ts";
 import type { Logger } from "#runtime/log.ts";
 import { peerOf } from "#runtime/tls/peer.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
-import { admitByPath } from "./admit-calls.ts";
+import { admitByPath, pathOf } from "./admit-calls.ts";
 import { peerKey } from "./peer.ts";
+import { doubledHeader } from "./doubled-headers.ts";
 import { createDrain } from "./drain.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import type { RouterOptions } from "./interceptors.ts";
 import { createListeners, requestTimeoutMs } from "./listeners.ts";
+import { cutSlowStream, type StreamTimes } from "./slow-streams.ts";
+
+const defaultTimes: StreamTimes = { bodyMs: requestTimeoutMs, stalledMs: 60_000 };
+const takesOneMessage = new Set(["unary", "server_streaming"]);
 
 export interface RpcServerOptions {
   routes: (router: ConnectRouter) => void;
@@ -29,6 +35,10 @@ export interface RpcServerOptions {
   fallback?: HttpHandler;
   /** Without it, or where it has no certificate, the port is cleartext. */
   tls?: TlsFiles | undefined;
+  /** How many connections somebody may have open; without them any number. */
+  bounds?: ConnectionBounds | undefined;
+  /** Of HTTP/2, where a test does not want to wait. */
+  times?: Partial<StreamTimes> & { idleMs?: number };
 }
 
 export interface RpcServer {
@@ -43,10 +53,10 @@ export interface RpcServer {
  * @throws StartupError where the port cannot be had.
  */
 export async function serveRpc(given: RpcServerOptions): Promise<RpcServer> {
-  const { host, port, tls, log } = given;
+  const { host, port, tls, log, bounds, times } = given;
   const shutdown = new AbortController();
   const answer = createHandler(given, shutdown.signal);
-  const listeners = createListeners({ answer, tls, log });
+  const listeners = createListeners({ answer, tls, log, bounds, idleMs: times?.idleMs });
   const { http1 } = listeners;
   const drain = createDrain(listeners);
   await listen(http1, { host, port });
@@ -63,7 +73,10 @@ export async function serveRpc(given: RpcServerOptions): Promise<RpcServer> {
 }
 
 /** Every call passes here: admission first, then Connect. */
-function createHandler({ routes, options, log, fallback, admission }: RpcServerOptions, shutdown: AbortSignal): HttpHandler {
+function createHandler(
+  { routes, options, log, fallback, admission, times }: RpcServerOptions,
+  shutdown: AbortSignal,
+): HttpHandler {
   let handlers: ConnectRouter["handlers"] = [];
   const answerRpc = connectNodeAdapter({
     ...options,
@@ -75,8 +88,17 @@ function createHandler({ routes, options, log, fallback, admission }: RpcServerO
     contextValues: (request) => createContextValues().set(peerKey, peerOf(request.socket)),
     fallback: fallback ?? notFound,
   });
+  const oneMessage = new Set(
+    handlers.filter(({ method }) => takesOneMessage.has(method.methodKind)).map(({ requestPath }) => requestPath),
+  );
+  const slow = { ...defaultTimes, ...times };
   const answer: HttpHandler = (request, response) => {
-    if (request instanceof http2.Http2ServerRequest) cutSilentBody(request);
+    if (request instanceof http2.Http2ServerRequest) cutSlowStream(request, oneMessage.has(pathOf(request.url)), slow);
+    if (doubledHeader(request.rawHeaders) !== undefined) {
+      response.writeHead(400);
+      response.end();
+      return;
+    }
     try {
       answerRpc(request, response);
     } catch (error) {
@@ -99,16 +121,6 @@ const notFound: HttpHandler = (_request, response) => {
   response.writeHead(404);
   response.end();
 };
-
-/** HTTP/2 has no request timeout of its own: a body that stops coming would hold its stream for ever. */
-function cutSilentBody(request: http2.Http2ServerRequest): void {
-  const { stream } = request;
-  const cut = (): void => {
-    if (!request.complete) stream.close(http2.constants.NGHTTP2_CANCEL);
-  };
-  stream.setTimeout(requestTimeoutMs, cut);
-  stream.once("end", () => stream.setTimeout(0));
-}
 
 function listen(server: http.Server, { host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -41,6 +41,48 @@ export function endedBy<Message>(signal: AbortSignal, messages: AsyncIterable<Me
 }
 
 /**
+ * The same messages until the signal is aborted; then whoever waits for one is told its reason at once, also where the producer
+ * does not listen, which gets it thrown where it stands. Calls back when the messages have ended, either way.
+ */
+export function cutBy<Message>(signal: AbortSignal, messages: AsyncIterable<Message>, onEnd: () => void): AsyncIterable<Message> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = messages[Symbol.asyncIterator]();
+      let waiting: (reason: unknown) => void = () => {};
+      const leave = (): void => {
+        signal.removeEventListener("abort", cut);
+        onEnd();
+      };
+      const cut = (): void => {
+        leave();
+        waiting(signal.reason);
+        (inner.throw ? inner.throw(signal.reason) : inner.return?.())?.catch(() => {});
+      };
+      signal.addEventListener("abort", cut, { once: true });
+      if (signal.aborted) cut();
+      const next = async (): Promise<IteratorResult<Message>> => {
+        signal.throwIfAborted();
+        const { promise: cutShort, reject } = Promise.withResolvers<never>();
+        waiting = reject;
+        try {
+          const result = await Promise.race([inner.next(), cutShort]);
+          if (result.done) leave();
+          return result;
+        } catch (error) {
+          leave();
+          throw error;
+        }
+      };
+      const ended: AsyncIterator<Message> = { next };
+      const { return: close, throw: fail } = inner;
+      if (close) ended.return = (value) => (leave(), close.call(inner, value));
+      if (fail) ended.throw = (error) => (leave(), fail.call(inner, error));
+      return ended;
+    },
+  };
+}
+
+/**
  * The same messages; where the signal is aborted their end is its reason. A producer that just stops when it is told to
  * would otherwise tell its caller that this was all.
  */

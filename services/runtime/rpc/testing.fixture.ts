@@ -4,13 +4,14 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { serviceCaller } from "#runtime/access/caller.ts";
 import type { VerifyToken } from "#runtime/access/verify-token.ts";
 import { createAdmission, type Admission, type AdmissionLimits } from "#runtime/admission/admission.ts";
+import type { ConnectionBounds } from "#runtime/limits/connection-bounds.ts";
 import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import type { GateRules } from "./call-context.ts";
-import { routerOptions } from "./interceptors.ts";
+import { routerOptions, type CallRules } from "./interceptors.ts";
 import type { HttpHandler } from "./http-handler.ts";
-import { serveRpc, type RpcServer } from "./server.ts";
+import { serveRpc, type RpcServer, type RpcServerOptions } from "./server.ts";
 import { compileValidator } from "./validation.ts";
 
 export const services = [CatalogService];
@@ -27,7 +28,7 @@ export function recordingLog() {
 /** Takes whatever is shown for a service's. */
 export const anyToken: VerifyToken = () => Promise.resolve(serviceCaller("demo"));
 
-export function testOptions(log = silentLog, verify = anyToken, gate: Partial<GateRules> = {}) {
+export function testOptions(log = silentLog, verify = anyToken, gate: Partial<GateRules & CallRules> = {}) {
   return routerOptions({ log, tenant: "demo", verify, validator: compileValidator(services), ...gate });
 }
 
@@ -54,8 +55,10 @@ export async function serveTest(given: {
   fallback?: HttpHandler;
   admission?: Admission;
   verify?: VerifyToken;
-  gate?: Pick<GateRules, "limits" | "originOf">;
+  gate?: Pick<GateRules & CallRules, "limits" | "originOf" | "follow" | "streams">;
   tls?: TlsFiles;
+  bounds?: ConnectionBounds;
+  times?: NonNullable<RpcServerOptions["times"]>;
 }): Promise<TestServer> {
   const { log = silentLog, port = 0, verify, gate, ...rest } = given;
   const server = await serveRpc({ ...rest, log, port, host: "127.0.0.1", options: testOptions(log, verify, gate) });

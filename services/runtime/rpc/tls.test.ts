@@ -22,7 +22,7 @@ let orders: Issued;
 const opened: { close(): void }[] = [];
 
 const routes = catalogRoutes({
-  getProduct: ({ productId }, { values }) => ({ product: { productId, title: values.get(peerKey) } }),
+  getProduct: ({ productId }, { values }) => ({ product: { productId, title: values.get(peerKey) ?? "" } }),
 });
 const open = async (name: string, issued: Issued, ca?: string): Promise<TlsFiles> => {
   const files = await openTlsFiles(await folder.write(name, issued, ca), log);

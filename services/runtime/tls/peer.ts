@@ -9,10 +9,11 @@ interface KnownSocket extends Socket {
   [peerOfSocket]?: string;
 }
 
-/** Remembers who was verified in the handshake; a certificate is not parsed at every call. */
-export function rememberPeer(socket: TLSSocket): void {
+/** Remembers who was verified in the handshake; a certificate is not parsed at every call. True for one of the mesh. */
+export function rememberPeer(socket: TLSSocket): boolean {
   const names = socket.authorized ? namesOf(socket.getPeerX509Certificate()?.subjectAltName ?? "") : [];
   if (names.length > 0) (socket as KnownSocket)[peerOfSocket] = names.join(",");
+  return names.length > 0;
 }
 
 /** Such as "orders.ordermesh", several parted by commas, or an IP address where no certificate was verified. */

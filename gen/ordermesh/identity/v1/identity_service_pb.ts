@@ -1176,7 +1176,7 @@ export const IdentityService: GenService<{
   },
   /**
    * Signs a customer in with login and password, and begins a session.
-   * Errors: INVALID_CLIENT, UNAUTHORIZED_CLIENT, INVALID_SCOPE; INVALID_GRANT for an unknown login as for a wrong password;
+   * Errors: INVALID_CLIENT also where the client has a secret; INVALID_SCOPE; INVALID_GRANT for an unknown login as for a wrong password;
    * RESOURCE_EXHAUSTED with ACCOUNT_LOCKED or SIGN_INS_BUSY, and RetryInfo.
    *
    * @generated from rpc ordermesh.identity.v1.IdentityService.SignIn
@@ -1188,8 +1188,8 @@ export const IdentityService: GenService<{
   },
   /**
    * Makes an account with which a customer can sign in.
-   * Errors: INVALID_CLIENT, UNAUTHORIZED_CLIENT; PERMISSION_DENIED with CUSTOMER_ID_RESERVED where somebody else than an operator
-   * names a customer; ALREADY_EXISTS with LOGIN_TAKEN or CUSTOMER_ID_TAKEN; FAILED_PRECONDITION with CUSTOMER_ERASED;
+   * Errors: INVALID_CLIENT also where the client has a secret; PERMISSION_DENIED with CUSTOMER_ID_RESERVED where somebody else than
+   * an operator names a customer; ALREADY_EXISTS with LOGIN_TAKEN or CUSTOMER_ID_TAKEN; FAILED_PRECONDITION with CUSTOMER_ERASED;
    * SIGN_INS_BUSY.
    *
    * @generated from rpc ordermesh.identity.v1.IdentityService.RegisterAccount

@@ -30,8 +30,9 @@ export const file_ordermesh_orders_v1_orders_service: GenFile = /*@__PURE__*/
  */
 export type PlaceOrderRequest = Message<"ordermesh.orders.v1.PlaceOrderRequest"> & {
   /**
-   * Makes a repeat harmless: the same id with the same content gets the first answer, also from 100 callers at once.
-   * Empty means that each call is an order of its own. At most 64 characters.
+   * Makes a repeat harmless: the same id with the same content gets the first answer, also from 100 callers at once. It is
+   * the customer's: what is sent for others under the same id is nothing to this order. Empty means that each call is an order
+   * of its own. At most 64 characters.
    *
    * @generated from field: string request_id = 1;
    */
@@ -109,8 +110,9 @@ export type PlaceOrderRequest = Message<"ordermesh.orders.v1.PlaceOrderRequest">
  */
 export type PlaceOrderRequestJson = {
   /**
-   * Makes a repeat harmless: the same id with the same content gets the first answer, also from 100 callers at once.
-   * Empty means that each call is an order of its own. At most 64 characters.
+   * Makes a repeat harmless: the same id with the same content gets the first answer, also from 100 callers at once. It is
+   * the customer's: what is sent for others under the same id is nothing to this order. Empty means that each call is an order
+   * of its own. At most 64 characters.
    *
    * @generated from field: string request_id = 1;
    */
