@@ -71,6 +71,22 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => bench?.close());
 
+test("by REST the body is the profile, and the address says which of its fields are taken", async () => {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const change = (query: string, body: object): Promise<Response> =>
+    fetch(`${mesh.edgeUrl}/v1/customers/${customerId}${query}`, { method: "PATCH", headers, body: JSON.stringify(body) });
+  const changed = await change("?updateMask=locale,phone", { phone: person.profile.phone, givenName: "ignored" });
+  expect(changed.status).toBe(200);
+  const answer = (await changed.json()) as { profile: Record<string, string>; etag: string };
+  expect(answer.profile).toMatchObject({ givenName: person.profile.givenName, phone: person.profile.phone });
+  expect(answer.profile["locale"] ?? "").toBe("");
+  const stale = await change(`?etag=${encodeURIComponent('"1"')}`, { locale: "de-AT" });
+  expect([stale.status, (await stale.json()) as object]).toMatchObject([409, { details: [{ reason: "ETAG_MISMATCH" }] }]);
+  expect((await change(`?etag=${encodeURIComponent(answer.etag)}`, { locale: "de-AT" })).status).toBe(200);
+  const others = await fetch(`${mesh.edgeUrl}/v1/customers/ada`, { headers });
+  expect(others.status).toBe(403);
+});
+
 test("everything that is kept about a person is shown to it, without secrets", async () => {
   const answer = await fetch(`${mesh.edgeUrl}/v1/customers/${customerId}:export`, {
     headers: { authorization: `Bearer ${token}` },
