@@ -40,11 +40,13 @@ function remaindersOf({ clientOf }: Pick<Asking, "clientOf">): (customerId: stri
   };
   return async (customerId) => {
     const waits = await ask(customerId, []);
+    // What others keep of an order that is still waited for is erased with it, and says nothing more.
+    const waited = new Set(waits.filter(({ service }) => service === keeperOfOrders).map(({ id }) => id));
     let pageToken = "";
     do {
       const page = await orders.exportPersonalData({ service: keeperOfOrders, customerId, pageToken });
       pageToken = page.nextPageToken;
-      const orderIds = page.records.map(({ id }) => id);
+      const orderIds = page.records.map(({ id }) => id).filter((id) => !waited.has(id));
       if (orderIds.length > 0) waits.push(...(await ask(customerId, orderIds)));
     } while (pageToken !== "" && waits.length < waitsMax);
     return waits.slice(0, waitsMax);

@@ -104,6 +104,10 @@ test("it is done when no service keeps anything, and says until then what is wai
     ],
   });
   expect(erasure?.checkTime).toBeDefined();
+  // What is kept of an order that is waited for is not named beside it.
+  fixture.keeps.splice(0, 2, "orders order_of ord_1 SHIPPED", "shipping order shp_1 SOON");
+  await fixture.runDue(later(2_000));
+  expect((await customers.getErasure({ customerId })).erasure?.waitsFor).toMatchObject([{ service: "orders", id: "ord_1" }]);
   fixture.keeps.splice(0);
   // Told by the order, and not only when it is time to ask again.
   await fixture.deliver(OrderErasedSchema, { orderId: "ord_9", customerId });

@@ -44,12 +44,12 @@ export function assessmentData(db: Kysely<Tables>): PersonalData {
       return { records, next: read.rows.length > recordsMax ? records.at(-1)?.id : undefined };
     },
 
-    // Those of orders that are under way are waited for where the orders are.
-    remainders: async ({ tenant, customerId, orderIds }) => {
-      if (orderIds.length > 0) return [];
+    // Asked by order, so that those of orders under way are waited for where the orders are.
+    remainders: async ({ tenant, orderIds }) => {
+      if (orderIds.length === 0) return [];
       const read = await sql<Remainder>`
         select 'assessment' as kind, order_id as id, 'SOON' as reason from assessment
-        where tenant_id = ${tenant} and customer_id = ${customerId} and (${isTold})
+        where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[]) and (${isTold})
         limit ${remaindersMax}`.execute(db);
       return read.rows;
     },
