@@ -18,6 +18,9 @@ const texts: Ids = {
   role: "operator",
   roles: "operator",
   scopes: "orders:read",
+  email: "mine@example.com",
+  phone: "+4930123456",
+  locale: "de",
 };
 const depthMax = 3;
 

@@ -4,7 +4,9 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { limitOf } from "#runtime/limits/method-limit.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
 import { anyRequest, idFields, type Ids } from "./any-request.ts";
@@ -31,6 +33,9 @@ beforeAll(async () => {
   await mesh.reached(orderId, OrderState.PENDING_SHIPMENT);
   const { rules } = await mesh.client(FraudService).listRules({});
   const { products } = await mesh.client(CatalogService).listProducts({});
+  const home = { recipient: "Ada", lines: ["1 Main St"], city: "Paris", countryCode: "FR" };
+  const { address } = await mesh.client(CustomersService).createAddress({ customerId, address: home });
+  await mesh.client(TenantService).createTenant({ tenantId: "tenant-of-a-third" });
   await mesh.client(AdminService).createClient({ clientId, roles: ["operator"], scopes: ["orders:read"] });
   others = {
     order_id: orderId,
@@ -43,6 +48,8 @@ beforeAll(async () => {
     redrive_id: "rdr_01kb2q0000e0000000000000zy",
     event_id: "evt_01kb2q0000e0000000000000zy",
     resource_id: orderId,
+    address_id: address?.addressId ?? "",
+    tenant_id: "tenant-of-a-third",
   };
   missing = Object.fromEntries(Object.entries(others).map(([name, id]) => [name, lastChanged(id)]));
   const forge = await openForge(mesh);
@@ -64,6 +71,8 @@ const askers: Asker[] = [
 /** What guesses at secrets is counted and compared elsewhere: endpoints-work.test.ts. */
 function isTried({ method, access }: Rpc, role: Asker["role"]): boolean {
   if (idFields(method.input).length === 0 || limitOf(method) !== undefined || isCreation(method)) return false;
+  // It begins something in the asker's own shop, which goes on between the calls that are compared.
+  if (method.name === "EraseCustomer" && role === "operator") return false;
   // What is public is the shop's, so its customers may see it.
   return access.roles.has(role) || (access.isPublic && role === "operator");
 }
@@ -87,7 +96,9 @@ async function told(url: string, init: RequestInit, ids: Ids): Promise<Told> {
     .toString("latin1")
     .replaceAll(encodedDetails, (_, text: string) => Buffer.from(text, "base64").toString("latin1"));
   const without = Object.values(ids).reduce((left, id) => left.replaceAll(id, "<id>"), decoded);
-  const body = without.replaceAll(/[a-z]{3}_[0-9a-z]{26}/g, "<new id>").replaceAll(/"20[\d-]+T[\d:.]+Z"/g, "<time>");
+  const body = without
+    .replaceAll(/[a-z]{3}_[0-9a-z]{26}/g, "<new id>")
+    .replaceAll(/\\?"20[\d-]+T[\d:.]+(?:Z|\+00:00)\\?"/g, "<time>");
   return { status: answer.status, headers, body, bytes: answer.ok ? 0 : bytes.length };
 }
 
