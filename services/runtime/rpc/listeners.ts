@@ -26,8 +26,11 @@ const checkMs = 5_000;
 const concurrentStreamsMax = 1_000;
 /** An idle connection of HTTP/2 is ended; above what balancers in front wait. Milliseconds. */
 const idleMsMax = 300_000;
-/** Calls that are begun only to be taken back (CVE-2023-44487): so many at once and so many a second end their connection. */
-const resets = { streamResetBurst: 1_000, streamResetRate: 100 };
+/**
+ * Calls that are begun only to be taken back (CVE-2023-44487): more at once, and then more a second, end their connection. A process
+ * of the mesh calls for many over one, who may all go away at the same moment; so they are not as few as Node's own.
+ */
+const resets = { streamResetBurst: 4_000, streamResetRate: 1_000 };
 
 export interface Listeners {
   /** The one that listens. */
