@@ -77,7 +77,7 @@ test("a pass over a tenant without end has gone through all others before its ti
   const { runtime } = fixture;
   const position = { last: 0, handled: 0 };
   const settings = { everyMs: 1_000, graceMs: 1_000, sweepGraceMs: 1_000, home };
-  const step: Stepping = { runtime, settings, lease, position };
+  const step: Stepping = { runtime, settings, lease, position, saidToFail: new Set() };
   const asked = new Map<string, number>();
   const walk = walkOf((tenant) => (tenant === "big" ? Number.POSITIVE_INFINITY : 3), asked);
   let looks = 0;

@@ -30,10 +30,11 @@ export async function announceFound(
     ),
   );
   await appendEvents(tx, events);
-  const news = found.map(({ violationId, check, key, message, firstSeenTime: seenTime }) => ({
+  const news = found.map(({ violationId, check, tenant, key, message, firstSeenTime: seenTime }) => ({
     violationId,
     check,
-    key,
+    // A mail tells of all tenants.
+    key: `${tenant}/${key}`,
     message,
     seenTime,
   }));

@@ -26,6 +26,8 @@ export interface Stepping {
   settings: AuditSettings;
   lease: Lease;
   position: StreamPosition;
+  /** Walks of which the log says already that they fail: one line, and not one for each tenant. */
+  saidToFail: Set<string>;
 }
 
 /** A walk through the books of a tenant; of what is of the installation, the installation's own. */
@@ -67,7 +69,7 @@ async function ask(walk: Walk, place: AuditPlace): Promise<Asked> {
 }
 
 async function saveFailure(
-  { runtime, lease }: Stepping,
+  { runtime, lease, saidToFail }: Stepping,
   { tenant, walk }: TenantWalk,
   position: WalkPosition,
   problem: string,
@@ -78,6 +80,8 @@ async function saveFailure(
     await saveWalk(tx, { tenant, walk: walk.name }, position);
     await saveChecks(tx, { tenant, checks: walk.checks, problems, keeps: [], rowsChecked: 0, now: runtime.clock.now() });
   });
+  if (saidToFail.has(walk.name)) return;
+  saidToFail.add(walk.name);
   runtime.log.warn({ tenant, walk: walk.name, problem }, "audit_walk_failed");
 }
 

@@ -64,7 +64,7 @@ async function noteHome({ runtime, settings, lease }: Auditing): Promise<void> {
 }
 
 async function stepping({ runtime, settings, lease, bus }: Auditing): Promise<Stepping> {
-  return { runtime, settings, lease, position: await readStreamPosition(bus) };
+  return { runtime, settings, lease, position: await readStreamPosition(bus), saidToFail: new Set() };
 }
 
 /** One page of each walk, for those tenants whose turn it is. */
