@@ -11,7 +11,7 @@ import type { ServiceDefinition } from "#runtime/service.ts";
 import { fraud } from "../../services/fraud/main.ts";
 import * as ofFraud from "../../services/fraud/migrations/0004_prepared_tenants.ts";
 import { identity } from "../../services/identity/main.ts";
-import * as ofIdentity from "../../services/identity/migrations/0003_registered_tenants.ts";
+import * as ofIdentity from "../../services/identity/migrations/0004_registered_tenants.ts";
 import { operations } from "../../services/operations/main.ts";
 import * as ofOperations from "../../services/operations/migrations/0005_audited_tenants.ts";
 import { shipping } from "../../services/shipping/main.ts";
