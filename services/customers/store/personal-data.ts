@@ -1,6 +1,7 @@
 // What the service itself keeps about a customer.
 import { sql, type Kysely } from "kysely";
 import {
+  pageOf,
   recordsMax,
   remaindersMax,
   type PersonalData,
@@ -29,9 +30,7 @@ export function customerData(db: Kysely<CustomersTables>): PersonalData {
         where key collate "C" > ${after ?? ""}
         order by key collate "C"
         limit ${recordsMax + 1}`.execute(db);
-      const records = read.rows.slice(0, recordsMax);
-      const next = read.rows.length > recordsMax ? records.at(-1)?.key : undefined;
-      return { next, records: records.map(({ kind, id, content }) => ({ kind, id, content })) };
+      return pageOf(read.rows, ({ key }) => key);
     },
 
     // The customer is erased in one transaction, which leaves nothing.

@@ -1,6 +1,7 @@
 // What of assessments identifies a person: what the rules saw, and what somebody wrote about it.
 import { sql, type Kysely, type Transaction } from "kysely";
 import {
+  pageOf,
   recordsMax,
   remaindersMax,
   type PersonalData,
@@ -40,8 +41,7 @@ export function assessmentData(db: Kysely<Tables>): PersonalData {
         where tenant_id = ${tenant} and customer_id = ${customerId} and order_id > ${after ?? ""}
         order by order_id
         limit ${recordsMax + 1}`.execute(db);
-      const records = read.rows.slice(0, recordsMax);
-      return { records, next: read.rows.length > recordsMax ? records.at(-1)?.id : undefined };
+      return pageOf(read.rows, ({ id }) => id);
     },
 
     // Asked by order, so that those of orders under way are waited for where the orders are.

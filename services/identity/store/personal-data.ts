@@ -1,6 +1,7 @@
 // What identity keeps about a person: its account and its sessions.
 import { sql, type Kysely, type Transaction } from "kysely";
 import {
+  pageOf,
   recordsMax,
   remaindersMax,
   type PersonalData,
@@ -56,9 +57,7 @@ export function accountData(db: Kysely<IdentityTables>): PersonalData {
         where key collate "C" > ${after ?? ""}
         order by key collate "C"
         limit ${recordsMax + 1}`.execute(db);
-      const records = read.rows.slice(0, recordsMax);
-      const next = read.rows.length > recordsMax ? records.at(-1)?.key : undefined;
-      return { next, records: records.map(({ kind, id, content }) => ({ kind, id, content })) };
+      return pageOf(read.rows, ({ key }) => key);
     },
 
     // Ended sessions name nobody but the customer's id, and go when their time is over.

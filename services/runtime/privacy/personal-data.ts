@@ -32,4 +32,15 @@ export interface PersonalData {
 }
 
 export const recordsMax = 200;
+
+/** A page of what was read by growing keys, of which one more was asked for than a page holds. */
+export function pageOf<Row extends PersonalRecord>(
+  rows: readonly Row[],
+  keyOf: (row: Row) => string,
+): { records: PersonalRecord[]; next: string | undefined } {
+  const page = rows.slice(0, recordsMax);
+  const last = rows.length > recordsMax ? page.at(-1) : undefined;
+  return { records: page.map(({ kind, id, content }) => ({ kind, id, content })), next: last && keyOf(last) };
+}
+
 export const remaindersMax = 20;

@@ -1,6 +1,7 @@
 // What of letters identifies a person: the events that they hold.
 import { sql, type Kysely, type Transaction } from "kysely";
 import {
+  pageOf,
   recordsMax,
   remaindersMax,
   type PersonalData,
@@ -52,8 +53,7 @@ export function letterData<Tables>(db: Kysely<Tables>): PersonalData {
         where tenant_id = ${tenant} and key = any(${[...orderIds]}::text[]) and letter_id > ${after ?? ""}
         order by letter_id
         limit ${recordsMax + 1}`.execute(db);
-      const records = read.rows.slice(0, recordsMax);
-      return { records, next: read.rows.length > recordsMax ? records.at(-1)?.id : undefined };
+      return pageOf(read.rows, ({ id }) => id);
     },
 
     remainders: async ({ tenant, orderIds }) => {
