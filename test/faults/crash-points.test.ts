@@ -103,6 +103,7 @@ async function dieAtEach(lanePoints: readonly string[], { process, sender, manag
     const hasDied = (): boolean => process.deaths().atPoints.length > died;
     const reached = async (): Promise<boolean> => {
       if (point.startsWith("payments.settle:")) await letProviderAnswer(db);
+      if (point.startsWith("payments.reconcile:")) await letProviderTell(db);
       return hasDied();
     };
     await until(reached, { timeoutMs: deathMsMax }).catch(() => missed.push(point));
@@ -120,6 +121,16 @@ async function letProviderAnswer(db: pg.Client): Promise<void> {
     "update payments.sandbox_operation set outcome = 'DECLINED', code = 'came_late' where outcome = 'UNREACHABLE' and create_time < now() - interval '10 seconds'",
   );
   await db.query("update payments.due_work set due_time = now() where kind = 'payments.settle' and due_time > now()");
+}
+
+/** A provider's message makes us look into its books; the sandbox sends none. */
+async function letProviderTell(db: pg.Client): Promise<void> {
+  await db.query(
+    `insert into payments.due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
+     select 'due_' || payment_id, 'payments.reconcile', tenant_id, order_id, now(), due_event_id, ''
+     from payments.payment where state = 'CAPTURED' order by update_time desc limit 1
+     on conflict do nothing`,
+  );
 }
 
 const price = { currencyCode: "EUR", minorUnits: "100" };
