@@ -3,6 +3,7 @@ import { AckPolicy, DeliverPolicy, ReplayPolicy, type JsMsg } from "@nats-io/jet
 import { nanos } from "@nats-io/transport-node";
 import type { Bus } from "#runtime/events/bus.ts";
 import { eventStream } from "#runtime/events/streams.ts";
+import { inTime } from "./in-time.ts";
 
 export interface HeaderReading {
   /** The next messages, at most 1,000; waits a second where there is none. isEnd says that there was no more. Rejects where NATS is silent. */
@@ -14,16 +15,8 @@ export interface HeaderReading {
 
 const batchMax = 1_000;
 const expiresMs = 1_000;
-/** All that may be waited for, and room: a client that lost its server in the middle of a batch waits for the rest for ever. */
-const answerMsMax = 5_000;
 /** The server forgets a reading that nobody goes on with. */
 const unusedMs = 30_000;
-
-function inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("the stream has said nothing for too long")), answerMsMax);
-  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
-}
 
 export async function openHeaders({ js, manager }: Pick<Bus, "js" | "manager">, after: number): Promise<HeaderReading> {
   const { name } = await manager.consumers.add(eventStream, {

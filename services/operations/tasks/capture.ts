@@ -9,6 +9,7 @@ import { fileFailures } from "../store/letters/file-letters.ts";
 import type { OperationsTables } from "../store/tables.ts";
 import { readAdvisory } from "./advisories.ts";
 import { completeFailures } from "./failures.ts";
+import { inTime } from "./in-time.ts";
 
 export const advisoriesDurable = "operations_advisories";
 /** Few, because each may bring a message of a megabyte into memory. */
@@ -28,7 +29,7 @@ export function captureTask(runtime: ServiceRuntime<OperationsTables>): Backgrou
     run: async (bus, lease, signal) => {
       const consumer = await openConsumer(bus);
       while (!signal.aborted) {
-        const messages = await fetchBatch(consumer, signal);
+        const messages = await inTime(fetchBatch(consumer, signal));
         const last = messages.at(-1);
         waiting.set(last ? last.info.pending : 0);
         if (last) await capture({ runtime, bus, lease }, messages);

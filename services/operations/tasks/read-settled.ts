@@ -4,6 +4,7 @@ import { nanos } from "@nats-io/transport-node";
 import type { Bus } from "#runtime/events/bus.ts";
 import { readHeaders, takeHeaders } from "#runtime/events/envelope.ts";
 import { eventStream } from "#runtime/events/streams.ts";
+import { inTime } from "./in-time.ts";
 
 export interface SettledMessage {
   streamSequence: number;
@@ -41,29 +42,30 @@ export async function readSettled(
   const consumer = await js.consumers.get(eventStream, name);
   let isOver = pending === 0;
   let left = pending;
-  return {
-    next: async () => {
-      const found: SettledMessage[] = [];
-      if (isOver) return found;
-      const wanted = Math.min(batchMax, left);
-      const messages = await consumer.fetch({ max_messages: wanted, expires: expiresMs });
-      let received = 0;
-      for await (const message of messages) {
-        received += 1;
-        left = message.info.pending;
-        if (message.seq > floor) {
-          isOver = true;
-          break;
-        }
-        const { id, time } = readHeaders(takeHeaders(() => message.headers).headers);
-        found.push({ streamSequence: message.seq, eventId: id, eventTime: time });
-        if (left === 0) isOver = true;
-        if (received === wanted) break;
+  const next = async (): Promise<SettledMessage[]> => {
+    const found: SettledMessage[] = [];
+    if (isOver) return found;
+    const wanted = Math.min(batchMax, left);
+    const messages = await consumer.fetch({ max_messages: wanted, expires: expiresMs });
+    let received = 0;
+    for await (const message of messages) {
+      received += 1;
+      left = message.info.pending;
+      if (message.seq > floor) {
+        isOver = true;
+        break;
       }
-      // Cut short by the network or by an expiry: what was not read must not be passed over.
-      if (received === 0) throw new Error("the stream did not answer in time");
-      return found;
-    },
+      const { id, time } = readHeaders(takeHeaders(() => message.headers).headers);
+      found.push({ streamSequence: message.seq, eventId: id, eventTime: time });
+      if (left === 0) isOver = true;
+      if (received === wanted) break;
+    }
+    // Cut short by the network or by an expiry: what was not read must not be passed over.
+    if (received === 0) throw new Error("the stream did not answer in time");
+    return found;
+  };
+  return {
+    next: () => inTime(next()),
     isOver: () => isOver,
     close: async () => {
       await manager.consumers.delete(eventStream, name).catch(() => undefined);
