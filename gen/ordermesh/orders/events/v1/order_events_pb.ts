@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/order_events.proto.
  */
 export const file_ordermesh_orders_events_v1_order_events: GenFile = /*@__PURE__*/
-  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIq8BCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyK7AQoKT3JkZXJSZWFkeRIQCghvcmRlcl9pZBgBIAEoCRI0CgVsaW5lcxgCIAMoCzIlLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlYWR5TGluZRIXCg9zaGlwcGluZ19tZXRob2QYAyABKAkSNAoQc2hpcHBpbmdfYWRkcmVzcxgEIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3M6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiKgoJUmVhZHlMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyJRCgxPcmRlclNoaXBwZWQSEAoIb3JkZXJfaWQYASABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAIgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIjoKDk9yZGVyRGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIosBCg5PcmRlckNhbmNlbGxlZBIQCghvcmRlcl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSDgoGZGV0YWlsGAMgASgJEi8KC2NhbmNlbF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJ8CgtPcmRlckVyYXNlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgplcmFzZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIq8BCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyLNAQoKT3JkZXJSZWFkeRIQCghvcmRlcl9pZBgBIAEoCRI0CgVsaW5lcxgCIAMoCzIlLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlYWR5TGluZRIXCg9zaGlwcGluZ19tZXRob2QYAyABKAkSNAoQc2hpcHBpbmdfYWRkcmVzcxgEIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3MSEAoIcHJpb3JpdHkYBSABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiKgoJUmVhZHlMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyJRCgxPcmRlclNoaXBwZWQSEAoIb3JkZXJfaWQYASABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAIgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIjoKDk9yZGVyRGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIosBCg5PcmRlckNhbmNlbGxlZBIQCghvcmRlcl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSDgoGZGV0YWlsGAMgASgJEi8KC2NhbmNlbF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJ8CgtPcmRlckVyYXNlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgplcmFzZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * Stock and fraud agree; payments may ask for the money.
@@ -129,6 +129,13 @@ export type OrderReady = Message<"ordermesh.orders.events.v1.OrderReady"> & {
    * @generated from field: ordermesh.type.v1.Address shipping_address = 4;
    */
   shippingAddress?: Address | undefined;
+
+  /**
+   * What comes first at the shelves: NORMAL or RUSH; empty means NORMAL.
+   *
+   * @generated from field: string priority = 5;
+   */
+  priority: string;
 };
 
 /**
@@ -164,6 +171,13 @@ export type OrderReadyJson = {
    * @generated from field: ordermesh.type.v1.Address shipping_address = 4;
    */
   shippingAddress?: AddressJson;
+
+  /**
+   * What comes first at the shelves: NORMAL or RUSH; empty means NORMAL.
+   *
+   * @generated from field: string priority = 5;
+   */
+  priority?: string;
 };
 
 /**
