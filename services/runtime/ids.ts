@@ -1,6 +1,6 @@
 // TypeIDs: a prefix that says what it names, and a UUIDv7, so that they sort by time and read well in logs.
 // Specification: https://github.com/jetify-com/typeid
-import { TypeID, typeid } from "typeid-js";
+import { TypeID, typeidUnboxed } from "typeid-js";
 
 export type IdPrefix =
   | "evt"
@@ -27,7 +27,7 @@ export type IdPrefix =
 
 /** A new id such as ord_01h455vb4pex5vsknk084sn02q. */
 export function newId(prefix: IdPrefix): string {
-  return typeid(prefix).toString();
+  return typeidUnboxed(prefix);
 }
 
 /** Milliseconds since 1970 inside a TypeID's UUIDv7; undefined where the text is no TypeID. */

@@ -20,7 +20,7 @@ const schema = "bench_limit";
 const clientsPerSecond = 16;
 /** Seconds that do not count. */
 const warmUpOf = (clients: number): number => 1 + Math.ceil(clients / clientsPerSecond);
-const tables = ["orders", "order_item", "order_services", "order_timeline", "outbox", "due_work"] as const;
+const tables = ["orders", "order_item", "order_services", "order_timeline", "outbox", "due_work", "audit_entry"] as const;
 const ofOrders = "foreign key (tenant_id, order_id) references bench_limit.orders";
 
 /** Tables as those of the service, with their indexes and constraints. */
@@ -50,6 +50,11 @@ const insertParts = [
   `insert into ${schema}.due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
    values ('due_' || substr(:id, 5), 'orders.expire', 'demo', :id, now() + interval '15 min', 'req_' || substr(:id, 5),
      '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')`,
+  `insert into ${schema}.audit_entry (tenant_id, subject, client_id, roles, method, resource_kind, resource_id, before, after, outcome,
+     reason, peer, request_id, entry_time, hash)
+   values ('demo', 'cli_benchmark', 'cli_benchmark', 'operator service', 'ordermesh.orders.v1.OrdersService/PlaceOrder', 'order', :id, null,
+     '{"customerId":"bench-1-1","state":"ORDER_STATE_PENDING","total":{"currencyCode":"EUR","minorUnits":"1990"}}', 'OK', '', '127.0.0.1',
+     'req_' || substr(:id, 5), now(), decode(repeat('ab', 32), 'hex'))`,
 ];
 
 export async function openOneByOne(databaseUrl: string): Promise<OneByOne> {

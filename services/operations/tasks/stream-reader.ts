@@ -6,6 +6,7 @@ import { TenantCreatedSchema } from "#gen/ordermesh/identity/events/v1/identity_
 import { sealTenant } from "#runtime/audit-log/seal.ts";
 import type { Bus } from "#runtime/events/bus.ts";
 import { readHeaders, takeHeaders } from "#runtime/events/envelope.ts";
+import { headersOf } from "#runtime/events/message-headers.ts";
 import { eventStream } from "#runtime/events/streams.ts";
 import { holdLease, type Lease } from "#runtime/lease/lease-store.ts";
 import type { BackgroundTask, ServiceRuntime } from "#runtime/service.ts";
@@ -171,7 +172,7 @@ function described(message: JsMsg): SeenMessage {
     subject: message.subject,
     streamSequence: message.seq,
     time: message.time,
-    sequence: readHeaders(takeHeaders(() => message.headers).headers).sequence,
+    sequence: readHeaders(takeHeaders(() => headersOf(message)).headers).sequence,
     isKnownType: parsed === undefined || findEventType(parsed.typeName) !== undefined,
   };
 }

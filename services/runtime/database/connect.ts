@@ -9,6 +9,7 @@ import { noWork, workWrittenIn, type WrittenWork } from "./written-work.ts";
 import { pipelined } from "./pipelined.ts";
 import { PromptDialect } from "./transaction-begin.ts";
 import { applicationRole } from "./application-role.ts";
+import { writeArrays } from "./array-literals.ts";
 import { nameStatements } from "./named-statements.ts";
 import { everyTenant, tenantOfRequest, type Scope } from "./scope.ts";
 import { sendTogether, type Sending } from "./send-together.ts";
@@ -80,6 +81,7 @@ export function connectDatabase<Tables>(options: {
   pool.on("connect", (client) => {
     client.on("error", onLost);
     nameStatements(client);
+    writeArrays(client);
     sendTogether(client, options.sending);
   });
   const handle = (scope?: Scope): Handle<Tables> => {

@@ -96,10 +96,10 @@ export function createAckedPublisher(
       if (!last) throw new Error("no messages to publish");
       const batchId = nuid.next();
       messages.forEach(({ headers }, index) => {
-        headers.set("Nats-Batch-Id", batchId);
-        headers.set("Nats-Batch-Sequence", String(index + 1));
+        headers.append("Nats-Batch-Id", batchId);
+        headers.append("Nats-Batch-Sequence", String(index + 1));
       });
-      last.headers.set("Nats-Batch-Commit", "1");
+      last.headers.append("Nats-Batch-Commit", "1");
       for (const { subject, payload, headers } of messages.slice(0, -1)) connection.publish(subject, payload, { headers });
       return publish(last);
     },

@@ -7,6 +7,7 @@ import { readHeaders, takeHeaders } from "./envelope.ts";
 import { discardHeader } from "./redrive.ts";
 import { payloadBytesMax } from "./outgoing.ts";
 import type { Hearing, ReceivedEvent } from "./hearing.ts";
+import { headersOf } from "./message-headers.ts";
 
 export interface Delivery {
   message: JsMsg;
@@ -61,7 +62,7 @@ export function createDecoder(hears: readonly Hearing[]): Decoder {
 function decode(message: JsMsg, versions: ReadonlyMap<string, KnownVersion>): Delivery | Malformed {
   const subject = parseStoredSubject(message.subject);
   if (!subject) return { message, code: "SUBJECT_UNKNOWN", reason: `subject ${message.subject} is not that of an event` };
-  const { headers, problem } = takeHeaders(() => message.headers);
+  const { headers, problem } = takeHeaders(() => headersOf(message));
   if (problem !== "") return { message, code: "ID_MISSING", reason: `its headers cannot be read: ${problem}` };
   const envelope = readHeaders(headers);
   if (envelope.id === "") return { message, code: "ID_MISSING", reason: "header ce-id is missing" };

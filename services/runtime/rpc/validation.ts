@@ -6,6 +6,7 @@ import { Code, type ConnectError, type Interceptor } from "@connectrpc/connect";
 import { BadRequestSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuse } from "#runtime/errors.ts";
+import { matchesPattern } from "./patterns.ts";
 import { fieldsWithNul } from "./text-fields.ts";
 
 const fieldsInMessageMax = 3;
@@ -16,7 +17,7 @@ const fieldsInMessageMax = 3;
  * @throws StartupError naming each message whose rules do not compile.
  */
 export function compileValidator(services: readonly DescService[]): Validator {
-  const validator = createValidator();
+  const validator = createValidator({ regexMatch: matchesPattern });
   const requests = new Set(services.flatMap((service) => service.methods.map((method) => method.input)));
   const broken = [...requests].flatMap((request) => {
     const result = validator.validate(request, create(request));
