@@ -1,7 +1,7 @@
 // Reads whole orders for those who ask.
 import { sql, type Kysely, type Selectable } from "kysely";
 import type { OrderState } from "../domain/order.ts";
-import type { OrdersTables } from "./tables.ts";
+import type { OrdersTables, PriorityName } from "./tables.ts";
 
 export interface TimelineRow {
   sequence: number;
@@ -66,12 +66,21 @@ export async function readOrderOfRequest(
 /** A page of orders, newest first: ids sort by time of placement. */
 export async function listOrders(
   db: Kysely<OrdersTables>,
-  page: { tenant: string; customerId: string; state: OrderState | undefined; before: string | undefined; rowsMax: number },
+  page: {
+    tenant: string;
+    customerId: string;
+    state: OrderState | undefined;
+    priority: PriorityName | undefined;
+    before: string | undefined;
+    rowsMax: number;
+  },
 ): Promise<OrderRow[]> {
   const conditions = [
     sql`orders.tenant_id = ${page.tenant}`,
     ...(page.customerId === "" ? [] : [sql`orders.customer_id = ${page.customerId}`]),
     ...(page.state === undefined ? [] : [sql`orders.state = ${page.state}`]),
+    // As a word and not as a value: those that are RUSH are few, and have an index of their own.
+    ...(page.priority === undefined ? [] : [sql`orders.priority = ${sql.lit(page.priority)}`]),
     ...(page.before === undefined ? [] : [sql`orders.order_id < ${page.before}`]),
   ];
   const read = await sql<RawRow>`
