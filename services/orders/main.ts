@@ -10,7 +10,7 @@ import { erasing, expiry, releasing } from "./due.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
 import { orderData } from "./rpc/personal-data.ts";
-import { orderEvents } from "./rpc/watch.ts";
+import { orderEvents } from "./rpc/change-feed.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
 export const orders: ServiceDefinition<OrdersTables> = {
@@ -25,9 +25,11 @@ export const orders: ServiceDefinition<OrdersTables> = {
     const hourMs = 3_600_000;
     const dispatchHours = numberSetting(runtime.env, "ORDERMESH_DISPATCH_LIMIT_HOURS", { fallback: 72, min: 1, max: 8_760 });
     const deliveryHours = numberSetting(runtime.env, "ORDERMESH_DELIVERY_LIMIT_HOURS", { fallback: 720, min: 1, max: 8_760 });
+    const watchersMax = numberSetting(runtime.env, "ORDERMESH_WATCHERS_MAX", { fallback: 5_000, min: 1, max: 1_000_000 });
     return {
       routes: routes(runtime, {
         orderLifeMs,
+        watchersMax,
         limits: { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs },
       }),
       hears: consumers(runtime),

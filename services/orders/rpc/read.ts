@@ -49,7 +49,8 @@ export async function getOrderPage({ db }: Reader, request: ListOrdersRequest): 
   return create(ListOrdersResponseSchema, { orders: rows.map(orderMessage), nextPageToken });
 }
 
-function stateOf(message: OrderState): domain.OrderState | undefined {
+/** Undefined where none is given. */
+export function stateOf(message: OrderState): domain.OrderState | undefined {
   const found = Object.entries(stateMessages).find(([, candidate]) => candidate === message);
   return found?.[0] as domain.OrderState | undefined;
 }

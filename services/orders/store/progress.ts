@@ -152,15 +152,21 @@ async function saveTimelines(tx: Transaction<OrdersTables>, orders: readonly Loc
   const steps = orders.flatMap((order) => order.progress.timeline.slice(order.stepsSaved).map((entry) => ({ ...entry, order })));
   if (steps.length === 0) return;
   await sql`
-    insert into order_timeline (tenant_id, order_id, sequence, state, reason, time)
-    select * from unnest(
+    insert into order_timeline (tenant_id, order_id, sequence, state, reason, time, xid)
+    select new.*, greatest(pg_current_xact_id(), (
+      -- This transaction may have begun before the one that it waited for, whose step comes before.
+      select before.xid from order_timeline before
+      where before.tenant_id = new.tenant_id and before.order_id = new.order_id
+      order by before.sequence desc limit 1
+    ))
+    from unnest(
       ${steps.map((step) => step.order.tenant)}::text[],
       ${steps.map((step) => step.order.orderId)}::text[],
       ${steps.map((step) => step.sequence)}::integer[],
       ${steps.map((step) => step.state)}::text[],
       ${steps.map((step) => step.reason)}::text[],
       ${steps.map((step) => step.time)}::timestamptz[]
-    )
+    ) as new (tenant_id, order_id, sequence, state, reason, time)
     on conflict do nothing`.execute(tx);
 }
 

@@ -1,5 +1,5 @@
 // Reads whole orders for those who ask.
-import { sql, type Kysely, type Selectable } from "kysely";
+import { sql, type Kysely, type RawBuilder, type Selectable } from "kysely";
 import type { OrderState } from "../domain/order.ts";
 import type { OrdersTables, PriorityName } from "./tables.ts";
 
@@ -43,13 +43,17 @@ const toRow = (row: RawRow): OrderRow => ({
   timeline: row.timeline.map((entry) => ({ ...entry, time: new Date(entry.time) })),
 });
 
+/** Orders that meet a condition. */
+export async function readWhole(db: Kysely<OrdersTables>, condition: RawBuilder<unknown>): Promise<OrderRow[]> {
+  const read = await sql<RawRow>`select ${wholeOrder} from orders where ${condition}`.execute(db);
+  return read.rows.map(toRow);
+}
+
 export async function readOrder(
   db: Kysely<OrdersTables>,
   { tenant, orderId }: { tenant: string; orderId: string },
 ): Promise<OrderRow | undefined> {
-  const read = await sql<RawRow>`
-    select ${wholeOrder} from orders where orders.tenant_id = ${tenant} and orders.order_id = ${orderId}`.execute(db);
-  return read.rows.map(toRow)[0];
+  return (await readWhole(db, sql`orders.tenant_id = ${tenant} and orders.order_id = ${orderId}`))[0];
 }
 
 /** The order that a request_id of the customer has led to, if any. */
@@ -57,10 +61,9 @@ export async function readOrderOfRequest(
   db: Kysely<OrdersTables>,
   { tenant, customerId, requestId }: { tenant: string; customerId: string; requestId: string },
 ): Promise<OrderRow | undefined> {
-  const read = await sql<RawRow>`
-    select ${wholeOrder} from orders
-    where orders.tenant_id = ${tenant} and orders.customer_id = ${customerId} and orders.request_id = ${requestId}`.execute(db);
-  return read.rows.map(toRow)[0];
+  const condition = sql`
+    orders.tenant_id = ${tenant} and orders.customer_id = ${customerId} and orders.request_id = ${requestId}`;
+  return (await readWhole(db, condition))[0];
 }
 
 /** A page of orders, newest first: ids sort by time of placement. */

@@ -64,6 +64,8 @@ export interface OrdersTables {
     state: OrderState;
     reason: string;
     time: Date;
+    /** Its place among the changes of all orders; see store/changes.ts. */
+    xid: string | null;
   };
 }
 
