@@ -45,8 +45,6 @@ test(`${callers} callers with ${lines} lines each`, async () => {
     collect();
     rounds.push({ peak: peak - before, left: heapUsed() - before });
   }
-  const megabytes = rounds.map(({ peak, left }) => `${Math.round(peak / 1e6)} MB, ${Math.round(left / 1e6)} MB left`);
-  console.log(`heap of ${callers} placements of ${lines} lines: ${megabytes.join("; ")}`);
   for (const { peak, left } of rounds) {
     expect(peak).toBeLessThan(heapGrowthMax);
     expect(left).toBeLessThan(heapGrowthMax / 4);

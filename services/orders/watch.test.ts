@@ -50,7 +50,10 @@ interface Followed {
 }
 
 /** Follows until it is stopped, and at first reads as slowly as it is told. */
-async function follow(request: { after?: string; state?: OrderState; customerId?: string } = {}, pause?: Promise<void>): Promise<Followed> {
+async function follow(
+  request: { after?: string; state?: OrderState; customerId?: string } = {},
+  pause?: Promise<void>,
+): Promise<Followed> {
   const ending = new AbortController();
   following.push(ending);
   const seen: WatchOrdersResponse[] = [];
@@ -183,7 +186,9 @@ test("the store puts a step behind the step before it, whoever began first", asy
   const orderId = await place();
   await ready(orderId);
   const future = "9000000000";
-  await sql`update order_timeline set xid = ${future}::xid8 where order_id = ${orderId} and sequence = 2`.execute(fixture.runtime.db);
+  await sql`update order_timeline set xid = ${future}::xid8 where order_id = ${orderId} and sequence = 2`.execute(
+    fixture.runtime.db,
+  );
   await client.cancelOrder({ orderId });
   const steps = await sql<{ xid: string }>`
     select xid::text as xid from order_timeline where order_id = ${orderId} order by sequence`.execute(fixture.runtime.db);

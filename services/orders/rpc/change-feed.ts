@@ -1,10 +1,11 @@
 // Reads the changes of orders for all who watch in this process: one statement for all of them, whatever their number, when an
 // event says that there is something to see, and now and then by itself. The rows are the truth.
+import { AsyncLocalStorage } from "node:async_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { WatchOrdersResponseSchema } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { createWakeUp } from "#runtime/wake-up.ts";
-import { setTimeout as sleep } from "node:timers/promises";
 import { orderNameOf, readChanges, readHorizon, readOrders, type ChangeRow, type Place } from "../store/changes.ts";
 import type { OrderRow } from "../store/read.ts";
 import type { OrdersTables } from "../store/tables.ts";
@@ -42,13 +43,15 @@ type Deps = Pick<ServiceRuntime<OrdersTables>, "system" | "onEvent" | "log">;
 
 export function createChangeFeed({ system, onEvent, log }: Deps, { watchersMax }: { watchersMax: number }): ChangeFeed {
   let following: Following | undefined;
+  // It is read for all of them, and not as a part of the first one's request.
+  const forNobody = AsyncLocalStorage.snapshot();
   const onCount = (count: number): void => {
     if (count === 0) {
       following?.ending.abort();
       following = undefined;
     } else if (!following) {
       following = { told: undefined, ending: new AbortController(), began: Promise.withResolvers() };
-      void follow(following);
+      void forNobody(follow, following);
     }
   };
   const watchers = createWatchers({ watchersMax, onCount });
@@ -99,11 +102,20 @@ export function createChangeFeed({ system, onEvent, log }: Deps, { watchersMax }
   };
 }
 
-export function seenChange(change: ChangeRow, { message: order, row }: { message: SeenOrder["message"]; row: OrderRow }): SeenChange {
+export function seenChange(
+  change: ChangeRow,
+  { message: order, row }: { message: SeenOrder["message"]; row: OrderRow },
+): SeenChange {
   const { xid, orderId, sequence } = change;
   const place = { xid, orderId, sequence };
   const entry = timelineMessage(change);
-  const response = create(WatchOrdersResponseSchema, { cursor: cursorOf(place), orderId, sequence: BigInt(sequence), entry, order });
+  const response = create(WatchOrdersResponseSchema, {
+    cursor: cursorOf(place),
+    orderId,
+    sequence: BigInt(sequence),
+    entry,
+    order,
+  });
   return { place, response, lines: row.items.length };
 }
 

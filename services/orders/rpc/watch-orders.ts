@@ -25,10 +25,10 @@ const pageSize = 100;
 export function watchOrders({ db }: Runtime, feed: ChangeFeed): Watch {
   return async function* watch(request, signal) {
     const filter = { tenant: currentRequest().tenant, customerId: request.customerId, state: stateOf(request.state) };
+    let after = request.after === "" ? undefined : await knownPlace({ db }, request.after);
     const { follower, leave } = feed.joinMany(filter);
     try {
       await feed.began();
-      let after = request.after === "" ? undefined : await knownPlace({ db }, request.after);
       if (!after) {
         after = feed.toldUpTo();
         // Whoever is cut off before the first change goes on from here.

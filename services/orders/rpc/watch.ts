@@ -21,6 +21,8 @@ type Watch = (
 export function watchOrder(runtime: Pick<ServiceRuntime<OrdersTables>, "db">, feed: ChangeFeed): Watch {
   return async function* watch(request, signal) {
     const { orderId } = request;
+    // What may not be seen is refused before anything else is done for it.
+    await getOrder(runtime, { orderId });
     // Before the first look, so that nothing falls between looking and waiting.
     const { watcher, leave } = feed.joinOrder(currentRequest().tenant, orderId);
     try {
