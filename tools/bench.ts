@@ -18,6 +18,7 @@ import { overload } from "./bench/groups/overload.ts";
 import { relay } from "./bench/groups/relay.ts";
 import { replicas } from "./bench/groups/replicas.ts";
 import { memory, start } from "./bench/groups/start.ts";
+import { watch } from "./bench/groups/watch.ts";
 import { runBenchmark } from "./bench/program.ts";
 
 const groups: readonly Group[] = [
@@ -34,10 +35,11 @@ const groups: readonly Group[] = [
   growth,
   replicas,
   cost,
+  watch,
 ];
 
 const usage = [
-  "npm run bench -- [group …] [--seconds 5] [--repeats 3] [--json FILE]",
+  "npm run bench -- [group …] [--seconds 5] [--repeats 3] [--watchers 2000] [--json FILE]",
   ...groups.map(({ name, about }) => `  ${name.padEnd(10)}${about}`),
 ].join("\n");
 
@@ -59,6 +61,7 @@ async function main(): Promise<void> {
     options: {
       seconds: { type: "string", default: "5" },
       repeats: { type: "string", default: "3" },
+      watchers: { type: "string", default: "2000" },
       json: { type: "string" },
       help: { type: "boolean", default: false },
     },
@@ -67,12 +70,13 @@ async function main(): Promise<void> {
   const chosen = chosenGroups(positionals);
   const seconds = numberOption("seconds", values.seconds, { min: 1, max: 600 });
   const repeats = numberOption("repeats", values.repeats, { min: 1, max: 50 });
+  const watchers = numberOption("watchers", values.watchers, { min: 3, max: 20_000 });
   console.log(`${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, Node ${process.version}, fsync on`);
   const startedMs = performance.now();
   const say = (progress: string): void =>
     console.error(`${((performance.now() - startedMs) / 1_000).toFixed(0).padStart(5)} s  ${progress}`);
   const series: Series[] = [];
-  for (const group of chosen) series.push(...(await group.run({ seconds, repeats, say })));
+  for (const group of chosen) series.push(...(await group.run({ seconds, repeats, watchers, say })));
 
   const results = series.map(figureOf);
   const figures = results.filter((result): result is Figure => !isRefused(result));

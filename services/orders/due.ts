@@ -1,15 +1,51 @@
-// Ends orders whose time is over, and takes erased customers out of their orders.
+// Begins orders whose time has come, ends those whose time is over, and takes erased customers out of their orders.
 import type { Clock } from "#runtime/clock.ts";
 import type { Logger } from "#runtime/log.ts";
-import { dueWork, type DueWork } from "#runtime/schedule/due-work.ts";
-import { cancel } from "./domain/facts.ts";
+import { dueWork, planDue, type DueWork } from "#runtime/schedule/due-work.ts";
+import { cancel, release } from "./domain/facts.ts";
 import { announceAndSave } from "./events/announce.ts";
 import type { Announced } from "./events/announced.ts";
 import { eraseFinal, planErasures } from "./events/erase.ts";
-import { expireKind } from "./store/audit.ts";
+import { expireKind, releaseKind } from "./store/audit.ts";
 import { eraseKind, rememberErased, withoutErased } from "./store/erasures.ts";
 import { keyOf, lockOrders } from "./store/progress.ts";
 import type { OrdersTables } from "./store/tables.ts";
+
+/** From now on an order is like one that was placed now, but for its prices. */
+export function releasing({ clock, log }: { clock: Clock; log: Logger }, { orderLifeMs }: { orderLifeMs: number }): DueWork {
+  return dueWork<OrdersTables>({
+    kind: releaseKind,
+    apply: async (tx, items) => {
+      const now = clock.now();
+      const orders = await lockOrders(
+        tx,
+        items.map(({ item }) => ({ tenant: item.tenant, orderId: item.key })),
+      );
+      const announced: Announced[] = [];
+      for (const { item } of items) {
+        const order = orders.get(keyOf({ tenant: item.tenant, orderId: item.key }));
+        // One that was cancelled meanwhile: its row was read before that removed it.
+        const change = order && release(order.progress, now);
+        if (!change) continue;
+        order.progress = change.progress;
+        order.expireTime = new Date(now.getTime() + orderLifeMs);
+        announced.push(...change.announcements.map((announcement) => ({ order, announcement, cause: item.cause })));
+        log.info({ orderId: order.orderId }, "order_released");
+      }
+      await announceAndSave(tx, { changed: announced.map(({ order }) => order), announced, now });
+      await planDue(
+        tx,
+        announced.map(({ order: { tenant, orderId: key }, cause }) => ({
+          kind: expireKind,
+          tenant,
+          key,
+          due: { inMs: orderLifeMs },
+          cause,
+        })),
+      );
+    },
+  });
+}
 
 export function expiry({ clock, log }: { clock: Clock; log: Logger }): DueWork {
   return dueWork<OrdersTables>({

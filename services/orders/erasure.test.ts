@@ -30,7 +30,7 @@ const shippingAddress = { recipient: "Ada", lines: ["1 Main St"], city: "Paris",
 const basket = { customerId: "ada", currency: "EUR", paymentToken: "tok_success", items: [{ sku: "MUG", quantity: 1n }] };
 
 async function place(change: object = {}): Promise<string> {
-  const { order } = await client.placeOrder({ ...basket, shippingAddress, ...change });
+  const { order } = await client.placeOrder({ ...basket, shippingAddress, note: "for Ada", ...change });
   return order?.orderId ?? "";
 }
 

@@ -6,11 +6,11 @@ import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
-import { erasing, expiry } from "./due.ts";
+import { erasing, expiry, releasing } from "./due.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
 import { orderData } from "./rpc/personal-data.ts";
-import { orderEvents } from "./rpc/watch.ts";
+import { orderEvents } from "./rpc/change-feed.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
 export const orders: ServiceDefinition<OrdersTables> = {
@@ -21,16 +21,19 @@ export const orders: ServiceDefinition<OrdersTables> = {
   migrations: new URL("./migrations/", import.meta.url),
   create: (runtime) => {
     const lifeSeconds = numberSetting(runtime.env, "ORDERMESH_ORDER_LIFE_SECONDS", { fallback: 900, min: 1, max: 604_800 });
+    const orderLifeMs = lifeSeconds * 1_000;
     const hourMs = 3_600_000;
     const dispatchHours = numberSetting(runtime.env, "ORDERMESH_DISPATCH_LIMIT_HOURS", { fallback: 72, min: 1, max: 8_760 });
     const deliveryHours = numberSetting(runtime.env, "ORDERMESH_DELIVERY_LIMIT_HOURS", { fallback: 720, min: 1, max: 8_760 });
+    const watchersMax = numberSetting(runtime.env, "ORDERMESH_WATCHERS_MAX", { fallback: 5_000, min: 1, max: 1_000_000 });
     return {
       routes: routes(runtime, {
-        orderLifeMs: lifeSeconds * 1_000,
+        orderLifeMs,
+        watchersMax,
         limits: { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs },
       }),
       hears: consumers(runtime),
-      dueWork: [expiry(runtime), erasing(runtime)],
+      dueWork: [releasing(runtime, { orderLifeMs }), expiry(runtime), erasing(runtime)],
       personalData: orderData(runtime.db),
     };
   },

@@ -19,10 +19,14 @@ export function neighbours(): Neighbours {
   const prices = new Map([
     ["MUG", 1250n],
     ["TEA", 499n],
+    ["CUP", 700n],
   ]);
+  // All else is not sold for yen.
+  const isSold = (sku: string, currencyCode: string): boolean => currencyCode !== "JPY" || sku === "CUP";
   const stock = new Map([
     ["MUG", 100n],
     ["TEA", 2n],
+    ["CUP", 100n],
   ]);
   const dispatched = new Set<string>();
   const stopped: { orderId: string; reason: string }[] = [];
@@ -36,12 +40,12 @@ export function neighbours(): Neighbours {
         batchGetPrices: ({ skus, currencyCode }) => ({
           prices: skus.flatMap((sku) => {
             const minorUnits = prices.get(sku);
-            return minorUnits === undefined || currencyCode === "JPY"
+            return minorUnits === undefined || !isSold(sku, currencyCode)
               ? []
               : [{ sku, title: `The ${sku}`, unitPrice: { currencyCode, minorUnits } }];
           }),
           unknownSkus: skus.filter((sku) => !prices.has(sku)),
-          skusWithoutPrice: currencyCode === "JPY" ? skus.filter((sku) => prices.has(sku)) : [],
+          skusWithoutPrice: skus.filter((sku) => prices.has(sku) && !isSold(sku, currencyCode)),
         }),
       });
       router.service(InventoryService, {

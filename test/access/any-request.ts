@@ -12,6 +12,8 @@ const texts: Ids = {
   country_code: "DE",
   service: "orders",
   page_token: "",
+  // A stream that begins would not end.
+  after: "900000000000000000.1.ord_ahead",
   payment_method_bin: "424242",
   expected_total: "",
   request_id: "asked-once",

@@ -122,6 +122,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "OrdersService/ListOrders": { request: () => ({ pageToken }), expected: "PAGE_TOKEN_INVALID" },
   "OrdersService/CancelOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OrdersService/WatchOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "OrdersService/WatchOrders": { expected: "its own" },
   "PaymentsService/GetPayment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "PaymentsService/RefundPayment": {
     request: () => ({ orderId, amount: refund, reason: "mine", requestId: "refund-1" }),

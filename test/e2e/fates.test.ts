@@ -38,6 +38,24 @@ test("a delivered order takes its stock and its money, once", async () => {
   expect(payment?.captured?.minorUnits).toBe(payment?.amount?.minorUnits);
 });
 
+test("100 repeats by REST under one Idempotency-Key are one order, and answered alike to the byte", async () => {
+  await mesh.product("REPEATED", { stock: 10 });
+  const items = [{ sku: "REPEATED", quantity: "1" }];
+  const body = JSON.stringify({ customerId: "ada", currency: "EUR", paymentToken: "tok_success", items, note: "ring twice" });
+  const headers = { "content-type": "application/json", "idempotency-key": "hundred" };
+  const ask = async (): Promise<string> => {
+    const answer = await mesh.fetch("/v1/orders", { method: "POST", headers, body });
+    return `${answer.status} ${await answer.text()}`;
+  };
+  const answers = await Promise.all(Array.from({ length: 100 }, ask));
+  expect(answers[0]).toMatch(/^202 /);
+  expect(new Set(answers).size).toBe(1);
+  const { orderId } = JSON.parse(answers[0]?.slice(4) ?? "") as { orderId: string };
+  await mesh.reached(orderId, OrderState.DELIVERED);
+  expect(await ask()).toBe(answers[0]);
+  await nothingHeld("REPEATED", 9);
+});
+
 test.each([
   { token: "tok_declined", detail: "card_declined" },
   { token: "tok_insufficient_funds", detail: "insufficient_funds" },

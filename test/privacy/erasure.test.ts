@@ -31,7 +31,7 @@ const signIn = { clientId: "shop", login: person.login, password: person.passwor
 
 async function place(sku: string): Promise<string> {
   const { address: shippingAddress, fingerprint: deviceFingerprint } = person;
-  const basket = { customerId, currency: "EUR", paymentToken: "tok_success", items: [{ sku, quantity: 1n }] };
+  const basket = { customerId, currency: "EUR", paymentToken: "tok_success", items: [{ sku, quantity: 1n }], note: person.words };
   const { order } = await createClient(OrdersService, asCustomer()).placeOrder({ ...basket, shippingAddress, deviceFingerprint });
   return order?.orderId ?? "";
 }

@@ -64,8 +64,11 @@ function placement(tenant: string, orderId: string): Placement {
       requestHash: Buffer.from("x"),
       createTime,
       expireTime: new Date(createTime.getTime() + 60_000),
+      priority: "NORMAL",
+      processAfter: undefined,
+      note: "",
+      screening: { paymentMethodBin: "", deviceFingerprint: "" },
     },
-    screening: { paymentMethodBin: "", deviceFingerprint: "" },
     cause: { id: "req_test", traceparent: "" },
     entry: {
       tenant,
@@ -153,7 +156,8 @@ describe("with very many rows of many tenants", () => {
     [
       "a customer's orders are found by the customer",
       "orders",
-      (tx) => listOrders(tx, { tenant: "t7", customerId: "c7", state: undefined, before: undefined, rowsMax: 10 }),
+      (tx) =>
+        listOrders(tx, { tenant: "t7", customerId: "c7", state: undefined, priority: undefined, before: undefined, rowsMax: 10 }),
       25,
     ],
   ])("%s", async (_name, table, work, rowsMax) => {

@@ -6,6 +6,8 @@ export interface GroupOptions {
   seconds: number;
   /** How often each run is repeated; each time its limit is measured beside it. */
   repeats: number;
+  /** How many watch, where that is measured. */
+  watchers: number;
   /** Tells what is being done: a group takes minutes. */
   say(progress: string): void;
 }

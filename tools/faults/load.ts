@@ -120,6 +120,7 @@ async function follow(sender: Sender, order: { planned: PlannedOrder; entry: Ask
       return;
     }
     case "good":
+    case "scheduled":
     case "declined":
     case "no_funds":
     case "flaky":

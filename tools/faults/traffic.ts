@@ -14,6 +14,7 @@ export type Shape =
   | "review_decided"
   | "review_left"
   | "cancelled"
+  | "scheduled"
   | "refunded";
 
 export interface PlannedOrder {
@@ -49,7 +50,8 @@ export const productsOf = (shop: number): readonly Product[] =>
 
 /** Of a hundred orders. */
 const shares: readonly (readonly [Shape, number])[] = [
-  ["good", 26],
+  ["good", 22],
+  ["scheduled", 4],
   ["two_products", 10],
   ["scarce", 14],
   ["cancelled", 14],
@@ -74,6 +76,8 @@ const tokens: Partial<Record<Shape, string>> = {
 };
 
 const repeatedShare = 0.1;
+/** So long after it is planned an order that begins later begins. Milliseconds. */
+const scheduledMs = 3_000;
 
 function itemsOf(shape: Shape, random: Random): { sku: string; quantity: string }[] {
   const item = (product: Product, quantity: number) => ({ sku: product.sku, quantity: String(quantity) });
@@ -103,6 +107,7 @@ export function planOrder(index: number, run: { name: string; random: Random; sh
       paymentToken: tokens[shape] ?? "tok_success",
       paymentMethodBin: shape === "fraud" ? "400000" : "424242",
       items: itemsOf(shape, random),
+      ...(shape === "scheduled" ? { processAfter: new Date(Date.now() + scheduledMs).toISOString() } : {}),
     },
     isRepeated: random.next() < repeatedShare,
     followMs: random.between(0, shape === "refunded" ? 6_000 : 3_500),

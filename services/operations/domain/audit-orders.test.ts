@@ -24,16 +24,18 @@ const order = (state: OrderState, change: Partial<OrderBooks> = {}): OrderBooks 
   units: 3,
   createTime: before(60_000),
   stateTime: before(60_000),
+  releaseTime: before(60_000),
   waitsFor: "",
   waitsUntil: undefined,
   ...change,
 });
 
-const orderStates = ["PENDING", "PENDING_SHIPMENT", "SHIPPED", "DELIVERED", "CANCELLED"] as const;
+const orderStates = ["SCHEDULED", "PENDING", "PENDING_SHIPMENT", "SHIPPED", "DELIVERED", "CANCELLED"] as const;
 const reservationStates = ["HELD", "FIRM", "SHIPPED", "RELEASED", "REFUSED", undefined] as const;
 const shipmentStates = ["CREATED", "DISPATCHED", "DELIVERED", "STOPPED", undefined] as const;
 
 const stockFits: Record<OrderState, readonly (ReservationState | undefined)[]> = {
+  SCHEDULED: [undefined],
   PENDING: reservationStates,
   PENDING_SHIPMENT: ["HELD", "FIRM", "SHIPPED"],
   SHIPPED: ["SHIPPED"],
@@ -61,6 +63,7 @@ test("other units than were ordered are a disagreement, except where they were g
 });
 
 const parcelFits: Record<OrderState, readonly (ShipmentState | undefined)[]> = {
+  SCHEDULED: [undefined],
   PENDING: shipmentStates,
   PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERED", undefined],
   SHIPPED: ["DISPATCHED", "DELIVERED"],

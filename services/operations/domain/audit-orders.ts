@@ -2,7 +2,7 @@
 // comes out is a suspicion until it is seen again.
 import type { Finding } from "./audit.ts";
 
-export type OrderState = "PENDING" | "PENDING_SHIPMENT" | "SHIPPED" | "DELIVERED" | "CANCELLED";
+export type OrderState = "SCHEDULED" | "PENDING" | "PENDING_SHIPMENT" | "SHIPPED" | "DELIVERED" | "CANCELLED";
 export type ReservationState = "HELD" | "FIRM" | "SHIPPED" | "RELEASED" | "REFUSED";
 export type PaymentState = "PENDING" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
 export type ShipmentState = "CREATED" | "DISPATCHED" | "DELIVERED" | "STOPPED";
@@ -15,6 +15,8 @@ export interface OrderBooks {
   units: number;
   createTime: Date;
   stateTime: Date;
+  /** When its OrderCreated was written; undefined where none was. */
+  releaseTime: Date | undefined;
   /** Empty where it is final. */
   waitsFor: string;
   waitsUntil: Date | undefined;
@@ -52,6 +54,7 @@ export const isYoung = ({ stateTime }: OrderBooks, { now, graceMs }: { now: Date
  * parcel has left, stock and money know it before the order does.
  */
 const stockAllowed: Record<OrderState, readonly (ReservationState | undefined)[] | "any"> = {
+  SCHEDULED: [undefined],
   PENDING: "any",
   PENDING_SHIPMENT: ["HELD", "FIRM", "SHIPPED"],
   SHIPPED: ["SHIPPED"],
@@ -64,7 +67,7 @@ export function auditOrderStock(order: OrderBooks, reservation: ReservationBooks
   if (allowed === "any") return undefined;
   const isPlaced = allowed.includes(reservation?.state);
   // What was given back has no units left to compare.
-  const isWhole = order.state === "CANCELLED" || reservation?.units === order.units;
+  const isWhole = order.state === "CANCELLED" || !reservation || reservation?.units === order.units;
   if (isPlaced && isWhole) return undefined;
   return {
     check: "orders.stock",
@@ -89,6 +92,7 @@ const takenInFull: MoneyRule = ({ total }, { captured }) => {
 };
 
 const moneyRules: Record<OrderState, MoneyRule> = {
+  SCHEDULED: () => "an order that has not begun has a payment",
   PENDING: () => undefined,
   PENDING_SHIPMENT: (order, payment) => {
     if (payment.state === "AUTHORIZED")
@@ -107,6 +111,7 @@ const moneyRules: Record<OrderState, MoneyRule> = {
 /** What costs nothing needs no payment. */
 function needsMoney({ state, total }: OrderBooks): boolean {
   switch (state) {
+    case "SCHEDULED":
     case "PENDING":
     case "CANCELLED":
       return false;
@@ -142,6 +147,7 @@ function moneyProblem(order: OrderBooks, payment: PaymentBooks): string | undefi
 }
 
 const parcelAllowed: Record<OrderState, readonly (ShipmentState | undefined)[] | "any"> = {
+  SCHEDULED: [undefined],
   PENDING: "any",
   // Its parcel may not be made yet, or have left just now.
   PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERED", undefined],
@@ -182,7 +188,7 @@ export function eventLost(order: OrderBooks): Finding {
   return {
     check: "events.lost",
     key: order.orderId,
-    message: "it was accepted, and its OrderCreated is neither in the stream nor waits to be sent",
+    message: "it has begun, and its OrderCreated is neither in the stream nor waits to be sent",
     figures: { order_state: order.state, create_time: order.createTime.toISOString() },
   };
 }

@@ -21,6 +21,7 @@ export const orderBooks = (entry: OrderEntry): OrderBooks => ({
   units: Number(entry.units),
   createTime: entry.createTime ? timestampDate(entry.createTime) : new Date(0),
   stateTime: entry.stateTime ? timestampDate(entry.stateTime) : new Date(0),
+  releaseTime: entry.releaseTime && timestampDate(entry.releaseTime),
   waitsFor: entry.waitsFor,
   waitsUntil: entry.waitsUntil && timestampDate(entry.waitsUntil),
 });

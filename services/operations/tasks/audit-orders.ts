@@ -67,7 +67,7 @@ export function orderWalks(runtime: Runtime, books: BooksReader, settings: Audit
     if (!reader?.caughtUpTime) return problemOf("events.lost", "the stream has not yet been read to its end");
     const since = Math.max(reader.coversSince.getTime(), clock.now().getTime() - streamKeepsMs);
     const until = reader.caughtUpTime.getTime() - graceMs;
-    const readable = all.filter(({ createTime }) => createTime.getTime() > since && createTime.getTime() < until);
+    const readable = all.filter(({ releaseTime: time }) => time && time.getTime() > since && time.getTime() < until);
     const keys = readable.map(({ orderId }) => orderId);
     const unseen = keys.length === 0 ? [] : await findUnseenKeys(db, { service: "orders", tenant, keys });
     if (unseen.length === 0) return { findings: [], problems: new Map() };

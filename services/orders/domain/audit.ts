@@ -12,8 +12,8 @@ export interface AuditedOrder {
   /** Sum of units times price over all lines. */
   linesTotal: number;
   timeline: readonly { sequence: number; state: OrderState }[];
-  /** Whether work is planned that ends it when its time is over. */
-  isExpiryPlanned: boolean;
+  /** Whether work is planned that brings it on when its time has come: that releases it, or ends it. */
+  isStepPlanned: boolean;
 }
 
 export interface Finding {
@@ -37,7 +37,7 @@ function auditTimeline({ orderId: key, state, timeline }: AuditedOrder): Finding
   const isCounted = timeline.every(({ sequence }, index) => sequence === index + 1);
   const isAllowed = timeline.every((entry, index) => {
     const before = timeline[index - 1];
-    return before ? stateChanges[before.state].includes(entry.state) : entry.state === "pending";
+    return before ? stateChanges[before.state].includes(entry.state) : ["scheduled", "pending"].includes(entry.state);
   });
   if (isCounted && isAllowed && timeline.at(-1)?.state === state) return undefined;
   const shown = timeline.map((entry) => `${entry.sequence} ${entry.state}`).join(", ");
@@ -49,7 +49,8 @@ function auditTimeline({ orderId: key, state, timeline }: AuditedOrder): Finding
   };
 }
 
-function auditNextStep({ orderId: key, state, isExpiryPlanned }: AuditedOrder): Finding | undefined {
-  if (state !== "pending" || isExpiryPlanned) return undefined;
-  return { check: "orders.next_step", key, message: "nothing is planned that ends it when its time is over", figures: { state } };
+function auditNextStep({ orderId: key, state, isStepPlanned }: AuditedOrder): Finding | undefined {
+  if ((state !== "pending" && state !== "scheduled") || isStepPlanned) return undefined;
+  const message = `nothing is planned that ${state === "pending" ? "ends" : "begins"} it when its time has come`;
+  return { check: "orders.next_step", key, message, figures: { state } };
 }

@@ -20,7 +20,7 @@ export type Fact = { sequence: number; time: Date; detail: string } & (
 );
 
 /** What has to be told to the others, in this order. */
-export type Announcement = "payment_due" | "ready" | "shipped" | "delivered" | "cancelled";
+export type Announcement = "created" | "payment_due" | "ready" | "shipped" | "delivered" | "cancelled";
 
 export interface Change {
   progress: OrderProgress;
@@ -50,6 +50,11 @@ export function takeFact(progress: OrderProgress, fact: Fact): FactOutcome {
   return { kind: "changed", ...advance(next, fact) };
 }
 
+/** Begins an order whose time has come; undefined where it has begun or ended before. */
+export function release(progress: OrderProgress, time: Date): Change | undefined {
+  return progress.state === "scheduled" ? entered(progress, "pending", time) : undefined;
+}
+
 /** Ends an order on somebody's wish, or because its time is over. */
 export function cancel(
   progress: OrderProgress,
@@ -64,6 +69,7 @@ export function cancel(
     case "pending_shipment":
       if (!how.shipmentStopped) return { kind: "stop_shipment_first" };
       return { kind: "cancelled", ...cancelled(progress, how) };
+    case "scheduled":
     case "pending":
       return { kind: "cancelled", ...cancelled(progress, how) };
   }
@@ -152,6 +158,8 @@ function nextStep(progress: OrderProgress, fact: Fact): Change | undefined {
     }
     case "shipped":
       return shipment === "delivered" ? entered(progress, "delivered", fact.time) : undefined;
+    // Nobody has been told of it, so that nobody has anything to report.
+    case "scheduled":
     case "delivered":
     case "cancelled":
       return undefined;
@@ -171,14 +179,15 @@ function cancelReason(refusal: Refusal, fact: Fact): CancelReason {
   return refusal.reason === "SHIPMENT_STOPPED" && isRequested ? "CANCELLED_BY_REQUEST" : refusal.reason;
 }
 
-const announcementOf: Record<Exclude<OrderState, "pending">, Announcement> = {
+const announcementOf: Record<Exclude<OrderState, "scheduled">, Announcement> = {
+  pending: "created",
   pending_shipment: "ready",
   shipped: "shipped",
   delivered: "delivered",
   cancelled: "cancelled",
 };
 
-function entered(progress: OrderProgress, state: Exclude<OrderState, "pending">, time: Date, reason = ""): Change {
+function entered(progress: OrderProgress, state: Exclude<OrderState, "scheduled">, time: Date, reason = ""): Change {
   if (!stateChanges[progress.state].includes(state)) throw new Error(`an order cannot go from ${progress.state} to ${state}`);
   const entry = { sequence: progress.timeline.length + 1, state, time, reason };
   return {

@@ -1,6 +1,6 @@
 // What an order is to its own rules. Amounts are whole minor units, times are dates; no database, no wire.
 
-export type OrderState = "pending" | "pending_shipment" | "shipped" | "delivered" | "cancelled";
+export type OrderState = "scheduled" | "pending" | "pending_shipment" | "shipped" | "delivered" | "cancelled";
 export type InventoryStatus = "pending" | "reserved" | "insufficient" | "released";
 export type FraudStatus = "pending" | "review" | "cleared" | "rejected";
 export type PaymentStatus = "pending" | "declined" | "authorized" | "captured" | "voided" | "refunded";
@@ -45,6 +45,7 @@ export interface OrderProgress {
 
 /** Which state may follow which. docs/orders.md shows the same table. */
 export const stateChanges: Record<OrderState, readonly OrderState[]> = {
+  scheduled: ["pending", "cancelled"],
   pending: ["pending_shipment", "cancelled"],
   pending_shipment: ["shipped", "cancelled"],
   shipped: ["delivered"],

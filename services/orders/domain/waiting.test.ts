@@ -4,9 +4,11 @@ import { waitOf, type Awaited } from "./waiting.ts";
 
 const stateTime = new Date("2026-01-01T10:00:00Z");
 const expireTime = new Date("2026-01-01T10:15:00Z");
+const processAfter = new Date("2026-01-20T10:00:00Z");
 const limits = { dispatchLimitMs: 72 * 3_600_000, deliveryLimitMs: 720 * 3_600_000 };
 
 const waits: { state: OrderState; inventory: InventoryStatus; fraud: FraudStatus; waitsFor: Awaited; until: string }[] = [
+  { state: "scheduled", inventory: "pending", fraud: "pending", waitsFor: "schedule", until: "2026-01-20T10:00:00.000Z" },
   { state: "pending", inventory: "pending", fraud: "pending", waitsFor: "inventory", until: "2026-01-01T10:15:00.000Z" },
   { state: "pending", inventory: "pending", fraud: "review", waitsFor: "inventory", until: "2026-01-01T10:15:00.000Z" },
   { state: "pending", inventory: "reserved", fraud: "pending", waitsFor: "fraud", until: "2026-01-01T10:15:00.000Z" },
@@ -18,9 +20,11 @@ const waits: { state: OrderState; inventory: InventoryStatus; fraud: FraudStatus
 
 test.each(waits)("$state, stock $inventory, screening $fraud: waits for $waitsFor until $until", (row) => {
   const { waitsFor, until, ...order } = row;
-  expect(waitOf({ ...order, stateTime, expireTime }, limits)).toEqual({ waitsFor, waitsUntil: new Date(until) });
+  expect(waitOf({ ...order, stateTime, expireTime, processAfter }, limits)).toEqual({ waitsFor, waitsUntil: new Date(until) });
 });
 
 test.each(["delivered", "cancelled"] as const)("%s: waits for nobody", (state) => {
-  expect(waitOf({ state, inventory: "reserved", fraud: "cleared", stateTime, expireTime }, limits)).toBeUndefined();
+  expect(
+    waitOf({ state, inventory: "reserved", fraud: "cleared", stateTime, expireTime, processAfter: null }, limits),
+  ).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 // Whom an order waits for, and until when at the latest.
 import type { FraudStatus, InventoryStatus, OrderState } from "./order.ts";
 
-export type Awaited = "inventory" | "fraud" | "review" | "payments" | "shipping";
+export type Awaited = "schedule" | "inventory" | "fraud" | "review" | "payments" | "shipping";
 
 export interface WaitLimits {
   /** From ready to dispatched. */
@@ -17,12 +17,16 @@ export interface Standing {
   /** When it entered its state. */
   stateTime: Date;
   expireTime: Date;
+  /** When it is to begin; null where it began at once. */
+  processAfter: Date | null;
 }
 
 /** Undefined where the order is final and waits for nobody. */
 export function waitOf(order: Standing, limits: WaitLimits): { waitsFor: Awaited; waitsUntil: Date } | undefined {
-  const { state, stateTime, expireTime } = order;
+  const { state, stateTime, expireTime, processAfter } = order;
   switch (state) {
+    case "scheduled":
+      return { waitsFor: "schedule", waitsUntil: processAfter ?? stateTime };
     case "pending":
       return { waitsFor: awaitedWhilePending(order), waitsUntil: expireTime };
     case "pending_shipment":

@@ -3,7 +3,7 @@ import type { Transaction } from "kysely";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import type { Cause } from "#runtime/events/outgoing.ts";
 import { cancelDue, planDue } from "#runtime/schedule/due-work.ts";
-import { expireKind, isExpiryPlanned } from "../store/audit.ts";
+import { expireKind, isPlanned, releaseKind } from "../store/audit.ts";
 import { announce } from "./build.ts";
 import { eraseAnnounced, erasedAmong } from "./erase.ts";
 import type { Announced } from "./announced.ts";
@@ -14,11 +14,15 @@ export async function announceAndSave(
   tx: Transaction<OrdersTables>,
   { changed, announced, now }: { changed: readonly LockedOrder[]; announced: readonly Announced[]; now: Date },
 ): Promise<void> {
-  const ready = announced.filter(({ announcement }) => announcement === "ready").map(({ order }) => order);
-  const lines = await readLines(tx, ready);
+  const withLines = announced.filter(({ announcement }) => announcement === "created" || announcement === "ready");
+  const lines = await readLines(
+    tx,
+    withLines.map(({ order }) => order),
+  );
   const events = announced.map(({ order, announcement, cause }) =>
     announce(order, announcement, { lines: lines.get(keyOf(order)) ?? [], time: now, cause }),
   );
+  const ended = announced.filter(({ announcement }) => announcement === "cancelled");
   const settled = announced.filter(({ announcement }) => announcement === "ready" || announcement === "cancelled");
   const [erased] = await Promise.all([
     erasedAmong(tx, announced),
@@ -29,17 +33,24 @@ export async function announceAndSave(
       expireKind,
       settled.map(({ order }) => ({ tenant: order.tenant, key: order.orderId })),
     ),
+    cancelDue(
+      tx,
+      releaseKind,
+      ended.map(({ order }) => ({ tenant: order.tenant, key: order.orderId })),
+    ),
   ]);
   await eraseAnnounced(tx, erased, now);
 }
 
 /**
- * Plans the end of an order that waits for its time, where nothing is planned. The order must be locked: whoever is
- * ending it either has, or will find it as it is now. Answers whether something was planned.
+ * Plans the end of an order that waits for its time, or its release, where nothing is planned. The order must be locked: whoever
+ * is bringing it on either has, or will find it as it is now. Answers whether something was planned.
  */
-export async function resumeExpiry(tx: Transaction<OrdersTables>, order: LockedOrder, cause: Cause): Promise<boolean> {
-  const { tenant, orderId, expireTime } = order;
-  if (await isExpiryPlanned(tx, order)) return false;
-  await planDue(tx, [{ kind: expireKind, tenant, key: orderId, due: { at: expireTime }, cause }]);
+export async function resumeWaiting(tx: Transaction<OrdersTables>, order: LockedOrder, cause: Cause): Promise<boolean> {
+  const { tenant, orderId, expireTime, processAfter, progress } = order;
+  const isScheduled = progress.state === "scheduled" && processAfter !== null;
+  const [kind, at] = isScheduled ? [releaseKind, processAfter] : [expireKind, expireTime];
+  if (await isPlanned(tx, kind, order)) return false;
+  await planDue(tx, [{ kind, tenant, key: orderId, due: { at }, cause }]);
   return true;
 }

@@ -10,16 +10,27 @@ import {
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
 import type { Announcement } from "../domain/facts.ts";
-import type { NewOrder } from "../store/insert.ts";
-import type { LockedOrder } from "../store/progress.ts";
+import type { Line, LockedOrder } from "../store/progress.ts";
+import type { AddressRow, Screening } from "../store/tables.ts";
 
-/** What screening may look at besides the order; it is told once and not kept. */
-export interface Screening {
-  paymentMethodBin: string;
-  deviceFingerprint: string;
+/** What the others are told of an order when it begins. */
+export interface CreatedOrder {
+  tenant: string;
+  orderId: string;
+  customerId: string;
+  currencyCode: string;
+  items: readonly Line[];
+  subtotal: number;
+  shippingCost: number;
+  total: number;
+  shippingAddress?: AddressRow | null | undefined;
+  screening: Screening;
+  createTime: Date;
+  expireTime: Date;
 }
 
-export function orderCreated(order: NewOrder, screening: Screening, cause: Cause): OutgoingEvent {
+/** The first event of an order. */
+export function orderCreated(order: CreatedOrder, { time, cause }: { time: Date; cause: Cause }): OutgoingEvent {
   const money = (minorUnits: number): { currencyCode: string; minorUnits: bigint } => ({
     currencyCode: order.currencyCode,
     minorUnits: BigInt(minorUnits),
@@ -28,7 +39,7 @@ export function orderCreated(order: NewOrder, screening: Screening, cause: Cause
     OrderCreatedSchema,
     {
       orderId: order.orderId,
-      buyer: { customerId: order.customerId, ...screening },
+      buyer: { customerId: order.customerId, ...order.screening },
       lines: order.items.map((item) => ({ sku: item.sku, quantity: BigInt(item.quantity), unitPrice: money(item.unitPrice) })),
       subtotal: money(order.subtotal),
       shippingCost: money(order.shippingCost),
@@ -37,20 +48,24 @@ export function orderCreated(order: NewOrder, screening: Screening, cause: Cause
       createTime: timestampFromDate(order.createTime),
       expireTime: timestampFromDate(order.expireTime),
     },
-    { tenant: order.tenant, sequence: 1, time: order.createTime, cause },
+    { tenant: order.tenant, sequence: 1, time, cause },
   );
 }
+
+const noScreening: Screening = { paymentMethodBin: "", deviceFingerprint: "" };
 
 /** The event for an announcement; it takes the order's next sequence number. */
 export function announce(
   order: LockedOrder,
   announcement: Announcement,
-  about: { lines: readonly { sku: string; quantity: number }[]; time: Date; cause: Cause },
+  about: { lines: readonly Line[]; time: Date; cause: Cause },
 ): OutgoingEvent {
   const { orderId, tenant, progress } = order;
   order.eventsSent += 1;
   const envelope = { tenant, sequence: order.eventsSent, time: about.time, cause: about.cause };
   switch (announcement) {
+    case "created":
+      return orderCreated({ ...order, items: about.lines, screening: order.screening ?? noScreening }, about);
     case "payment_due":
       return outgoing(
         OrderPaymentDueSchema,
@@ -69,6 +84,7 @@ export function announce(
           orderId,
           lines: about.lines.map((line) => ({ sku: line.sku, quantity: BigInt(line.quantity) })),
           shippingMethod: order.shippingMethod,
+          priority: order.priority,
           ...(order.shippingAddress ? { shippingAddress: order.shippingAddress } : {}),
         },
         envelope,

@@ -12,12 +12,11 @@ import { planDue } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { insertOrders, insertUnclaimed, isRequestClaimed, type NewOrder } from "../store/insert.ts";
 import type { OrdersTables } from "../store/tables.ts";
-import { expireKind } from "../store/audit.ts";
-import { orderCreated, type Screening } from "./build.ts";
+import { expireKind, releaseKind } from "../store/audit.ts";
+import { orderCreated } from "./build.ts";
 
 export interface Placement {
   order: NewOrder;
-  screening: Screening;
   cause: Cause;
   /** Who placed it, for the audit log: by the time it is written the call is one of many. */
   entry: AuditEntry;
@@ -94,19 +93,19 @@ async function commitUnclaimed({ system }: Transacting, group: readonly Placemen
 const orderOf = ({ order }: Placement): NewOrder => order;
 const tenantOf = ({ order }: Placement): string => order.tenant;
 
-/** The first event of each order, the end of its time, and who placed it. */
+/** The first event of each order and the end of its time, or the time at which both follow; and who placed it. */
 async function setOut(tx: Transaction<OrdersTables>, group: readonly Placement[]): Promise<void> {
   await appendEvents(
     tx,
-    group.map(({ order, screening, cause }) => orderCreated(order, screening, cause)),
+    group.flatMap(({ order, cause }) => (order.processAfter ? [] : [orderCreated(order, { time: order.createTime, cause })])),
   );
   await planDue(
     tx,
     group.map(({ order, cause }) => ({
-      kind: expireKind,
+      kind: order.processAfter ? releaseKind : expireKind,
       tenant: order.tenant,
       key: order.orderId,
-      due: { inMs: order.expireTime.getTime() - order.createTime.getTime() },
+      due: order.processAfter ? { at: order.processAfter } : { inMs: order.expireTime.getTime() - order.createTime.getTime() },
       cause,
     })),
   );

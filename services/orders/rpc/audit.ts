@@ -55,6 +55,7 @@ function orderEntry(row: AuditRow, limits: WaitLimits): OrderEntry {
     ...(wait ? { waitsFor: wait.waitsFor, waitsUntil: timestampFromDate(wait.waitsUntil) } : {}),
     eventsSent: BigInt(row.eventsSent),
     units: BigInt(row.units),
+    ...(row.releaseTime ? { releaseTime: timestampFromDate(row.releaseTime) } : {}),
   });
 }
 

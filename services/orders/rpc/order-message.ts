@@ -4,6 +4,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   FraudStatus,
   InventoryStatus,
+  OrderPriority,
   OrderSchema,
   OrderState,
   PaymentStatus,
@@ -14,9 +15,10 @@ import {
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import type * as domain from "../domain/order.ts";
 import type { OrderRow, TimelineRow } from "../store/read.ts";
-import type { ShippingMethodName } from "../store/tables.ts";
+import type { PriorityName, ShippingMethodName } from "../store/tables.ts";
 
 export const stateMessages: Record<domain.OrderState, OrderState> = {
+  scheduled: OrderState.SCHEDULED,
   pending: OrderState.PENDING,
   pending_shipment: OrderState.PENDING_SHIPMENT,
   shipped: OrderState.SHIPPED,
@@ -60,6 +62,11 @@ const methodMessages: Record<ShippingMethodName, ShippingMethod> = {
   EXPRESS: ShippingMethod.EXPRESS,
 };
 
+const priorityMessages: Record<PriorityName, OrderPriority> = {
+  NORMAL: OrderPriority.NORMAL,
+  RUSH: OrderPriority.RUSH,
+};
+
 export function timelineMessage(row: TimelineRow): MessageInitShape<typeof TimelineEntrySchema> {
   return {
     sequence: BigInt(row.sequence),
@@ -100,18 +107,24 @@ export function orderMessage(row: OrderRow): Order {
     trackingNumber: row.tracking_number,
     cancelReason: row.cancel_reason,
     cancelDetail: row.cancel_detail,
-    expireTime: timestampFromDate(row.expire_time),
+    ...(isReleased(row) ? { expireTime: timestampFromDate(row.expire_time) } : {}),
     createTime: timestampFromDate(row.create_time),
     updateTime: timestampFromDate(row.update_time),
     etag: `"${row.version}"`,
+    priority: priorityMessages[row.priority],
+    ...(row.process_after ? { processAfter: timestampFromDate(row.process_after) } : {}),
+    note: row.note,
   });
 }
+
+/** Its time counts from then. */
+const isReleased = ({ timeline }: OrderRow): boolean => timeline.some(({ state }) => state === "pending");
 
 /** An order as it was answered when it was placed, whatever has become of it since: a repeat gets the first answer. */
 export function asPlaced(row: OrderRow): OrderRow {
   return {
     ...row,
-    state: "pending",
+    state: row.timeline[0]?.state ?? row.state,
     services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
     timeline: row.timeline.slice(0, 1),
     tracking_number: "",

@@ -4,7 +4,7 @@ import { OrderSchema } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import type { Kysely } from "kysely";
 import { recordsMax, remaindersMax, type PersonalData } from "#runtime/privacy/personal-data.ts";
 import { readUnerased } from "../store/erasures.ts";
-import { listOrders } from "../store/read.ts";
+import { listOrders, type OrderRow } from "../store/read.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { orderMessage } from "./order-message.ts";
 
@@ -12,12 +12,13 @@ export function orderData(db: Kysely<OrdersTables>): PersonalData {
   return {
     list: async ({ tenant, customerId, orderIds }, before) => {
       if (orderIds.length > 0) return { records: [] };
-      const rows = await listOrders(db, { tenant, customerId, state: undefined, before, rowsMax: recordsMax + 1 });
+      const all = { tenant, customerId, state: undefined, priority: undefined };
+      const rows = await listOrders(db, { ...all, before, rowsMax: recordsMax + 1 });
       const page = rows.slice(0, recordsMax);
       const records = page.map((row) => ({
         kind: "order",
         id: row.order_id,
-        content: toJson(OrderSchema, orderMessage(row)) as JsonObject,
+        content: contentOf(row),
       }));
       return { records, next: rows.length > recordsMax ? page.at(-1)?.order_id : undefined };
     },
@@ -31,4 +32,10 @@ export function orderData(db: Kysely<OrdersTables>): PersonalData {
       });
     },
   };
+}
+
+/** What is shown of it, and what is kept to be screened with it when it begins. */
+function contentOf(row: OrderRow): JsonObject {
+  const order = toJson(OrderSchema, orderMessage(row)) as JsonObject;
+  return row.screening ? { ...order, screening: { ...row.screening } } : order;
 }

@@ -1,6 +1,7 @@
 // PlaceOrder: asks what has to be known, decides, and commits together with whoever places at the same moment.
 import { createHash } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { PlaceOrderRequestSchema, type PlaceOrderRequest } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
@@ -19,6 +20,7 @@ import type { AddressRow, OrdersTables } from "../store/tables.ts";
 import { createAvailabilityCheck } from "./availability.ts";
 import { asPlaced } from "./order-message.ts";
 import { createPriceList } from "./prices.ts";
+import { priorityName } from "./read.ts";
 import { createShippingCost } from "./shipping-cost.ts";
 
 interface Deps {
@@ -26,6 +28,10 @@ interface Deps {
   /** How long an order may be pending. Milliseconds. */
   orderLifeMs: number;
 }
+
+/** An order may be accepted to begin so long from now. */
+const scheduleDaysMax = 90;
+const dayMs = 86_400_000;
 
 type Ask = (request: PlaceOrderRequest) => Promise<OrderRow>;
 
@@ -65,6 +71,7 @@ export function placeOrder({ runtime, orderLifeMs }: Deps): Ask {
   };
 
   return async (request) => {
+    refuseTooLate(request, runtime.clock.now());
     // Whether the request came before shows when its order is written: the rare repeat asks in vain, and nobody else waits.
     const priced = await price(request).catch(async (error: unknown) => {
       // A repeat may find the stock gone, or another price, and still gets its first answer.
@@ -89,6 +96,7 @@ function newPlacement(
 ): Placement {
   const { items, subtotal, shippingCost, total } = priced;
   const orderId = newId("ord");
+  const processAfter = startOf(request, now);
   return {
     order: {
       tenant: currentRequest().tenant,
@@ -105,20 +113,39 @@ function newPlacement(
       requestId: request.requestId,
       requestHash: contentHash(request),
       createTime: now,
-      expireTime: new Date(now.getTime() + orderLifeMs),
+      expireTime: new Date((processAfter ?? now).getTime() + orderLifeMs),
+      priority: priorityName(request.priority) ?? "NORMAL",
+      processAfter,
+      note: request.note,
+      screening: { paymentMethodBin: request.paymentMethodBin, deviceFingerprint: request.deviceFingerprint },
     },
-    screening: { paymentMethodBin: request.paymentMethodBin, deviceFingerprint: request.deviceFingerprint },
     cause: requestCause(),
-    entry: changeEntry({ resource: { kind: "order", id: orderId }, after: whatWasPlaced(request, total) }),
+    entry: changeEntry({ resource: { kind: "order", id: orderId }, after: whatWasPlaced(request, { total, processAfter }) }),
   };
 }
 
 /** Lines and prices of an order never change, so that the order itself keeps them; made by hand, because it is made for every one. */
-const whatWasPlaced = ({ customerId, currency: currencyCode }: PlaceOrderRequest, total: number) => ({
+const whatWasPlaced = (
+  { customerId, currency: currencyCode }: PlaceOrderRequest,
+  { total, processAfter }: { total: number; processAfter: Date | undefined },
+) => ({
   customerId,
-  state: "ORDER_STATE_PENDING",
+  state: processAfter ? "ORDER_STATE_SCHEDULED" : "ORDER_STATE_PENDING",
   total: { currencyCode, minorUnits: String(total) },
 });
+
+/** When it is to begin; undefined where that is now. */
+function startOf({ processAfter }: PlaceOrderRequest, now: Date): Date | undefined {
+  const time = processAfter && timestampDate(processAfter);
+  return time && time > now ? time : undefined;
+}
+
+function refuseTooLate(request: PlaceOrderRequest, now: Date): void {
+  const start = startOf(request, now);
+  if (!start || start.getTime() - now.getTime() <= scheduleDaysMax * dayMs) return;
+  const message = `process_after is more than ${scheduleDaysMax} days ahead: place the order later, or let it begin earlier`;
+  throw refuse(Code.InvalidArgument, "PROCESS_AFTER_TOO_LATE", message, { daysMax: String(scheduleDaysMax) });
+}
 
 function addressRow({ $typeName: _type, $unknown: _unknown, ...fields }: Address): AddressRow {
   return fields;
@@ -151,7 +178,8 @@ function pricedOrRefused(outcome: PricingOutcome, request: PlaceOrderRequest): E
         expected: String(request.expectedTotal?.minorUnits ?? ""),
         currency: request.currency,
       };
-      throw refuse(Code.FailedPrecondition, "TOTAL_MISMATCH", "the order comes to another total than expected", metadata);
+      const message = `the order comes to ${metadata.total} minor units of ${metadata.currency}, not ${metadata.expected} as expected`;
+      throw refuse(Code.FailedPrecondition, "TOTAL_MISMATCH", message, metadata);
     }
   }
 }

@@ -1,7 +1,7 @@
 // Reading orders: one, or a page.
 import { create } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
+import { OrderPriority, OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import {
   ListOrdersResponseSchema,
   type GetOrderRequest,
@@ -15,7 +15,7 @@ import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type * as domain from "../domain/order.ts";
 import { listOrders, readOrder, type OrderRow } from "../store/read.ts";
-import type { OrdersTables } from "../store/tables.ts";
+import type { OrdersTables, PriorityName } from "../store/tables.ts";
 import { orderMessage, stateMessages } from "./order-message.ts";
 
 type Reader = Pick<ServiceRuntime<OrdersTables>, "db">;
@@ -41,6 +41,7 @@ export async function getOrderPage({ db }: Reader, request: ListOrdersRequest): 
     tenant: currentRequest().tenant,
     customerId: request.customerId,
     state: stateOf(request.state),
+    priority: priorityName(request.priority),
     before: readPageToken(request.pageToken),
     rowsMax: pageSize + 1,
   });
@@ -48,7 +49,20 @@ export async function getOrderPage({ db }: Reader, request: ListOrdersRequest): 
   return create(ListOrdersResponseSchema, { orders: rows.map(orderMessage), nextPageToken });
 }
 
-function stateOf(message: OrderState): domain.OrderState | undefined {
+/** Undefined where none is given. */
+export function stateOf(message: OrderState): domain.OrderState | undefined {
   const found = Object.entries(stateMessages).find(([, candidate]) => candidate === message);
   return found?.[0] as domain.OrderState | undefined;
+}
+
+/** Undefined where none is given. */
+export function priorityName(message: OrderPriority): PriorityName | undefined {
+  switch (message) {
+    case OrderPriority.UNSPECIFIED:
+      return undefined;
+    case OrderPriority.NORMAL:
+      return "NORMAL";
+    case OrderPriority.RUSH:
+      return "RUSH";
+  }
 }

@@ -12,16 +12,20 @@ import { orderMessage } from "./order-message.ts";
 import { placeOrder } from "./place.ts";
 import { getOrder, getOrderPage, orderNotFound } from "./read.ts";
 import { resumeOrder } from "./resume.ts";
+import { createChangeFeed } from "./change-feed.ts";
+import { watchOrders } from "./watch-orders.ts";
 import { watchOrder } from "./watch.ts";
 
 export function routes(
   runtime: ServiceRuntime<OrdersTables>,
-  { orderLifeMs, limits }: { orderLifeMs: number; limits: WaitLimits },
+  { orderLifeMs, limits, watchersMax }: { orderLifeMs: number; limits: WaitLimits; watchersMax: number },
 ): (router: ConnectRouter) => void {
   const place = placeOrder({ runtime, orderLifeMs });
   const assertKeepingUp = refuseBacklog(runtime);
   const cancel = cancelOrder(runtime);
-  const watch = watchOrder(runtime);
+  const feed = createChangeFeed(runtime, { watchersMax });
+  const watch = watchOrder(runtime, feed);
+  const watchMany = watchOrders(runtime, feed);
   const resume = resumeOrder(runtime);
   return (router) => {
     router.service(OrdersService, {
@@ -38,6 +42,7 @@ export function routes(
         return { order: orderMessage(await getOrder(runtime, { orderId })) };
       },
       watchOrder: (request, context) => watch(request, context.signal),
+      watchOrders: (request, context) => watchMany(request, context.signal),
     });
     router.service(OrdersAuditService, {
       auditOrders: (request) => auditOrders(runtime, request, limits),

@@ -7,6 +7,8 @@ import type { OrdersTables } from "./tables.ts";
 export interface AuditRow extends AuditedOrder, Standing {
   currencyCode: string;
   createTime: Date;
+  /** When its OrderCreated was written; null where none was. */
+  releaseTime: Date | null;
   eventsSent: number;
   /** Units of all lines together. */
   units: number;
@@ -14,18 +16,22 @@ export interface AuditRow extends AuditedOrder, Standing {
 
 /** Kind of the due work that ends an order whose time is over. */
 export const expireKind = "orders.expire";
+/** Kind of the due work that begins an order whose time has come. */
+export const releaseKind = "orders.release";
 
 async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>): Promise<AuditRow[]> {
   const read = await sql<AuditRow>`
     select orders.order_id as "orderId", orders.state, orders.currency_code as "currencyCode", orders.subtotal,
       orders.shipping_cost as "shippingCost", orders.total, orders.events_sent as "eventsSent",
-      orders.create_time as "createTime", orders.expire_time as "expireTime",
+      orders.create_time as "createTime", orders.expire_time as "expireTime", orders.process_after as "processAfter",
       coalesce(services.inventory_status, 'pending') as inventory, coalesce(services.fraud_status, 'pending') as fraud,
       items.*, coalesce(way."timeline", '[]') as timeline, coalesce(way."stateTime", orders.create_time) as "stateTime",
+      case when orders.process_after is null then orders.create_time else way."releaseTime" end as "releaseTime",
       exists (
         select from due_work
-        where kind = ${expireKind} and due_work.tenant_id = orders.tenant_id and due_work.key = orders.order_id
-      ) as "isExpiryPlanned"
+        where kind = case orders.state when 'scheduled' then ${releaseKind} else ${expireKind} end
+          and due_work.tenant_id = orders.tenant_id and due_work.key = orders.order_id
+      ) as "isStepPlanned"
     from (${chosen}) as orders
     left join order_services services on services.tenant_id = orders.tenant_id and services.order_id = orders.order_id
     cross join lateral (
@@ -35,7 +41,7 @@ async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>
     ) as items
     cross join lateral (
       select json_agg(json_build_object('sequence', sequence, 'state', step.state) order by sequence) as timeline,
-        (array_agg(time order by sequence desc))[1] as "stateTime"
+        (array_agg(time order by sequence desc))[1] as "stateTime", min(time) filter (where step.state = 'pending') as "releaseTime"
       from order_timeline step where step.tenant_id = orders.tenant_id and step.order_id = orders.order_id
     ) as way
     order by orders.order_id`.execute(db);
@@ -47,7 +53,7 @@ export function readAuditPage(
   db: Kysely<OrdersTables>,
   page: { tenant: string; after: string | undefined; rowsMax: number; openOnly: boolean },
 ): Promise<AuditRow[]> {
-  const open = page.openOnly ? sql`and state in ('pending', 'pending_shipment', 'shipped')` : sql``;
+  const open = page.openOnly ? sql`and state in ('scheduled', 'pending', 'pending_shipment', 'shipped')` : sql``;
   return readAudited(
     db,
     sql`
@@ -65,11 +71,12 @@ export function readAuditedOrders(
   return readAudited(db, sql`select * from orders where tenant_id = ${tenant} and order_id = any(${orderIds}::text[])`);
 }
 
-export async function isExpiryPlanned(
+export async function isPlanned(
   tx: Transaction<OrdersTables>,
+  kind: string,
   { tenant, orderId }: { tenant: string; orderId: string },
 ): Promise<boolean> {
   const planned = await sql`
-    select from due_work where kind = ${expireKind} and tenant_id = ${tenant} and key = ${orderId}`.execute(tx);
+    select from due_work where kind = ${kind} and tenant_id = ${tenant} and key = ${orderId}`.execute(tx);
   return planned.rows.length > 0;
 }

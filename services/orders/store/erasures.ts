@@ -105,7 +105,7 @@ export async function eraseOrders(
 }
 
 const erasing = (now: Date) => sql`
-  update orders set shipping_address = null, payment_token = '', cancel_detail = '', request_hash = null, erase_time = ${now},
+  update orders set shipping_address = null, payment_token = '', cancel_detail = '', note = '', request_hash = null, erase_time = ${now},
     events_sent = events_sent + 1, version = version + 1, update_time = ${now}`;
 
 const erasedColumns = sql`

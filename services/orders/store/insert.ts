@@ -4,7 +4,7 @@ import { writeLate } from "#runtime/database/late-writes.ts";
 import { isTaken } from "#runtime/errors.ts";
 import type { PricedItem } from "../domain/place.ts";
 import type { OrderRow } from "./read.ts";
-import type { AddressRow, OrdersTables, ShippingMethodName } from "./tables.ts";
+import type { AddressRow, OrdersTables, PriorityName, Screening, ShippingMethodName } from "./tables.ts";
 
 export interface NewOrder {
   tenant: string;
@@ -22,8 +22,16 @@ export interface NewOrder {
   requestId: string;
   requestHash: Buffer;
   createTime: Date;
+  /** Of one that is scheduled as if it was released at its time. */
   expireTime: Date;
+  priority: PriorityName;
+  /** Undefined where it begins now. */
+  processAfter: Date | undefined;
+  note: string;
+  screening: Screening;
 }
+
+const firstStateOf = ({ processAfter }: NewOrder): "scheduled" | "pending" => (processAfter ? "scheduled" : "pending");
 
 /** The row of an order that was just inserted, as a read would answer it. */
 export function placedRow(order: NewOrder): OrderRow {
@@ -31,7 +39,7 @@ export function placedRow(order: NewOrder): OrderRow {
     tenant_id: order.tenant,
     order_id: order.orderId,
     customer_id: order.customerId,
-    state: "pending",
+    state: firstStateOf(order),
     currency_code: order.currencyCode,
     subtotal: order.subtotal,
     shipping_cost: order.shippingCost,
@@ -45,15 +53,19 @@ export function placedRow(order: NewOrder): OrderRow {
     cancel_detail: "",
     request_id: order.requestId === "" ? null : order.requestId,
     request_hash: order.requestHash,
-    events_sent: 1,
+    events_sent: order.processAfter ? 0 : 1,
     version: 1,
     expire_time: order.expireTime,
     create_time: order.createTime,
     update_time: order.createTime,
     erase_time: null,
+    priority: order.priority,
+    process_after: order.processAfter ?? null,
+    note: order.note,
+    screening: null,
     services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
     items: order.items.map(({ sku, title, quantity, unitPrice }) => ({ sku, title, quantity, unit_price: unitPrice })),
-    timeline: [{ sequence: 1, state: "pending", reason: "", time: order.createTime }],
+    timeline: [{ sequence: 1, state: firstStateOf(order), reason: "", time: order.createTime }],
   };
 }
 
@@ -86,9 +98,11 @@ function orderRows(orders: readonly NewOrder[]): RawBuilder<unknown> {
   const column = <Value>(pick: (order: NewOrder) => Value): Value[] => orders.map(pick);
   return sql`
     insert into orders (tenant_id, order_id, customer_id, state, currency_code, subtotal, shipping_cost, total, shipping_method,
-      shipping_address, payment_token, request_id, request_hash, expire_time, create_time, update_time)
-    select tenant_id, order_id, customer_id, 'pending', currency_code, subtotal, shipping_cost, total, shipping_method,
-      shipping_address::jsonb, payment_token, nullif(request_id, ''), request_hash, expire_time, create_time, create_time
+      shipping_address, payment_token, request_id, request_hash, expire_time, create_time, update_time, priority, process_after, note,
+      screening, events_sent)
+    select tenant_id, order_id, customer_id, case when process_after is null then 'pending' else 'scheduled' end, currency_code, subtotal, shipping_cost, total, shipping_method,
+      shipping_address::jsonb, payment_token, nullif(request_id, ''), request_hash, expire_time, create_time, create_time,
+      priority, process_after, note, screening::jsonb, case when process_after is null then 1 else 0 end
     from unnest(
       ${column((order) => order.tenant)}::text[],
       ${column((order) => order.orderId)}::text[],
@@ -103,9 +117,13 @@ function orderRows(orders: readonly NewOrder[]): RawBuilder<unknown> {
       ${column((order) => order.requestId)}::text[],
       ${column((order) => order.requestHash)}::bytea[],
       ${column((order) => order.expireTime)}::timestamptz[],
-      ${column((order) => order.createTime)}::timestamptz[]
+      ${column((order) => order.createTime)}::timestamptz[],
+      ${column((order) => order.priority)}::text[],
+      ${column((order) => order.processAfter ?? null)}::timestamptz[],
+      ${column((order) => order.note)}::text[],
+      ${column((order) => (order.processAfter ? JSON.stringify(order.screening) : null))}::text[]
     ) as new (tenant_id, order_id, customer_id, currency_code, subtotal, shipping_cost, total, shipping_method,
-      shipping_address, payment_token, request_id, request_hash, expire_time, create_time)
+      shipping_address, payment_token, request_id, request_hash, expire_time, create_time, priority, process_after, note, screening)
     order by tenant_id, request_id, customer_id`;
 }
 
@@ -146,11 +164,12 @@ async function insertServices(tx: Transaction<OrdersTables>, orders: readonly Ne
 async function insertFirstStep(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
   const insert = sql`
     insert into order_timeline (tenant_id, order_id, sequence, state, time)
-    select tenant_id, order_id, 1, 'pending', time
+    select tenant_id, order_id, 1, state, time
     from unnest(
       ${orders.map((order) => order.tenant)}::text[],
       ${orders.map((order) => order.orderId)}::text[],
+      ${orders.map(firstStateOf)}::text[],
       ${orders.map((order) => order.createTime)}::timestamptz[]
-    ) as new (tenant_id, order_id, time)`;
+    ) as new (tenant_id, order_id, state, time)`;
   await writeLate(tx, insert);
 }

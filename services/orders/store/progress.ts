@@ -1,7 +1,7 @@
 // Loads the changing part of many orders under a lock, and saves it back.
 import { sql, type Transaction } from "kysely";
 import type { CancelReason, OrderProgress, TimelineEntry } from "../domain/order.ts";
-import type { AddressRow, OrdersTables, ShippingMethodName } from "./tables.ts";
+import type { AddressRow, OrdersTables, PriorityName, Screening, ShippingMethodName } from "./tables.ts";
 
 export interface OrderKey {
   tenant: string;
@@ -12,7 +12,15 @@ export interface OrderKey {
 export interface LockedOrder extends OrderKey {
   customerId: string;
   currencyCode: string;
+  subtotal: number;
+  shippingCost: number;
   total: number;
+  priority: PriorityName;
+  /** Null unless it is scheduled. */
+  screening: Screening | null;
+  createTime: Date;
+  /** Null where it began at once. */
+  processAfter: Date | null;
   paymentToken: string;
   shippingMethod: ShippingMethodName;
   shippingAddress: AddressRow | null;
@@ -49,7 +57,9 @@ export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly O
     order by tenant_id, order_id
     for update`.execute(tx);
   const reading = sql<ProgressRow>`
-    select locked.tenant_id as tenant, locked.order_id as "orderId", customer_id as "customerId", currency_code as "currencyCode", total,
+    select locked.tenant_id as tenant, locked.order_id as "orderId", customer_id as "customerId", currency_code as "currencyCode", subtotal,
+      shipping_cost as "shippingCost", total, priority, screening, locked.create_time as "createTime",
+      process_after as "processAfter",
       payment_token as "paymentToken", shipping_method as "shippingMethod", shipping_address as "shippingAddress",
       expire_time as "expireTime", events_sent as "eventsSent", version, locked.state as state, payment_asked as "paymentAsked",
       tracking_number as "trackingNumber", cancel_reason as "cancelReason", cancel_detail as "cancelDetail",
@@ -94,6 +104,7 @@ async function saveStates(tx: Transaction<OrdersTables>, orders: readonly Locked
     update orders
     set state = new.state, payment_asked = new.payment_asked, tracking_number = new.tracking_number,
       cancel_reason = new.cancel_reason, cancel_detail = new.cancel_detail, events_sent = new.events_sent,
+      expire_time = new.expire_time, screening = case when new.state = 'scheduled' then screening end,
       version = orders.version + 1, update_time = ${now}
     from unnest(
       ${tenantsOf(orders)}::text[],
@@ -104,8 +115,10 @@ async function saveStates(tx: Transaction<OrdersTables>, orders: readonly Locked
       ${column((order) => order.progress.trackingNumber)}::text[],
       ${column((order) => order.progress.cancelReason)}::text[],
       ${column((order) => order.progress.cancelDetail)}::text[],
-      ${column((order) => order.eventsSent)}::integer[]
-    ) as new (tenant_id, order_id, version, state, payment_asked, tracking_number, cancel_reason, cancel_detail, events_sent)
+      ${column((order) => order.eventsSent)}::integer[],
+      ${column((order) => order.expireTime)}::timestamptz[]
+    ) as new (tenant_id, order_id, version, state, payment_asked, tracking_number, cancel_reason, cancel_detail, events_sent,
+      expire_time)
     where orders.tenant_id = new.tenant_id and orders.order_id = new.order_id and orders.version = new.version`.execute(tx);
   if (saved.numAffectedRows !== BigInt(orders.length)) throw new Error("an order changed under its lock");
 }
@@ -116,7 +129,7 @@ async function saveServices(tx: Transaction<OrdersTables>, orders: readonly Lock
     update order_services
     set inventory_status = new.inventory, fraud_status = new.fraud, payment_status = new.payment, shipment_status = new.shipment,
       inventory_heard = new.inventory_heard, fraud_heard = new.fraud_heard, payment_heard = new.payment_heard,
-      shipment_heard = new.shipment_heard, update_time = ${now}
+      shipment_heard = new.shipment_heard, expires_at = new.expires_at, update_time = ${now}
     from unnest(
       ${tenantsOf(orders)}::text[],
       ${orderIdsOf(orders)}::text[],
@@ -127,8 +140,10 @@ async function saveServices(tx: Transaction<OrdersTables>, orders: readonly Lock
       ${column((order) => order.progress.heard.inventory)}::bigint[],
       ${column((order) => order.progress.heard.fraud)}::bigint[],
       ${column((order) => order.progress.heard.payments)}::bigint[],
-      ${column((order) => order.progress.heard.shipping)}::bigint[]
-    ) as new (tenant_id, order_id, inventory, fraud, payment, shipment, inventory_heard, fraud_heard, payment_heard, shipment_heard)
+      ${column((order) => order.progress.heard.shipping)}::bigint[],
+      ${column((order) => order.expireTime)}::timestamptz[]
+    ) as new (tenant_id, order_id, inventory, fraud, payment, shipment, inventory_heard, fraud_heard, payment_heard, shipment_heard,
+      expires_at)
     where order_services.tenant_id = new.tenant_id and order_services.order_id = new.order_id`.execute(tx);
 }
 
@@ -137,26 +152,36 @@ async function saveTimelines(tx: Transaction<OrdersTables>, orders: readonly Loc
   const steps = orders.flatMap((order) => order.progress.timeline.slice(order.stepsSaved).map((entry) => ({ ...entry, order })));
   if (steps.length === 0) return;
   await sql`
-    insert into order_timeline (tenant_id, order_id, sequence, state, reason, time)
-    select * from unnest(
+    insert into order_timeline (tenant_id, order_id, sequence, state, reason, time, xid)
+    select new.*, greatest(pg_current_xact_id(), (
+      -- This transaction may have begun before the one that it waited for, whose step comes before.
+      select before.xid from order_timeline before
+      where before.tenant_id = new.tenant_id and before.order_id = new.order_id
+      order by before.sequence desc limit 1
+    ))
+    from unnest(
       ${steps.map((step) => step.order.tenant)}::text[],
       ${steps.map((step) => step.order.orderId)}::text[],
       ${steps.map((step) => step.sequence)}::integer[],
       ${steps.map((step) => step.state)}::text[],
       ${steps.map((step) => step.reason)}::text[],
       ${steps.map((step) => step.time)}::timestamptz[]
-    )
+    ) as new (tenant_id, order_id, sequence, state, reason, time)
     on conflict do nothing`.execute(tx);
 }
 
+export interface Line {
+  sku: string;
+  quantity: number;
+  /** Minor units. */
+  unitPrice: number;
+}
+
 /** The lines of orders, for what is announced about them. */
-export async function readLines(
-  tx: Transaction<OrdersTables>,
-  keys: readonly OrderKey[],
-): Promise<Map<string, { sku: string; quantity: number }[]>> {
+export async function readLines(tx: Transaction<OrdersTables>, keys: readonly OrderKey[]): Promise<Map<string, Line[]>> {
   if (keys.length === 0) return new Map();
-  const read = await sql<{ tenant: string; orderId: string; sku: string; quantity: number }>`
-    select order_item.tenant_id as tenant, order_item.order_id as "orderId", sku, quantity
+  const read = await sql<OrderKey & Line>`
+    select order_item.tenant_id as tenant, order_item.order_id as "orderId", sku, quantity, unit_price as "unitPrice"
     from order_item
     join unnest(${keys.map((key) => key.tenant)}::text[], ${keys.map((key) => key.orderId)}::text[]) as wanted (tenant_id, order_id)
       using (tenant_id, order_id)

@@ -1,7 +1,7 @@
 // Reads whole orders for those who ask.
-import { sql, type Kysely, type Selectable } from "kysely";
+import { sql, type Kysely, type RawBuilder, type Selectable } from "kysely";
 import type { OrderState } from "../domain/order.ts";
-import type { OrdersTables } from "./tables.ts";
+import type { OrdersTables, PriorityName } from "./tables.ts";
 
 export interface TimelineRow {
   sequence: number;
@@ -43,13 +43,17 @@ const toRow = (row: RawRow): OrderRow => ({
   timeline: row.timeline.map((entry) => ({ ...entry, time: new Date(entry.time) })),
 });
 
+/** Orders that meet a condition. */
+export async function readWhole(db: Kysely<OrdersTables>, condition: RawBuilder<unknown>): Promise<OrderRow[]> {
+  const read = await sql<RawRow>`select ${wholeOrder} from orders where ${condition}`.execute(db);
+  return read.rows.map(toRow);
+}
+
 export async function readOrder(
   db: Kysely<OrdersTables>,
   { tenant, orderId }: { tenant: string; orderId: string },
 ): Promise<OrderRow | undefined> {
-  const read = await sql<RawRow>`
-    select ${wholeOrder} from orders where orders.tenant_id = ${tenant} and orders.order_id = ${orderId}`.execute(db);
-  return read.rows.map(toRow)[0];
+  return (await readWhole(db, sql`orders.tenant_id = ${tenant} and orders.order_id = ${orderId}`))[0];
 }
 
 /** The order that a request_id of the customer has led to, if any. */
@@ -57,21 +61,29 @@ export async function readOrderOfRequest(
   db: Kysely<OrdersTables>,
   { tenant, customerId, requestId }: { tenant: string; customerId: string; requestId: string },
 ): Promise<OrderRow | undefined> {
-  const read = await sql<RawRow>`
-    select ${wholeOrder} from orders
-    where orders.tenant_id = ${tenant} and orders.customer_id = ${customerId} and orders.request_id = ${requestId}`.execute(db);
-  return read.rows.map(toRow)[0];
+  const condition = sql`
+    orders.tenant_id = ${tenant} and orders.customer_id = ${customerId} and orders.request_id = ${requestId}`;
+  return (await readWhole(db, condition))[0];
 }
 
 /** A page of orders, newest first: ids sort by time of placement. */
 export async function listOrders(
   db: Kysely<OrdersTables>,
-  page: { tenant: string; customerId: string; state: OrderState | undefined; before: string | undefined; rowsMax: number },
+  page: {
+    tenant: string;
+    customerId: string;
+    state: OrderState | undefined;
+    priority: PriorityName | undefined;
+    before: string | undefined;
+    rowsMax: number;
+  },
 ): Promise<OrderRow[]> {
   const conditions = [
     sql`orders.tenant_id = ${page.tenant}`,
     ...(page.customerId === "" ? [] : [sql`orders.customer_id = ${page.customerId}`]),
     ...(page.state === undefined ? [] : [sql`orders.state = ${page.state}`]),
+    // As a word and not as a value: those that are RUSH are few, and have an index of their own.
+    ...(page.priority === undefined ? [] : [sql`orders.priority = ${sql.lit(page.priority)}`]),
     ...(page.before === undefined ? [] : [sql`orders.order_id < ${page.before}`]),
   ];
   const read = await sql<RawRow>`

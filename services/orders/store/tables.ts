@@ -27,6 +27,11 @@ export interface OrdersTables {
     update_time: Date;
     /** When its customer was taken out of it. */
     erase_time: Date | null;
+    priority: PriorityName;
+    process_after: Date | null;
+    note: string;
+    /** Only while it is scheduled: it is told with the order's first event, and not kept. */
+    screening: Screening | null;
   };
   order_item: {
     tenant_id: string;
@@ -59,10 +64,19 @@ export interface OrdersTables {
     state: OrderState;
     reason: string;
     time: Date;
+    /** Its place among the changes of all orders; see store/changes.ts. */
+    xid: string | null;
   };
 }
 
 export type ShippingMethodName = "STANDARD" | "EXPRESS";
+export type PriorityName = "NORMAL" | "RUSH";
+
+/** What screening may look at besides the order. */
+export interface Screening {
+  paymentMethodBin: string;
+  deviceFingerprint: string;
+}
 
 /** An address as it is kept: the fields of ordermesh.type.v1.Address. */
 export interface AddressRow {

@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/order.proto.
  */
 export const file_ordermesh_orders_v1_order: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIucFCgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkilQEKCU9yZGVySXRlbRILCgNza3UYASABKAkSDQoFdGl0bGUYAiABKAkSEAoIcXVhbnRpdHkYAyABKAMSLAoKdW5pdF9wcmljZRgEIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EiwKCmxpbmVfdG90YWwYBSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leSKLAQoNVGltZWxpbmVFbnRyeRIQCghzZXF1ZW5jZRgBIAEoAxIuCgVzdGF0ZRgCIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAki5QEKDU9yZGVyU2VydmljZXMSNwoJaW52ZW50b3J5GAEgASgOMiQub3JkZXJtZXNoLm9yZGVycy52MS5JbnZlbnRvcnlTdGF0dXMSLwoFZnJhdWQYAiABKA4yIC5vcmRlcm1lc2gub3JkZXJzLnYxLkZyYXVkU3RhdHVzEjMKB3BheW1lbnQYAyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLlBheW1lbnRTdGF0dXMSNQoIc2hpcG1lbnQYBCABKA4yIy5vcmRlcm1lc2gub3JkZXJzLnYxLlNoaXBtZW50U3RhdHVzKrMBCgpPcmRlclN0YXRlEhsKF09SREVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTT1JERVJfU1RBVEVfUEVORElORxABEiAKHE9SREVSX1NUQVRFX1BFTkRJTkdfU0hJUE1FTlQQAhIXChNPUkRFUl9TVEFURV9TSElQUEVEEAMSGQoVT1JERVJfU1RBVEVfREVMSVZFUkVEEAQSGQoVT1JERVJfU1RBVEVfQ0FOQ0VMTEVEEAUqsgEKD0ludmVudG9yeVN0YXR1cxIgChxJTlZFTlRPUllfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYSU5WRU5UT1JZX1NUQVRVU19QRU5ESU5HEAESHQoZSU5WRU5UT1JZX1NUQVRVU19SRVNFUlZFRBACEiEKHUlOVkVOVE9SWV9TVEFUVVNfSU5TVUZGSUNJRU5UEAMSHQoZSU5WRU5UT1JZX1NUQVRVU19SRUxFQVNFRBAEKpMBCgtGcmF1ZFN0YXR1cxIcChhGUkFVRF9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRGUkFVRF9TVEFUVVNfUEVORElORxABEhcKE0ZSQVVEX1NUQVRVU19SRVZJRVcQAhIYChRGUkFVRF9TVEFUVVNfQ0xFQVJFRBADEhkKFUZSQVVEX1NUQVRVU19SRUpFQ1RFRBAEKtwBCg1QYXltZW50U3RhdHVzEh4KGlBBWU1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGgoWUEFZTUVOVF9TVEFUVVNfUEVORElORxABEhsKF1BBWU1FTlRfU1RBVFVTX0RFQ0xJTkVEEAISHQoZUEFZTUVOVF9TVEFUVVNfQVVUSE9SSVpFRBADEhsKF1BBWU1FTlRfU1RBVFVTX0NBUFRVUkVEEAQSGQoVUEFZTUVOVF9TVEFUVVNfVk9JREVEEAUSGwoXUEFZTUVOVF9TVEFUVVNfUkVGVU5ERUQQBirHAQoOU2hpcG1lbnRTdGF0dXMSHwobU0hJUE1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXU0hJUE1FTlRfU1RBVFVTX1BFTkRJTkcQARIbChdTSElQTUVOVF9TVEFUVVNfQ1JFQVRFRBACEh4KGlNISVBNRU5UX1NUQVRVU19ESVNQQVRDSEVEEAMSHQoZU0hJUE1FTlRfU1RBVFVTX0RFTElWRVJFRBAEEhsKF1NISVBNRU5UX1NUQVRVU19TVE9QUEVEEAViBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIuMGCgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkSNAoIcHJpb3JpdHkYEyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyUHJpb3JpdHkSMQoNcHJvY2Vzc19hZnRlchgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEbm90ZRgVIAEoCUIDgAEBIpUBCglPcmRlckl0ZW0SCwoDc2t1GAEgASgJEg0KBXRpdGxlGAIgASgJEhAKCHF1YW50aXR5GAMgASgDEiwKCnVuaXRfcHJpY2UYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIsCgpsaW5lX3RvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkiiwEKDVRpbWVsaW5lRW50cnkSEAoIc2VxdWVuY2UYASABKAMSLgoFc3RhdGUYAiABKA4yHy5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU3RhdGUSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAQgASgJIuUBCg1PcmRlclNlcnZpY2VzEjcKCWludmVudG9yeRgBIAEoDjIkLm9yZGVybWVzaC5vcmRlcnMudjEuSW52ZW50b3J5U3RhdHVzEi8KBWZyYXVkGAIgASgOMiAub3JkZXJtZXNoLm9yZGVycy52MS5GcmF1ZFN0YXR1cxIzCgdwYXltZW50GAMgASgOMiIub3JkZXJtZXNoLm9yZGVycy52MS5QYXltZW50U3RhdHVzEjUKCHNoaXBtZW50GAQgASgOMiMub3JkZXJtZXNoLm9yZGVycy52MS5TaGlwbWVudFN0YXR1cypjCg1PcmRlclByaW9yaXR5Eh4KGk9SREVSX1BSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGQoVT1JERVJfUFJJT1JJVFlfTk9STUFMEAESFwoTT1JERVJfUFJJT1JJVFlfUlVTSBACKs4BCgpPcmRlclN0YXRlEhsKF09SREVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTT1JERVJfU1RBVEVfUEVORElORxABEiAKHE9SREVSX1NUQVRFX1BFTkRJTkdfU0hJUE1FTlQQAhIXChNPUkRFUl9TVEFURV9TSElQUEVEEAMSGQoVT1JERVJfU1RBVEVfREVMSVZFUkVEEAQSGQoVT1JERVJfU1RBVEVfQ0FOQ0VMTEVEEAUSGQoVT1JERVJfU1RBVEVfU0NIRURVTEVEEAcqsgEKD0ludmVudG9yeVN0YXR1cxIgChxJTlZFTlRPUllfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYSU5WRU5UT1JZX1NUQVRVU19QRU5ESU5HEAESHQoZSU5WRU5UT1JZX1NUQVRVU19SRVNFUlZFRBACEiEKHUlOVkVOVE9SWV9TVEFUVVNfSU5TVUZGSUNJRU5UEAMSHQoZSU5WRU5UT1JZX1NUQVRVU19SRUxFQVNFRBAEKpMBCgtGcmF1ZFN0YXR1cxIcChhGUkFVRF9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRGUkFVRF9TVEFUVVNfUEVORElORxABEhcKE0ZSQVVEX1NUQVRVU19SRVZJRVcQAhIYChRGUkFVRF9TVEFUVVNfQ0xFQVJFRBADEhkKFUZSQVVEX1NUQVRVU19SRUpFQ1RFRBAEKtwBCg1QYXltZW50U3RhdHVzEh4KGlBBWU1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGgoWUEFZTUVOVF9TVEFUVVNfUEVORElORxABEhsKF1BBWU1FTlRfU1RBVFVTX0RFQ0xJTkVEEAISHQoZUEFZTUVOVF9TVEFUVVNfQVVUSE9SSVpFRBADEhsKF1BBWU1FTlRfU1RBVFVTX0NBUFRVUkVEEAQSGQoVUEFZTUVOVF9TVEFUVVNfVk9JREVEEAUSGwoXUEFZTUVOVF9TVEFUVVNfUkVGVU5ERUQQBirHAQoOU2hpcG1lbnRTdGF0dXMSHwobU0hJUE1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXU0hJUE1FTlRfU1RBVFVTX1BFTkRJTkcQARIbChdTSElQTUVOVF9TVEFUVVNfQ1JFQVRFRBACEh4KGlNISVBNRU5UX1NUQVRVU19ESVNQQVRDSEVEEAMSHQoZU0hJUE1FTlRfU1RBVFVTX0RFTElWRVJFRBAEEhsKF1NISVBNRU5UX1NUQVRVU19TVE9QUEVEEAViBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * An order: what was bought, for how much, and how far it has come.
@@ -125,7 +125,7 @@ export type Order = Message<"ordermesh.orders.v1.Order"> & {
   cancelDetail: string;
 
   /**
-   * An order that is not ready by then is cancelled.
+   * An order that is not ready by then is cancelled. Counts from its release; unset before that.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 15;
    */
@@ -151,6 +151,27 @@ export type Order = Message<"ordermesh.orders.v1.Order"> & {
    * @generated from field: string etag = 18;
    */
   etag: string;
+
+  /**
+   * What comes first at the shelves.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderPriority priority = 19;
+   */
+  priority: OrderPriority;
+
+  /**
+   * Nothing is done about the order before this time; unset where it began at once.
+   *
+   * @generated from field: google.protobuf.Timestamp process_after = 20;
+   */
+  processAfter?: Timestamp | undefined;
+
+  /**
+   * The buyer's words to the shop; empty where there are none.
+   *
+   * @generated from field: string note = 21;
+   */
+  note: string;
 };
 
 /**
@@ -258,7 +279,7 @@ export type OrderJson = {
   cancelDetail?: string;
 
   /**
-   * An order that is not ready by then is cancelled.
+   * An order that is not ready by then is cancelled. Counts from its release; unset before that.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 15;
    */
@@ -284,6 +305,27 @@ export type OrderJson = {
    * @generated from field: string etag = 18;
    */
   etag?: string;
+
+  /**
+   * What comes first at the shelves.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderPriority priority = 19;
+   */
+  priority?: OrderPriorityJson;
+
+  /**
+   * Nothing is done about the order before this time; unset where it began at once.
+   *
+   * @generated from field: google.protobuf.Timestamp process_after = 20;
+   */
+  processAfter?: TimestampJson;
+
+  /**
+   * The buyer's words to the shop; empty where there are none.
+   *
+   * @generated from field: string note = 21;
+   */
+  note?: string;
 };
 
 /**
@@ -539,6 +581,54 @@ export const OrderServicesSchema: GenMessage<OrderServices, {jsonType: OrderServ
   messageDesc(file_ordermesh_orders_v1_order, 3);
 
 /**
+ * What comes first at the shelves.
+ *
+ * @generated from enum ordermesh.orders.v1.OrderPriority
+ */
+export const OrderPriority = {
+  /**
+   * Not set; stands for NORMAL.
+   *
+   * @generated from enum value: ORDER_PRIORITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * In its turn.
+   *
+   * @generated from enum value: ORDER_PRIORITY_NORMAL = 1;
+   */
+  NORMAL: 1,
+
+  /**
+   * Before those that are NORMAL.
+   *
+   * @generated from enum value: ORDER_PRIORITY_RUSH = 2;
+   */
+  RUSH: 2,
+} as const;
+
+/**
+ * What comes first at the shelves.
+ *
+ * @generated from enum ordermesh.orders.v1.OrderPriority
+ */
+export type OrderPriority = (typeof OrderPriority)[keyof typeof OrderPriority] | UnknownEnum;
+
+/**
+ * What comes first at the shelves.
+ *
+ * @generated from enum ordermesh.orders.v1.OrderPriority
+ */
+export type OrderPriorityJson = "ORDER_PRIORITY_UNSPECIFIED" | "ORDER_PRIORITY_NORMAL" | "ORDER_PRIORITY_RUSH";
+
+/**
+ * Describes the enum ordermesh.orders.v1.OrderPriority.
+ */
+export const OrderPrioritySchema: GenEnum<OrderPriority, OrderPriorityJson> = /*@__PURE__*/
+  enumDesc(file_ordermesh_orders_v1_order, 0);
+
+/**
  * How far an order has come. docs/orders.md has the table of changes.
  *
  * @generated from enum ordermesh.orders.v1.OrderState
@@ -585,6 +675,13 @@ export const OrderState = {
    * @generated from enum value: ORDER_STATE_CANCELLED = 5;
    */
   CANCELLED: 5,
+
+  /**
+   * Accepted, to begin at process_after: nothing is reserved, screened or paid before, and then it is PENDING.
+   *
+   * @generated from enum value: ORDER_STATE_SCHEDULED = 7;
+   */
+  SCHEDULED: 7,
 } as const;
 
 /**
@@ -599,13 +696,13 @@ export type OrderState = (typeof OrderState)[keyof typeof OrderState] | UnknownE
  *
  * @generated from enum ordermesh.orders.v1.OrderState
  */
-export type OrderStateJson = "ORDER_STATE_UNSPECIFIED" | "ORDER_STATE_PENDING" | "ORDER_STATE_PENDING_SHIPMENT" | "ORDER_STATE_SHIPPED" | "ORDER_STATE_DELIVERED" | "ORDER_STATE_CANCELLED";
+export type OrderStateJson = "ORDER_STATE_UNSPECIFIED" | "ORDER_STATE_PENDING" | "ORDER_STATE_PENDING_SHIPMENT" | "ORDER_STATE_SHIPPED" | "ORDER_STATE_DELIVERED" | "ORDER_STATE_CANCELLED" | "ORDER_STATE_SCHEDULED";
 
 /**
  * Describes the enum ordermesh.orders.v1.OrderState.
  */
 export const OrderStateSchema: GenEnum<OrderState, OrderStateJson> = /*@__PURE__*/
-  enumDesc(file_ordermesh_orders_v1_order, 0);
+  enumDesc(file_ordermesh_orders_v1_order, 1);
 
 /**
  * What inventory has reported.
@@ -667,7 +764,7 @@ export type InventoryStatusJson = "INVENTORY_STATUS_UNSPECIFIED" | "INVENTORY_ST
  * Describes the enum ordermesh.orders.v1.InventoryStatus.
  */
 export const InventoryStatusSchema: GenEnum<InventoryStatus, InventoryStatusJson> = /*@__PURE__*/
-  enumDesc(file_ordermesh_orders_v1_order, 1);
+  enumDesc(file_ordermesh_orders_v1_order, 2);
 
 /**
  * What fraud has reported.
@@ -729,7 +826,7 @@ export type FraudStatusJson = "FRAUD_STATUS_UNSPECIFIED" | "FRAUD_STATUS_PENDING
  * Describes the enum ordermesh.orders.v1.FraudStatus.
  */
 export const FraudStatusSchema: GenEnum<FraudStatus, FraudStatusJson> = /*@__PURE__*/
-  enumDesc(file_ordermesh_orders_v1_order, 2);
+  enumDesc(file_ordermesh_orders_v1_order, 3);
 
 /**
  * What payments has reported.
@@ -805,7 +902,7 @@ export type PaymentStatusJson = "PAYMENT_STATUS_UNSPECIFIED" | "PAYMENT_STATUS_P
  * Describes the enum ordermesh.orders.v1.PaymentStatus.
  */
 export const PaymentStatusSchema: GenEnum<PaymentStatus, PaymentStatusJson> = /*@__PURE__*/
-  enumDesc(file_ordermesh_orders_v1_order, 3);
+  enumDesc(file_ordermesh_orders_v1_order, 4);
 
 /**
  * What shipping has reported.
@@ -874,5 +971,5 @@ export type ShipmentStatusJson = "SHIPMENT_STATUS_UNSPECIFIED" | "SHIPMENT_STATU
  * Describes the enum ordermesh.orders.v1.ShipmentStatus.
  */
 export const ShipmentStatusSchema: GenEnum<ShipmentStatus, ShipmentStatusJson> = /*@__PURE__*/
-  enumDesc(file_ordermesh_orders_v1_order, 4);
+  enumDesc(file_ordermesh_orders_v1_order, 5);
 

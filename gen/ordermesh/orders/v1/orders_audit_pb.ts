@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/orders_audit.proto.
  */
 export const file_ordermesh_orders_v1_orders_audit: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyc19hdWRpdC5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSJkChJBdWRpdE9yZGVyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRiIJygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGPQDEhEKCW9wZW5fb25seRgDIAEoCCKtAQoTQXVkaXRPcmRlcnNSZXNwb25zZRIUCgxyb3dzX2NoZWNrZWQYASABKAMSNgoNZGlzY3JlcGFuY2llcxgCIAMoCzIfLm9yZGVybWVzaC5hdWRpdC52MS5EaXNjcmVwYW5jeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSLwoGb3JkZXJzGAQgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5IsACCgpPcmRlckVudHJ5EhAKCG9yZGVyX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEicKBXRvdGFsGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdhaXRzX2ZvchgGIAEoCRIvCgt3YWl0c191bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZXZlbnRzX3NlbnQYCCABKAMSDQoFdW5pdHMYCSABKAMiNgoWUmVhZE9yZGVyU3RhdGVzUmVxdWVzdBIcCglvcmRlcl9pZHMYASADKAlCCbpIBpIBAxDoByJKChdSZWFkT3JkZXJTdGF0ZXNSZXNwb25zZRIvCgZvcmRlcnMYASADKAsyHy5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyRW50cnkiTQoSUmVzdW1lT3JkZXJSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEASGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDIkUKE1Jlc3VtZU9yZGVyUmVzcG9uc2USLgoFb3JkZXIYASABKAsyHy5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyRW50cnkyrQMKEk9yZGVyc0F1ZGl0U2VydmljZRKBAQoLQXVkaXRPcmRlcnMSJy5vcmRlcm1lc2gub3JkZXJzLnYxLkF1ZGl0T3JkZXJzUmVxdWVzdBooLm9yZGVybWVzaC5vcmRlcnMudjEuQXVkaXRPcmRlcnNSZXNwb25zZSIfkAIBqrsYGAoWEgtvcmRlcnM6cmVhZBoHc2VydmljZRKNAQoPUmVhZE9yZGVyU3RhdGVzEisub3JkZXJtZXNoLm9yZGVycy52MS5SZWFkT3JkZXJTdGF0ZXNSZXF1ZXN0Giwub3JkZXJtZXNoLm9yZGVycy52MS5SZWFkT3JkZXJTdGF0ZXNSZXNwb25zZSIfkAIBqrsYGAoWEgtvcmRlcnM6cmVhZBoHc2VydmljZRKCAQoLUmVzdW1lT3JkZXISJy5vcmRlcm1lc2gub3JkZXJzLnYxLlJlc3VtZU9yZGVyUmVxdWVzdBooLm9yZGVybWVzaC5vcmRlcnMudjEuUmVzdW1lT3JkZXJSZXNwb25zZSIgkAICqrsYGQoXEgxvcmRlcnM6d3JpdGUaB3NlcnZpY2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_audit_v1_audit, file_ordermesh_options_v1_options, file_ordermesh_orders_v1_order, file_ordermesh_type_v1_money]);
+  fileDesc("CiZvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyc19hdWRpdC5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSJkChJBdWRpdE9yZGVyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRiIJygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGPQDEhEKCW9wZW5fb25seRgDIAEoCCKtAQoTQXVkaXRPcmRlcnNSZXNwb25zZRIUCgxyb3dzX2NoZWNrZWQYASABKAMSNgoNZGlzY3JlcGFuY2llcxgCIAMoCzIfLm9yZGVybWVzaC5hdWRpdC52MS5EaXNjcmVwYW5jeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSLwoGb3JkZXJzGAQgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5IvICCgpPcmRlckVudHJ5EhAKCG9yZGVyX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEicKBXRvdGFsGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdhaXRzX2ZvchgGIAEoCRIvCgt3YWl0c191bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZXZlbnRzX3NlbnQYCCABKAMSDQoFdW5pdHMYCSABKAMSMAoMcmVsZWFzZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI2ChZSZWFkT3JkZXJTdGF0ZXNSZXF1ZXN0EhwKCW9yZGVyX2lkcxgBIAMoCUIJukgGkgEDEOgHIkoKF1JlYWRPcmRlclN0YXRlc1Jlc3BvbnNlEi8KBm9yZGVycxgBIAMoCzIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJFbnRyeSJNChJSZXN1bWVPcmRlclJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMiRQoTUmVzdW1lT3JkZXJSZXNwb25zZRIuCgVvcmRlchgBIAEoCzIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJFbnRyeTKtAwoST3JkZXJzQXVkaXRTZXJ2aWNlEoEBCgtBdWRpdE9yZGVycxInLm9yZGVybWVzaC5vcmRlcnMudjEuQXVkaXRPcmRlcnNSZXF1ZXN0Gigub3JkZXJtZXNoLm9yZGVycy52MS5BdWRpdE9yZGVyc1Jlc3BvbnNlIh+QAgGquxgYChYSC29yZGVyczpyZWFkGgdzZXJ2aWNlEo0BCg9SZWFkT3JkZXJTdGF0ZXMSKy5vcmRlcm1lc2gub3JkZXJzLnYxLlJlYWRPcmRlclN0YXRlc1JlcXVlc3QaLC5vcmRlcm1lc2gub3JkZXJzLnYxLlJlYWRPcmRlclN0YXRlc1Jlc3BvbnNlIh+QAgGquxgYChYSC29yZGVyczpyZWFkGgdzZXJ2aWNlEoIBCgtSZXN1bWVPcmRlchInLm9yZGVybWVzaC5vcmRlcnMudjEuUmVzdW1lT3JkZXJSZXF1ZXN0Gigub3JkZXJtZXNoLm9yZGVycy52MS5SZXN1bWVPcmRlclJlc3BvbnNlIiCQAgKquxgZChcSDG9yZGVyczp3cml0ZRoHc2VydmljZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_audit_v1_audit, file_ordermesh_options_v1_options, file_ordermesh_orders_v1_order, file_ordermesh_type_v1_money]);
 
 /**
  * A page of orders to audit.
@@ -204,7 +204,7 @@ export type OrderEntry = Message<"ordermesh.orders.v1.OrderEntry"> & {
   stateTime?: Timestamp | undefined;
 
   /**
-   * Whom it waits for: "inventory", "fraud", "review", "payments" or "shipping"; empty where it is final.
+   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments" or "shipping"; empty where it is final.
    *
    * @generated from field: string waits_for = 6;
    */
@@ -230,6 +230,13 @@ export type OrderEntry = Message<"ordermesh.orders.v1.OrderEntry"> & {
    * @generated from field: int64 units = 9;
    */
   units: bigint;
+
+  /**
+   * When the other services were told of it, by OrderCreated; unset where that is still to come, or it was cancelled before.
+   *
+   * @generated from field: google.protobuf.Timestamp release_time = 10;
+   */
+  releaseTime?: Timestamp | undefined;
 };
 
 /**
@@ -274,7 +281,7 @@ export type OrderEntryJson = {
   stateTime?: TimestampJson;
 
   /**
-   * Whom it waits for: "inventory", "fraud", "review", "payments" or "shipping"; empty where it is final.
+   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments" or "shipping"; empty where it is final.
    *
    * @generated from field: string waits_for = 6;
    */
@@ -300,6 +307,13 @@ export type OrderEntryJson = {
    * @generated from field: int64 units = 9;
    */
   units?: string;
+
+  /**
+   * When the other services were told of it, by OrderCreated; unset where that is still to come, or it was cancelled before.
+   *
+   * @generated from field: google.protobuf.Timestamp release_time = 10;
+   */
+  releaseTime?: TimestampJson;
 };
 
 /**
@@ -492,7 +506,8 @@ export const OrdersAuditService: GenService<{
     output: typeof ReadOrderStatesResponseSchema;
   },
   /**
-   * Plans again the end of an order that is PENDING and has no work planned for it. A repeat changes nothing.
+   * Plans again the end of an order that is PENDING, or the release of one that is SCHEDULED, and has no work planned for it. A
+   * repeat changes nothing.
    * Errors: NOT_FOUND with ORDER_NOT_FOUND.
    *
    * @generated from rpc ordermesh.orders.v1.OrdersAuditService.ResumeOrder

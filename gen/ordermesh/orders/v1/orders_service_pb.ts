@@ -6,8 +6,10 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
+import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_ordermesh_options_v1_options } from "../../options/v1/options_pb.ts";
-import type { Order, OrderJson, OrderState, OrderStateJson, TimelineEntry, TimelineEntryJson } from "./order_pb.ts";
+import type { Order, OrderJson, OrderPriority, OrderPriorityJson, OrderState, OrderStateJson, TimelineEntry, TimelineEntryJson } from "./order_pb.ts";
 import { file_ordermesh_orders_v1_order } from "./order_pb.ts";
 import type { ShippingMethod, ShippingMethodJson } from "../../shipping/v1/shipment_pb.ts";
 import { file_ordermesh_shipping_v1_shipment } from "../../shipping/v1/shipment_pb.ts";
@@ -21,7 +23,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/orders_service.proto.
  */
 export const file_ordermesh_orders_v1_orders_service: GenFile = /*@__PURE__*/
-  fileDesc("CihvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyc19zZXJ2aWNlLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIqUEChFQbGFjZU9yZGVyUmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAhhAEjEKC2N1c3RvbWVyX2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjsKBWl0ZW1zGAMgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5QbGFjZWRJdGVtQgu6SAiSAQUIARD0AxIrCghjdXJyZW5jeRgEIAEoCUIZukgWchRSA1VTRFIDRVVSUgNHQlBSA0pQWRI/Cg1wYXltZW50X3Rva2VuGAUgASgJQiiAAQG6SCJyIDIeXltBLVphLXpdW0EtWmEtejAtOV8tXXsyLDEyN30kEjUKEnBheW1lbnRfbWV0aG9kX2JpbhgGIAEoCUIZgAEBukgTchEyD14oWzAtOV17Niw4fSk/JBInChJkZXZpY2VfZmluZ2VycHJpbnQYByABKAlCC4ABAbpIBXIDGMgBEjAKDmV4cGVjdGVkX3RvdGFsGAggASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSSAoPc2hpcHBpbmdfbWV0aG9kGAkgASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kQgi6SAWCAQIQARI5ChBzaGlwcGluZ19hZGRyZXNzGAogASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzc0IDgAEBIkMKClBsYWNlZEl0ZW0SFgoDc2t1GAEgASgJQgm6SAZyBBABGD8SHQoIcXVhbnRpdHkYAiABKANCC7pICCIGGKCNBigBIj8KElBsYWNlT3JkZXJSZXNwb25zZRIpCgVvcmRlchgBIAEoCzIaLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXIiTAoPR2V0T3JkZXJSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEASHAoLY3VzdG9tZXJfaWQYAiABKAlCB7pIBHICGEAiPQoQR2V0T3JkZXJSZXNwb25zZRIpCgVvcmRlchgBIAEoCzIaLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXIiqAEKEUxpc3RPcmRlcnNSZXF1ZXN0EhwKC2N1c3RvbWVyX2lkGAEgASgJQge6SARyAhhAEjgKBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlQgi6SAWCAQIQARIdCglwYWdlX3NpemUYAyABKAVCCrpIBxoFGMgBKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMY9AMiWQoSTGlzdE9yZGVyc1Jlc3BvbnNlEioKBm9yZGVycxgBIAMoCzIaLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIksKEkNhbmNlbE9yZGVyUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhgKBnJlYXNvbhgCIAEoCUIIukgFcgMY9AMiQAoTQ2FuY2VsT3JkZXJSZXNwb25zZRIpCgVvcmRlchgBIAEoCzIaLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXIiVwoRV2F0Y2hPcmRlclJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIlCg5hZnRlcl9zZXF1ZW5jZRgCIAEoA0INukgKIggY/////wcoACKEAQoSV2F0Y2hPcmRlclJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEjEKBWVudHJ5GAIgASgLMiIub3JkZXJtZXNoLm9yZGVycy52MS5UaW1lbGluZUVudHJ5EikKBW9yZGVyGAMgASgLMhoub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlcjKSCQoNT3JkZXJzU2VydmljZRKeAgoKUGxhY2VPcmRlchImLm9yZGVybWVzaC5vcmRlcnMudjEuUGxhY2VPcmRlclJlcXVlc3QaJy5vcmRlcm1lc2gub3JkZXJzLnYxLlBsYWNlT3JkZXJSZXNwb25zZSK+AZACAqq7GD0KOBIMb3JkZXJzOndyaXRlGghjdXN0b21lchoIb3BlcmF0b3IaB3NlcnZpY2UiC2N1c3RvbWVyX2lkEMoBgtPkkwJ0OgEqWhU6ASpiBW9yZGVyIgkvY2hlY2tvdXRaGToBKmIFb3JkZXIiDS9jcmVhdGUtb3JkZXJaKjoBKmIFb3JkZXIiHi9hcGkvdGFza3Mvb3JkZXIve2N1c3RvbWVyX2lkfWIFb3JkZXIiCi92MS9vcmRlcnMS9QEKCEdldE9yZGVyEiQub3JkZXJtZXNoLm9yZGVycy52MS5HZXRPcmRlclJlcXVlc3QaJS5vcmRlcm1lc2gub3JkZXJzLnYxLkdldE9yZGVyUmVzcG9uc2UimwGQAgGquxgsCioSC29yZGVyczpyZWFkGghjdXN0b21lchoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAmJaKWIFb3JkZXISIC9vcmRlcnMve2N1c3RvbWVyX2lkfS97b3JkZXJfaWR9WhdiBW9yZGVyEg4vb3JkZXItZGV0YWlsc2IFb3JkZXISFS92MS9vcmRlcnMve29yZGVyX2lkfRLKAQoKTGlzdE9yZGVycxImLm9yZGVybWVzaC5vcmRlcnMudjEuTGlzdE9yZGVyc1JlcXVlc3QaJy5vcmRlcm1lc2gub3JkZXJzLnYxLkxpc3RPcmRlcnNSZXNwb25zZSJrkAIBqrsYOQo3EgtvcmRlcnM6cmVhZBoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlIgtjdXN0b21lcl9pZILT5JMCJVoXEhUvb3JkZXJzL3tjdXN0b21lcl9pZH0SCi92MS9vcmRlcnMSxAEKC0NhbmNlbE9yZGVyEicub3JkZXJtZXNoLm9yZGVycy52MS5DYW5jZWxPcmRlclJlcXVlc3QaKC5vcmRlcm1lc2gub3JkZXJzLnYxLkNhbmNlbE9yZGVyUmVzcG9uc2UiYpACAqq7GC0KKxIMb3JkZXJzOndyaXRlGghjdXN0b21lchoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAig6ASpiBW9yZGVyIhwvdjEvb3JkZXJzL3tvcmRlcl9pZH06Y2FuY2VsEtMBCgpXYXRjaE9yZGVyEiYub3JkZXJtZXNoLm9yZGVycy52MS5XYXRjaE9yZGVyUmVxdWVzdBonLm9yZGVybWVzaC5vcmRlcnMudjEuV2F0Y2hPcmRlclJlc3BvbnNlInKQAgGquxhICioSC29yZGVyczpyZWFkGghjdXN0b21lchoIb3BlcmF0b3IaB3NlcnZpY2UaGgoIc2VxdWVuY2USDmFmdGVyX3NlcXVlbmNlgtPkkwIdEhsvdjEvb3JkZXJzL3tvcmRlcl9pZH06d2F0Y2gwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_options_v1_options, file_ordermesh_orders_v1_order, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("CihvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyc19zZXJ2aWNlLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIrMFChFQbGFjZU9yZGVyUmVxdWVzdBIbCgpyZXF1ZXN0X2lkGAEgASgJQge6SARyAhhAEjEKC2N1c3RvbWVyX2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjsKBWl0ZW1zGAMgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5QbGFjZWRJdGVtQgu6SAiSAQUIARD0AxIrCghjdXJyZW5jeRgEIAEoCUIZukgWchRSA1VTRFIDRVVSUgNHQlBSA0pQWRI/Cg1wYXltZW50X3Rva2VuGAUgASgJQiiAAQG6SCJyIDIeXltBLVphLXpdW0EtWmEtejAtOV8tXXsyLDEyN30kEjUKEnBheW1lbnRfbWV0aG9kX2JpbhgGIAEoCUIZgAEBukgTchEyD14oWzAtOV17Niw4fSk/JBInChJkZXZpY2VfZmluZ2VycHJpbnQYByABKAlCC4ABAbpIBXIDGMgBEjAKDmV4cGVjdGVkX3RvdGFsGAggASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSSAoPc2hpcHBpbmdfbWV0aG9kGAkgASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kQgi6SAWCAQIQARI5ChBzaGlwcGluZ19hZGRyZXNzGAogASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzc0IDgAEBEj4KCHByaW9yaXR5GAsgASgOMiIub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclByaW9yaXR5Qgi6SAWCAQIQARIxCg1wcm9jZXNzX2FmdGVyGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgRub3RlGA0gASgJQguAAQG6SAVyAxjoByJDCgpQbGFjZWRJdGVtEhYKA3NrdRgBIAEoCUIJukgGcgQQARg/Eh0KCHF1YW50aXR5GAIgASgDQgu6SAgiBhigjQYoASI/ChJQbGFjZU9yZGVyUmVzcG9uc2USKQoFb3JkZXIYASABKAsyGi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyIkwKD0dldE9yZGVyUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhwKC2N1c3RvbWVyX2lkGAIgASgJQge6SARyAhhAIj0KEEdldE9yZGVyUmVzcG9uc2USKQoFb3JkZXIYASABKAsyGi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyIugBChFMaXN0T3JkZXJzUmVxdWVzdBIcCgtjdXN0b21lcl9pZBgBIAEoCUIHukgEcgIYQBI4CgVzdGF0ZRgCIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZUIIukgFggECEAESHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGPQDEj4KCHByaW9yaXR5GAUgASgOMiIub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclByaW9yaXR5Qgi6SAWCAQIQASJZChJMaXN0T3JkZXJzUmVzcG9uc2USKgoGb3JkZXJzGAEgAygLMhoub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiSwoSQ2FuY2VsT3JkZXJSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEASGAoGcmVhc29uGAIgASgJQgi6SAVyAxj0AyJAChNDYW5jZWxPcmRlclJlc3BvbnNlEikKBW9yZGVyGAEgASgLMhoub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlciJXChFXYXRjaE9yZGVyUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEiUKDmFmdGVyX3NlcXVlbmNlGAIgASgDQg26SAoiCBj/////BygAIoQBChJXYXRjaE9yZGVyUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAMSMQoFZW50cnkYAiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSKQoFb3JkZXIYAyABKAsyGi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyIrQBChJXYXRjaE9yZGVyc1JlcXVlc3QSRgoFYWZ0ZXIYASABKAlCN7pINHIyMjBeKFswLTldezEsMTl9XC5bMC05XXsxLDl9XC5bQS1aYS16MC05X117MCw2NH0pPyQSOAoFc3RhdGUYAiABKA4yHy5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU3RhdGVCCLpIBYIBAhABEhwKC2N1c3RvbWVyX2lkGAMgASgJQge6SARyAhhAIqcBChNXYXRjaE9yZGVyc1Jlc3BvbnNlEg4KBmN1cnNvchgBIAEoCRIQCghvcmRlcl9pZBgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoAxIxCgVlbnRyeRgEIAEoCzIiLm9yZGVybWVzaC5vcmRlcnMudjEuVGltZWxpbmVFbnRyeRIpCgVvcmRlchgFIAEoCzIaLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXIyywoKDU9yZGVyc1NlcnZpY2USngIKClBsYWNlT3JkZXISJi5vcmRlcm1lc2gub3JkZXJzLnYxLlBsYWNlT3JkZXJSZXF1ZXN0Gicub3JkZXJtZXNoLm9yZGVycy52MS5QbGFjZU9yZGVyUmVzcG9uc2UivgGQAgKquxg9CjgSDG9yZGVyczp3cml0ZRoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlIgtjdXN0b21lcl9pZBDKAYLT5JMCdDoBKloVOgEqYgVvcmRlciIJL2NoZWNrb3V0Whk6ASpiBW9yZGVyIg0vY3JlYXRlLW9yZGVyWio6ASpiBW9yZGVyIh4vYXBpL3Rhc2tzL29yZGVyL3tjdXN0b21lcl9pZH1iBW9yZGVyIgovdjEvb3JkZXJzEvUBCghHZXRPcmRlchIkLm9yZGVybWVzaC5vcmRlcnMudjEuR2V0T3JkZXJSZXF1ZXN0GiUub3JkZXJtZXNoLm9yZGVycy52MS5HZXRPcmRlclJlc3BvbnNlIpsBkAIBqrsYLAoqEgtvcmRlcnM6cmVhZBoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwJiWiliBW9yZGVyEiAvb3JkZXJzL3tjdXN0b21lcl9pZH0ve29yZGVyX2lkfVoXYgVvcmRlchIOL29yZGVyLWRldGFpbHNiBW9yZGVyEhUvdjEvb3JkZXJzL3tvcmRlcl9pZH0SygEKCkxpc3RPcmRlcnMSJi5vcmRlcm1lc2gub3JkZXJzLnYxLkxpc3RPcmRlcnNSZXF1ZXN0Gicub3JkZXJtZXNoLm9yZGVycy52MS5MaXN0T3JkZXJzUmVzcG9uc2Uia5ACAaq7GDkKNxILb3JkZXJzOnJlYWQaCGN1c3RvbWVyGghvcGVyYXRvchoHc2VydmljZSILY3VzdG9tZXJfaWSC0+STAiVaFxIVL29yZGVycy97Y3VzdG9tZXJfaWR9EgovdjEvb3JkZXJzEsQBCgtDYW5jZWxPcmRlchInLm9yZGVybWVzaC5vcmRlcnMudjEuQ2FuY2VsT3JkZXJSZXF1ZXN0Gigub3JkZXJtZXNoLm9yZGVycy52MS5DYW5jZWxPcmRlclJlc3BvbnNlImKQAgKquxgtCisSDG9yZGVyczp3cml0ZRoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIoOgEqYgVvcmRlciIcL3YxL29yZGVycy97b3JkZXJfaWR9OmNhbmNlbBLTAQoKV2F0Y2hPcmRlchImLm9yZGVybWVzaC5vcmRlcnMudjEuV2F0Y2hPcmRlclJlcXVlc3QaJy5vcmRlcm1lc2gub3JkZXJzLnYxLldhdGNoT3JkZXJSZXNwb25zZSJykAIBqrsYSAoqEgtvcmRlcnM6cmVhZBoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlGhoKCHNlcXVlbmNlEg5hZnRlcl9zZXF1ZW5jZYLT5JMCHRIbL3YxL29yZGVycy97b3JkZXJfaWR9OndhdGNoMAEStgEKC1dhdGNoT3JkZXJzEicub3JkZXJtZXNoLm9yZGVycy52MS5XYXRjaE9yZGVyc1JlcXVlc3QaKC5vcmRlcm1lc2gub3JkZXJzLnYxLldhdGNoT3JkZXJzUmVzcG9uc2UiUpACAaq7GDMKIBILb3JkZXJzOnJlYWQaCG9wZXJhdG9yGgdzZXJ2aWNlGg8KBmN1cnNvchIFYWZ0ZXKC0+STAhISEC92MS9vcmRlcnM6d2F0Y2gwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_orders_v1_order, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * An order to place.
@@ -101,6 +103,28 @@ export type PlaceOrderRequest = Message<"ordermesh.orders.v1.PlaceOrderRequest">
    * @generated from field: ordermesh.type.v1.Address shipping_address = 10;
    */
   shippingAddress?: Address | undefined;
+
+  /**
+   * What comes first at the shelves; unset means NORMAL.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderPriority priority = 11;
+   */
+  priority: OrderPriority;
+
+  /**
+   * Begins the order at this time, at most 90 days ahead; unset or past means now. Prices and availability are those of now, but
+   * nothing is reserved, screened or paid before.
+   *
+   * @generated from field: google.protobuf.Timestamp process_after = 12;
+   */
+  processAfter?: Timestamp | undefined;
+
+  /**
+   * The buyer's words to the shop, at most 1,000 characters.
+   *
+   * @generated from field: string note = 13;
+   */
+  note: string;
 };
 
 /**
@@ -181,6 +205,28 @@ export type PlaceOrderRequestJson = {
    * @generated from field: ordermesh.type.v1.Address shipping_address = 10;
    */
   shippingAddress?: AddressJson;
+
+  /**
+   * What comes first at the shelves; unset means NORMAL.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderPriority priority = 11;
+   */
+  priority?: OrderPriorityJson;
+
+  /**
+   * Begins the order at this time, at most 90 days ahead; unset or past means now. Prices and availability are those of now, but
+   * nothing is reserved, screened or paid before.
+   *
+   * @generated from field: google.protobuf.Timestamp process_after = 12;
+   */
+  processAfter?: TimestampJson;
+
+  /**
+   * The buyer's words to the shop, at most 1,000 characters.
+   *
+   * @generated from field: string note = 13;
+   */
+  note?: string;
 };
 
 /**
@@ -246,7 +292,7 @@ export const PlacedItemSchema: GenMessage<PlacedItem, {jsonType: PlacedItemJson}
  */
 export type PlaceOrderResponse = Message<"ordermesh.orders.v1.PlaceOrderResponse"> & {
   /**
-   * The order, PENDING.
+   * The order, PENDING or SCHEDULED.
    *
    * @generated from field: ordermesh.orders.v1.Order order = 1;
    */
@@ -260,7 +306,7 @@ export type PlaceOrderResponse = Message<"ordermesh.orders.v1.PlaceOrderResponse
  */
 export type PlaceOrderResponseJson = {
   /**
-   * The order, PENDING.
+   * The order, PENDING or SCHEDULED.
    *
    * @generated from field: ordermesh.orders.v1.Order order = 1;
    */
@@ -391,6 +437,13 @@ export type ListOrdersRequest = Message<"ordermesh.orders.v1.ListOrdersRequest">
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
+
+  /**
+   * Only of this priority; unset means of any.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderPriority priority = 5;
+   */
+  priority: OrderPriority;
 };
 
 /**
@@ -426,6 +479,13 @@ export type ListOrdersRequestJson = {
    * @generated from field: string page_token = 4;
    */
   pageToken?: string;
+
+  /**
+   * Only of this priority; unset means of any.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderPriority priority = 5;
+   */
+  priority?: OrderPriorityJson;
 };
 
 /**
@@ -681,15 +741,169 @@ export const WatchOrderResponseSchema: GenMessage<WatchOrderResponse, {jsonType:
   messageDesc(file_ordermesh_orders_v1_orders_service, 10);
 
 /**
+ * Which changes to watch.
+ *
+ * @generated from message ordermesh.orders.v1.WatchOrdersRequest
+ */
+export type WatchOrdersRequest = Message<"ordermesh.orders.v1.WatchOrdersRequest"> & {
+  /**
+   * Cursor of the last message seen; empty begins now.
+   *
+   * @generated from field: string after = 1;
+   */
+  after: string;
+
+  /**
+   * Only changes to this state; unset means to any.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderState state = 2;
+   */
+  state: OrderState;
+
+  /**
+   * Only of this customer; empty means of all.
+   *
+   * @generated from field: string customer_id = 3;
+   */
+  customerId: string;
+};
+
+/**
+ * Which changes to watch.
+ *
+ * @generated from message ordermesh.orders.v1.WatchOrdersRequest
+ */
+export type WatchOrdersRequestJson = {
+  /**
+   * Cursor of the last message seen; empty begins now.
+   *
+   * @generated from field: string after = 1;
+   */
+  after?: string;
+
+  /**
+   * Only changes to this state; unset means to any.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderState state = 2;
+   */
+  state?: OrderStateJson;
+
+  /**
+   * Only of this customer; empty means of all.
+   *
+   * @generated from field: string customer_id = 3;
+   */
+  customerId?: string;
+};
+
+/**
+ * Describes the message ordermesh.orders.v1.WatchOrdersRequest.
+ * Use `create(WatchOrdersRequestSchema)` to create a new message.
+ */
+export const WatchOrdersRequestSchema: GenMessage<WatchOrdersRequest, {jsonType: WatchOrdersRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_v1_orders_service, 11);
+
+/**
+ * A change of an order; the first message of a stream that begins now has a cursor and no change.
+ *
+ * @generated from message ordermesh.orders.v1.WatchOrdersResponse
+ */
+export type WatchOrdersResponse = Message<"ordermesh.orders.v1.WatchOrdersResponse"> & {
+  /**
+   * The place of the change among all changes. It is given back to go on after it, and says nothing else.
+   *
+   * @generated from field: string cursor = 1;
+   */
+  cursor: string;
+
+  /**
+   * The order.
+   *
+   * @generated from field: string order_id = 2;
+   */
+  orderId: string;
+
+  /**
+   * Position on the order's way, from 1, without gaps.
+   *
+   * @generated from field: int64 sequence = 3;
+   */
+  sequence: bigint;
+
+  /**
+   * The state entered, when and why.
+   *
+   * @generated from field: ordermesh.orders.v1.TimelineEntry entry = 4;
+   */
+  entry?: TimelineEntry | undefined;
+
+  /**
+   * The order as it was when the change was read; it may already be further than the entry.
+   *
+   * @generated from field: ordermesh.orders.v1.Order order = 5;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * A change of an order; the first message of a stream that begins now has a cursor and no change.
+ *
+ * @generated from message ordermesh.orders.v1.WatchOrdersResponse
+ */
+export type WatchOrdersResponseJson = {
+  /**
+   * The place of the change among all changes. It is given back to go on after it, and says nothing else.
+   *
+   * @generated from field: string cursor = 1;
+   */
+  cursor?: string;
+
+  /**
+   * The order.
+   *
+   * @generated from field: string order_id = 2;
+   */
+  orderId?: string;
+
+  /**
+   * Position on the order's way, from 1, without gaps.
+   *
+   * @generated from field: int64 sequence = 3;
+   */
+  sequence?: string;
+
+  /**
+   * The state entered, when and why.
+   *
+   * @generated from field: ordermesh.orders.v1.TimelineEntry entry = 4;
+   */
+  entry?: TimelineEntryJson;
+
+  /**
+   * The order as it was when the change was read; it may already be further than the entry.
+   *
+   * @generated from field: ordermesh.orders.v1.Order order = 5;
+   */
+  order?: OrderJson;
+};
+
+/**
+ * Describes the message ordermesh.orders.v1.WatchOrdersResponse.
+ * Use `create(WatchOrdersResponseSchema)` to create a new message.
+ */
+export const WatchOrdersResponseSchema: GenMessage<WatchOrdersResponse, {jsonType: WatchOrdersResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_v1_orders_service, 12);
+
+/**
  * Places orders and decides their way; the other services report facts.
  *
  * @generated from service ordermesh.orders.v1.OrdersService
  */
 export const OrdersService: GenService<{
   /**
-   * Accepts an order and answers at once with state PENDING; what follows is told by WatchOrder and by events.
-   * The total is computed here from catalogue prices and shipping rates.
-   * Errors: NOT_FOUND with PRODUCT_NOT_FOUND for an unknown SKU; FAILED_PRECONDITION with CURRENCY_NOT_SOLD,
+   * Accepts an order and answers at once with state PENDING, or SCHEDULED where it is to begin later; what follows is told by
+   * WatchOrder and by events. The total is computed here from catalogue prices and shipping rates, and stays.
+   * Errors: INVALID_ARGUMENT with CURRENCY_MISMATCH or PROCESS_AFTER_TOO_LATE; NOT_FOUND with PRODUCT_NOT_FOUND for an unknown SKU; FAILED_PRECONDITION with CURRENCY_NOT_SOLD,
    * TOTAL_MISMATCH or TOTAL_TOO_LARGE; ABORTED with STOCK_UNAVAILABLE and the short SKUs, no order then exists;
    * ALREADY_EXISTS with REQUEST_ID_REUSED where the request_id came before with other content.
    *
@@ -733,7 +947,7 @@ export const OrdersService: GenService<{
   },
   /**
    * Streams every state of an order once and in order, from the first or after after_sequence, and ends with the final
-   * one. Errors: NOT_FOUND with ORDER_NOT_FOUND.
+   * one. Errors: NOT_FOUND with ORDER_NOT_FOUND; RESOURCE_EXHAUSTED with WATCHERS_LIMITED.
    *
    * @generated from rpc ordermesh.orders.v1.OrdersService.WatchOrder
    */
@@ -741,6 +955,19 @@ export const OrdersService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchOrderRequestSchema;
     output: typeof WatchOrderResponseSchema;
+  },
+  /**
+   * Streams the changes of all orders of the shop, each once, those of an order in their order; it does not end by itself. It
+   * begins with a message that has only a cursor, which stands for now, or goes on after the cursor that is given: nothing is left
+   * out and nothing repeated, whichever process answers.
+   * Errors: RESOURCE_EXHAUSTED with WATCHERS_LIMITED; OUT_OF_RANGE with WATCH_CURSOR_UNKNOWN.
+   *
+   * @generated from rpc ordermesh.orders.v1.OrdersService.WatchOrders
+   */
+  watchOrders: {
+    methodKind: "server_streaming";
+    input: typeof WatchOrdersRequestSchema;
+    output: typeof WatchOrdersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ordermesh_orders_v1_orders_service, 0);
