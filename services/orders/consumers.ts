@@ -21,7 +21,9 @@ import {
 import {
   ShipmentCreatedSchema,
   ShipmentDeliveredSchema,
+  ShipmentDeliveryFailedSchema,
   ShipmentDispatchedSchema,
+  ShipmentReturnedSchema,
   ShipmentStoppedSchema,
 } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
@@ -90,6 +92,8 @@ const shippingTellings: Telling<Told>[] = [
   tells(ShipmentCreatedSchema, ({ trackingNumber }) => ({ reporter: "shipping", status: "created", trackingNumber })),
   tells(ShipmentDispatchedSchema, () => ({ reporter: "shipping", status: "dispatched" })),
   tells(ShipmentDeliveredSchema, () => ({ reporter: "shipping", status: "delivered" })),
+  tells(ShipmentDeliveryFailedSchema, () => ({ reporter: "shipping", status: "delivery_failed" })),
+  tells(ShipmentReturnedSchema, () => ({ reporter: "shipping", status: "returned" })),
   tells(ShipmentStoppedSchema, ({ reason }) => ({ reporter: "shipping", status: "stopped", detail: reason })),
 ];
 

@@ -5,6 +5,7 @@ import {
   OrderCancelledSchema,
   OrderErasedSchema,
   OrderPaymentDueSchema,
+  OrderReturnedSchema,
   type OrderPaymentDue,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
@@ -12,7 +13,7 @@ import type { Clock } from "#runtime/clock.ts";
 import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { newId } from "#runtime/ids.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
-import { cancel, dispatch } from "./domain/movement.ts";
+import { cancel, dispatch, undo } from "./domain/movement.ts";
 import { openPayment, type DueOrder } from "./domain/payment.ts";
 import { dueItem, saveChanges, type Decided } from "./store/changes.ts";
 import {
@@ -25,6 +26,8 @@ import {
   type PaymentsTables,
 } from "./store/payments.ts";
 import { erasePayments } from "./store/personal-data.ts";
+
+const returnReason = "parcel returned to sender";
 
 type Transacted = Transaction<PaymentsTables>;
 
@@ -44,6 +47,11 @@ export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
       name: "payments.order_capture",
       event: ShipmentDispatchedSchema,
       handle: (tx: Transacted, events) => orderCaptures(tx, events, clock.now()),
+    }),
+    hear({
+      name: "payments.give_back",
+      event: OrderReturnedSchema,
+      handle: (tx: Transacted, events) => giveBack(tx, events, clock.now()),
     }),
     hear({
       name: "payments.erase",
@@ -122,6 +130,19 @@ async function orderCaptures(tx: Transacted, events: readonly ReceivedEvent<unkn
       case "not_authorized":
         throw new RefusedEvent("PAYMENT_NOT_AUTHORIZED", `order ${event.key} was dispatched and its payment is ${payment.state}`);
     }
+  });
+  await saveChanges(tx, decided, now);
+}
+
+/** The goods are back at the shop, so what was taken for them goes back, less what has gone back already. */
+async function giveBack(tx: Transacted, events: readonly ReceivedEvent<unknown>[], now: Date): Promise<void> {
+  const returns = firstOfEach(events);
+  // What has cost nothing has no payment.
+  const payments = await lockPayments(tx, returns.map(orderKey));
+  const decided = returns.flatMap(({ cause, ...event }): Decided[] => {
+    const payment = payments.get(keyOf(orderKey(event)));
+    const change = payment && undo(payment, returnReason);
+    return change ? [{ change, cause }] : [];
   });
   await saveChanges(tx, decided, now);
 }

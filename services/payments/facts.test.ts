@@ -1,7 +1,12 @@
 // Whatever order the facts of an order arrive in, its money ends where it belongs: in our books and in the provider's.
 import { sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { OrderCancelledSchema, OrderPaymentDueSchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import {
+  OrderCancelledSchema,
+  OrderPaymentDueSchema,
+  OrderReturnedSchema,
+} from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { RefusedEvent } from "#runtime/events/hearing.ts";
 import { applyDue, prepareDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
 import { testTenant } from "../../test/support/service-fixture.ts";
@@ -237,5 +242,44 @@ test.each([
 ])("a demand with $what can never be handled", async ({ message }) => {
   await expect(fixture.deliver(OrderPaymentDueSchema, { orderId, ...message })).rejects.toMatchObject({
     code: "PAYMENT_DUE_INVALID",
+  });
+});
+
+describe("returned: what was taken goes back once", () => {
+  const giveBack = () => fixture.deliver(OrderReturnedSchema, { orderId });
+  const refunds = async () => (await fixture.sentFor(orderId)).filter((name) => name === "PaymentRefunded").length;
+
+  test("after it was taken, and a second word changes nothing", async () => {
+    await fixture.captureOrder(orderId);
+    for (const _ of [1, 2]) {
+      await giveBack();
+      await fixture.runDue();
+    }
+    expect(await moneyOf()).toEqual({ state: "REFUNDED", held: 0, taken: 0 });
+    expect(await refunds()).toBe(1);
+  });
+
+  test("while it is being taken", async () => {
+    await fixture.askForPayment(orderId);
+    await fixture.runDue();
+    await fixture.dispatchOrder(orderId);
+    await giveBack();
+    await fixture.runDue();
+    expect(await moneyOf()).toEqual({ state: "REFUNDED", held: 0, taken: 0 });
+  });
+
+  test("less what an operator has given back before", async () => {
+    await fixture.captureOrder(orderId);
+    const amount = { currencyCode: "EUR", minorUnits: 1_200n };
+    await fixture.client(PaymentsService).refundPayment({ orderId, reason: "broken", requestId: orderId, amount });
+    await giveBack();
+    await fixture.runDue();
+    expect(await moneyOf()).toEqual({ state: "REFUNDED", held: 0, taken: 0 });
+    expect(await refunds()).toBe(2);
+  });
+
+  test("and an order that has cost nothing has nothing to give back", async () => {
+    await giveBack();
+    expect(await fixture.dueLeft()).toEqual([]);
   });
 });

@@ -13,20 +13,20 @@ import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/e
 import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import type { Carrier } from "./carrier.ts";
+import type { Carriers } from "./carrier/contract.ts";
 import { defaultRates } from "./domain/default-rates.ts";
 import { makeParcel, onReady, stop, stopBeforeParcel, type ReadyOrder, type ShippingMethod } from "./domain/shipment.ts";
-import { dispatchKind, planStep, tellOf, type Step } from "./store/outbox.ts";
+import { planStep, tellOf, type Step } from "./store/outbox.ts";
 import { eraseShipments } from "./store/personal-data.ts";
 import { prepareRates } from "./store/rates.ts";
 import { insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "./store/shipments.ts";
 
-export function shippingHears({ clock, log }: Pick<ServiceRuntime<Tables>, "clock" | "log">, carrier: Carrier): Hearing[] {
+export function shippingHears({ clock, log }: Pick<ServiceRuntime<Tables>, "clock" | "log">, carriers: Carriers): Hearing[] {
   return [
     hear<typeof OrderReadySchema, Tables>({
       name: "shipping.make_parcel",
       event: OrderReadySchema,
-      handle: (tx, events) => makeParcels(tx, events, { carrier, now: clock.now() }),
+      handle: (tx, events) => makeParcels(tx, events, { carriers, now: clock.now() }),
     }),
     hear<typeof OrderCancelledSchema, Tables>({
       name: "shipping.stop_parcel",
@@ -58,11 +58,12 @@ async function prepareTenants(tx: Transaction<Tables>, events: ReceivedEvent<Ten
 async function makeParcels(
   tx: Transaction<Tables>,
   events: ReceivedEvent<OrderReady>[],
-  { carrier, now }: { carrier: Carrier; now: Date },
+  { carriers, now }: { carriers: Carriers; now: Date },
 ): Promise<void> {
   const orders = await withoutKnown(tx, events.map(readyOrder));
   const parcels = orders.map((order) => {
     const shipmentId = newId("shp");
+    const carrier = carriers.forMethod(order.method);
     return makeParcel(order, { shipmentId, carrier: carrier.name, trackingNumber: carrier.trackingNumber(shipmentId), now });
   });
   // A parcel that is not inserted was stopped by an RPC a moment ago.
@@ -72,7 +73,8 @@ async function makeParcels(
     const cause = causes.get(shipment.readyEventId ?? "");
     return cause ? [{ shipment, cause }] : [];
   });
-  await Promise.all([planStep(tx, steps, { kind: dispatchKind, inMs: carrier.dispatchMs }), tellOf(tx, steps, now)]);
+  const paceOf = (name: string) => carriers.named(name)?.pace;
+  await Promise.all([planStep(tx, steps, { step: "dispatch", paceOf }), tellOf(tx, steps, now)]);
 }
 
 /** Leaves out orders that were stopped and events that were handled before. Throws where an order is ready a second time. */
@@ -89,10 +91,11 @@ async function withoutKnown(tx: Transaction<Tables>, orders: ReadyOrder[]): Prom
 }
 
 function readyOrder({ id, tenant, message }: ReceivedEvent<OrderReady>): ReadyOrder {
-  const { orderId, shippingAddress } = message;
+  const { orderId, customerId, shippingAddress } = message;
   return {
     tenant,
     orderId,
+    customerId,
     eventId: id,
     method: methodOf(message),
     address: shippingAddress ? addressOf(shippingAddress) : null,

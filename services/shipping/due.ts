@@ -2,27 +2,32 @@
 import type { Transaction } from "kysely";
 import type { Clock } from "#runtime/clock.ts";
 import { dueWork, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
-import type { Carrier } from "./carrier.ts";
+import type { Carriers } from "./carrier/contract.ts";
+import type { CarrierEvent } from "./domain/carrier-events.ts";
 import { deliver, dispatch, type Shipment } from "./domain/shipment.ts";
 import { deliverKind, dispatchKind, planStep, tellOf, type Step } from "./store/outbox.ts";
+import { trackingOf } from "./domain/tracking.ts";
+import { insertTracking } from "./store/tracking.ts";
 import { keyOf, lockShipments, saveSteps, type Tables } from "./store/shipments.ts";
 
-export function shippingDueWork({ clock }: { clock: Clock }, carrier: Carrier): DueWork[] {
+export function shippingDueWork({ clock }: { clock: Clock }, carriers: Carriers): DueWork[] {
+  const paceOf = (name: string) => carriers.named(name)?.pace;
   return [
     dueWork<Tables>({
       kind: dispatchKind,
       apply: async (tx, works) => {
         const now = clock.now();
         const steps = await move(tx, works, (shipment) => dispatch(shipment, now));
-        await planStep(tx, steps, { kind: deliverKind, inMs: carrier.deliverMs });
-        await tellOf(tx, steps, now);
+        await planStep(tx, steps, { step: "deliver", paceOf });
+        await Promise.all([trackSteps(tx, steps, { event: "picked_up", now }), tellOf(tx, steps, now)]);
       },
     }),
     dueWork<Tables>({
       kind: deliverKind,
       apply: async (tx, works) => {
         const now = clock.now();
-        await tellOf(tx, await move(tx, works, (shipment) => deliver(shipment, now)), now);
+        const steps = await move(tx, works, (shipment) => arrive(shipment, now));
+        await Promise.all([trackSteps(tx, steps, { event: "delivered", now }), tellOf(tx, steps, now)]);
       },
     }),
   ];
@@ -46,4 +51,21 @@ async function move(
     steps.map(({ shipment }) => shipment),
   );
   return steps;
+}
+
+/** After a delivery that failed only the carrier's own word counts. */
+const arrive = (shipment: Shipment, now: Date): Shipment | undefined =>
+  shipment.state === "DISPATCHED" ? deliver(shipment, now) : undefined;
+
+/** What the clock does is on the parcel's way like what a carrier says. */
+async function trackSteps(
+  tx: Transaction<Tables>,
+  steps: readonly Step[],
+  { event, now }: { event: CarrierEvent; now: Date },
+): Promise<void> {
+  await insertTracking(
+    tx,
+    steps.map(({ shipment }) => trackingOf(shipment, { id: `clock:${event}`, event, time: now, place: "", detail: "" })),
+    now,
+  );
 }

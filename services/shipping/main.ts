@@ -2,18 +2,19 @@
 import { file_ordermesh_shipping_events_v1_shipping_events } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
+import { ShippingWebhookService } from "#gen/ordermesh/shipping/v1/shipping_webhook_pb.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
-import { numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
-import { sandboxCarrier } from "./carrier.ts";
+import { textSetting, type Environment } from "#runtime/settings.ts";
+import { createCarriers } from "./carrier/carriers.ts";
+import { readCarrierSettings } from "./carrier/settings.ts";
 import { shippingHears } from "./consumers.ts";
 import { shippingDueWork } from "./due.ts";
 import { auditMethods } from "./rpc/audit.ts";
 import { shippingMethods } from "./rpc/methods.ts";
+import { receiveCarrierMessage } from "./rpc/webhook.ts";
 import { shipmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/shipments.ts";
-
-const carrierMs = { fallback: 5_000, min: 0, max: 30 * 24 * 60 * 60 * 1_000 };
 
 function countrySetting(env: Environment): string {
   const code = textSetting(env, "ORDERMESH_SHOP_COUNTRY", "DE");
@@ -23,22 +24,20 @@ function countrySetting(env: Environment): string {
 
 export const shipping: ServiceDefinition<Tables> = {
   name: "shipping",
-  services: [ShippingService, ShippingAuditService],
+  services: [ShippingService, ShippingAuditService, ShippingWebhookService],
   emits: [file_ordermesh_shipping_events_v1_shipping_events],
   migrations: new URL("migrations/", import.meta.url),
   create: (runtime) => {
     const shopCountryCode = countrySetting(runtime.env);
-    const carrier = sandboxCarrier({
-      dispatchMs: numberSetting(runtime.env, "ORDERMESH_CARRIER_DISPATCH_MS", carrierMs),
-      deliverMs: numberSetting(runtime.env, "ORDERMESH_CARRIER_DELIVER_MS", carrierMs),
-    });
+    const carriers = createCarriers(readCarrierSettings(runtime.env));
     return {
       routes: (router) => {
         router.service(ShippingService, shippingMethods(runtime, { shopCountryCode }));
-        router.service(ShippingAuditService, auditMethods(runtime));
+        router.service(ShippingWebhookService, { receiveCarrierMessage: receiveCarrierMessage(runtime, carriers) });
+        router.service(ShippingAuditService, auditMethods(runtime, carriers));
       },
-      hears: shippingHears(runtime, carrier),
-      dueWork: shippingDueWork(runtime, carrier),
+      hears: shippingHears(runtime, carriers),
+      dueWork: shippingDueWork(runtime, carriers),
       personalData: shipmentData(runtime.db),
     };
   },

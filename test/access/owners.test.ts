@@ -4,6 +4,7 @@ import type { Transport } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Order } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
+import { until } from "../support/until.ts";
 import { openForge } from "./forge.ts";
 import { callRpc, restRoutes, rpcs } from "./surface.ts";
 
@@ -27,7 +28,7 @@ beforeAll(async () => {
 
 afterAll(() => mesh.close());
 
-const customerScopes = "orders:read orders:write customers:read customers:write identity:write";
+const customerScopes = "orders:read orders:write shipping:read customers:read customers:write identity:write";
 const items = [{ sku: "MUG", quantity: 1n }];
 const basket = { currency: "EUR", paymentToken: "tok_success", items };
 
@@ -45,6 +46,7 @@ const cases: Record<string, Case> = {
   "OrdersService/ListOrders": { request: () => ({ customerId: "ada" }), refused: "PermissionDenied" },
   "OrdersService/CancelOrder": { request: () => ({ orderId: order.orderId, reason: "mine" }), refused: "NotFound" },
   "OrdersService/WatchOrder": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "ShippingService/GetTracking": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "IdentityService/ChangePassword": {
     request: () => ({ customerId: "ada", currentPassword: "correct horse", newPassword: "battery staple" }),
     refused: "PermissionDenied",
@@ -150,4 +152,13 @@ test("a page of one customer's orders begins nowhere among another's", async () 
   const { orders } = (await answer.json()) as { orders: { customerId: string }[] };
   expect(orders.filter(({ customerId }) => customerId !== "eve")).toEqual([]);
   expect(list.access.ownerField).toBe("customerId");
+});
+
+test("a customer follows the parcel of its own order", async () => {
+  await mesh.reached(order.orderId, OrderState.PENDING_SHIPMENT);
+  const path = `${mesh.edgeUrl}/v1/orders/${order.orderId}/tracking`;
+  const ask = (token: string): Promise<Response> => fetch(path, { headers: { authorization: `Bearer ${token}` } });
+  await until(async () => (await ask(ada)).status === 200);
+  expect(await (await ask(ada)).json()).toMatchObject({ orderId: order.orderId, state: "SHIPMENT_STATE_CREATED" });
+  expect((await ask(eve)).status).toBe(404);
 });

@@ -129,6 +129,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
     expected: "NOT_FOUND",
   },
   "ShippingService/GetShipment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "ShippingService/GetTracking": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   // A parcel of this order is never to be made in the other shop: so it is said before any is.
   "ShippingService/StopShipment": { request: () => ({ orderId, reason: "mine" }), expected: "its own" },
 };

@@ -21,6 +21,8 @@ const changesNothing = [
   "ordermesh.identity.v1.IdentityService/IntrospectToken",
   // Makes us look into the provider's books; what is found there is booked by nobody's call, and told by events.
   "ordermesh.payments.v1.PaymentsWebhookService/ReceiveWebhook",
+  // A carrier's word, and nobody's of ours: it is kept whole on the parcel's way, and told by events.
+  "ordermesh.shipping.v1.ShippingWebhookService/ReceiveCarrierMessage",
 ];
 
 const files = await loadContracts();

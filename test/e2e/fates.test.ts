@@ -1,23 +1,31 @@
 // How orders end other than well: stock and money are where they belong.
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { ReservationState } from "#gen/ordermesh/inventory/v1/stock_pb.ts";
+import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { PaymentState } from "#gen/ordermesh/payments/v1/payment_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { bearer } from "../../tools/bearer.ts";
 import { OrderState, stockOf, testMesh, type TestMesh } from "../support/mesh.ts";
 import { eventually } from "../support/until.ts";
 
 let mesh: TestMesh;
+const carrierSecret = `whsec_${Buffer.from("a secret of the tests, and no other").toString("base64")}`;
 
 beforeAll(async () => {
   // Slow enough to cancel in between.
-  mesh = await testMesh({ ORDERMESH_CARRIER_DISPATCH_MS: "1500" });
+  mesh = await testMesh({
+    ORDERMESH_CARRIER_DISPATCH_MS: "1500",
+    ORDERMESH_CARRIERS: "EXPRESS=external",
+    ORDERMESH_CARRIER_WEBHOOK_SECRETS: `external:demo=${carrierSecret}`,
+  });
 });
 
 afterAll(() => mesh.close());
@@ -99,6 +107,41 @@ test("a cancellation before dispatch stops the parcel, gives the stock back and 
   await nothingHeld("REGRET", 5);
   await eventually(async () => expect(await paymentState(orderId)).toBe(PaymentState.VOIDED));
   expect((await mesh.inventory.getReservation({ orderId })).reservation?.state).toBe(ReservationState.RELEASED);
+});
+
+test("a parcel that cannot be delivered comes back, and so does the money, with nobody asking for it", async () => {
+  await mesh.product("BACK", { stock: 5 });
+  const { orderId } = await mesh.place({ items: [{ sku: "BACK", quantity: 2n }], shippingMethod: ShippingMethod.EXPRESS });
+  await mesh.reached(orderId, OrderState.PENDING_SHIPMENT);
+  let trackingNumber = "";
+  await eventually(async () => {
+    trackingNumber = (await mesh.orders.getOrder({ orderId })).order?.trackingNumber ?? "";
+    expect(trackingNumber).not.toBe("");
+  });
+  const tell = async (type: string): Promise<number> => {
+    const body = JSON.stringify({ type, trackingNumber, time: new Date().toISOString() });
+    const [id, time] = [`msg-${type}`, new Date()];
+    const signature = new Webhook(carrierSecret).sign(id, time, body);
+    const timestamp = String(Math.floor(time.getTime() / 1_000));
+    const headers = {
+      "content-type": "application/json",
+      "webhook-id": id,
+      "webhook-timestamp": timestamp,
+      "webhook-signature": signature,
+    };
+    return (await fetch(`${mesh.edgeUrl}/v1/carrier-webhooks/external/demo`, { method: "POST", headers, body })).status;
+  };
+  expect(await tell("delivery_failed")).toBe(200);
+  const shipped = await mesh.reached(orderId, OrderState.SHIPPED);
+  await eventually(async () => expect(await paymentState(orderId)).toBe(PaymentState.CAPTURED));
+  expect([await tell("returned_to_sender"), await tell("returned_to_sender")]).toEqual([200, 200]);
+  await mesh.reached(orderId, OrderState.RETURNED);
+  await eventually(async () => expect(await paymentState(orderId)).toBe(PaymentState.REFUNDED));
+  const { payment } = await mesh.client(PaymentsService).getPayment({ orderId });
+  expect(payment?.refunded?.minorUnits).toBe(shipped.total?.minorUnits);
+  await nothingHeld("BACK", 3);
+  const { report } = await mesh.client(OperationsService).runAudit({});
+  expect(report?.violations.filter(({ key }) => key === orderId)).toEqual([]);
 });
 
 test("a shipped order can no longer be cancelled", async () => {

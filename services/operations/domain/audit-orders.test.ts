@@ -30,9 +30,9 @@ const order = (state: OrderState, change: Partial<OrderBooks> = {}): OrderBooks 
   ...change,
 });
 
-const orderStates = ["SCHEDULED", "PENDING", "PENDING_SHIPMENT", "SHIPPED", "DELIVERED", "CANCELLED"] as const;
+const orderStates = ["SCHEDULED", "PENDING", "PENDING_SHIPMENT", "SHIPPED", "DELIVERED", "RETURNED", "CANCELLED"] as const;
 const reservationStates = ["HELD", "FIRM", "SHIPPED", "RELEASED", "REFUSED", undefined] as const;
-const shipmentStates = ["CREATED", "DISPATCHED", "DELIVERED", "STOPPED", undefined] as const;
+const shipmentStates = ["CREATED", "DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED", "STOPPED", undefined] as const;
 
 const stockFits: Record<OrderState, readonly (ReservationState | undefined)[]> = {
   SCHEDULED: [undefined],
@@ -40,6 +40,7 @@ const stockFits: Record<OrderState, readonly (ReservationState | undefined)[]> =
   PENDING_SHIPMENT: ["HELD", "FIRM", "SHIPPED"],
   SHIPPED: ["SHIPPED"],
   DELIVERED: ["SHIPPED"],
+  RETURNED: ["SHIPPED"],
   CANCELLED: ["RELEASED", "REFUSED", undefined],
 };
 
@@ -65,9 +66,10 @@ test("other units than were ordered are a disagreement, except where they were g
 const parcelFits: Record<OrderState, readonly (ShipmentState | undefined)[]> = {
   SCHEDULED: [undefined],
   PENDING: shipmentStates,
-  PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERED", undefined],
-  SHIPPED: ["DISPATCHED", "DELIVERED"],
+  PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED", undefined],
+  SHIPPED: ["DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED"],
   DELIVERED: ["DELIVERED"],
+  RETURNED: ["RETURNED"],
   CANCELLED: ["STOPPED", undefined],
 };
 
@@ -112,6 +114,11 @@ test.each<{ state: OrderState; why: string; books: PaymentBooks | undefined; fit
   { state: "DELIVERED", why: "money taken in part", books: { ...taken, captured: 999 }, fits: false },
   { state: "DELIVERED", why: "money taken in another currency", books: { ...taken, currencyCode: "USD" }, fits: false },
   { state: "DELIVERED", why: "no payment", books: undefined, fits: false },
+  { state: "RETURNED", why: "no payment", books: undefined, fits: false },
+  { state: "RETURNED", why: "money held", books: payment("AUTHORIZED"), fits: false },
+  { state: "RETURNED", why: "money taken", books: taken, fits: false },
+  { state: "RETURNED", why: "money taken and on its way back", books: { ...taken, undoing: true }, fits: true },
+  { state: "RETURNED", why: "money taken and given back", books: { ...taken, state: "REFUNDED", refunded: 1_000 }, fits: true },
   { state: "CANCELLED", why: "no payment", books: undefined, fits: true },
   { state: "CANCELLED", why: "money voided", books: payment("VOIDED"), fits: true },
   { state: "CANCELLED", why: "money held", books: payment("AUTHORIZED"), fits: false },

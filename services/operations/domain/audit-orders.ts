@@ -2,10 +2,10 @@
 // comes out is a suspicion until it is seen again.
 import type { Finding } from "./audit.ts";
 
-export type OrderState = "SCHEDULED" | "PENDING" | "PENDING_SHIPMENT" | "SHIPPED" | "DELIVERED" | "CANCELLED";
+export type OrderState = "SCHEDULED" | "PENDING" | "PENDING_SHIPMENT" | "SHIPPED" | "DELIVERED" | "RETURNED" | "CANCELLED";
 export type ReservationState = "HELD" | "FIRM" | "SHIPPED" | "RELEASED" | "REFUSED";
 export type PaymentState = "PENDING" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
-export type ShipmentState = "CREATED" | "DISPATCHED" | "DELIVERED" | "STOPPED";
+export type ShipmentState = "CREATED" | "DISPATCHED" | "DELIVERY_FAILED" | "DELIVERED" | "RETURNED" | "STOPPED";
 
 export interface OrderBooks {
   orderId: string;
@@ -43,7 +43,7 @@ export interface ShipmentBooks {
   state: ShipmentState;
 }
 
-export const isFinal = (state: OrderState): boolean => state === "DELIVERED" || state === "CANCELLED";
+export const isFinal = (state: OrderState): boolean => state === "DELIVERED" || state === "RETURNED" || state === "CANCELLED";
 
 /** Events about the state may still be under way for so long after it was entered. */
 export const isYoung = ({ stateTime }: OrderBooks, { now, graceMs }: { now: Date; graceMs: number }): boolean =>
@@ -59,6 +59,8 @@ const stockAllowed: Record<OrderState, readonly (ReservationState | undefined)[]
   PENDING_SHIPMENT: ["HELD", "FIRM", "SHIPPED"],
   SHIPPED: ["SHIPPED"],
   DELIVERED: ["SHIPPED"],
+  // What came back is put on the shelf by a person.
+  RETURNED: ["SHIPPED"],
   CANCELLED: ["RELEASED", "REFUSED", undefined],
 };
 
@@ -91,6 +93,12 @@ const takenInFull: MoneyRule = ({ total }, { captured }) => {
   return captured < total ? "goods have left without their money" : "more was taken than the order costs";
 };
 
+function moneyNotBack({ state, captured, refunded, undoing }: PaymentBooks, what: string): string | undefined {
+  if (undoing) return undefined;
+  if (state === "AUTHORIZED") return `a ${what} order still holds money`;
+  return captured > refunded ? `a ${what} order was charged and not refunded` : undefined;
+}
+
 const moneyRules: Record<OrderState, MoneyRule> = {
   SCHEDULED: () => "an order that has not begun has a payment",
   PENDING: () => undefined,
@@ -101,11 +109,8 @@ const moneyRules: Record<OrderState, MoneyRule> = {
   },
   SHIPPED: takenInFull,
   DELIVERED: takenInFull,
-  CANCELLED: (_, { state, captured, refunded, undoing }) => {
-    if (undoing) return undefined;
-    if (state === "AUTHORIZED") return "a cancelled order still holds money";
-    return captured > refunded ? "a cancelled order was charged and not refunded" : undefined;
-  },
+  RETURNED: (_, payment) => moneyNotBack(payment, "returned"),
+  CANCELLED: (_, payment) => moneyNotBack(payment, "cancelled"),
 };
 
 /** What costs nothing needs no payment. */
@@ -118,6 +123,7 @@ function needsMoney({ state, total }: OrderBooks): boolean {
     case "PENDING_SHIPMENT":
     case "SHIPPED":
     case "DELIVERED":
+    case "RETURNED":
       return total > 0;
   }
 }
@@ -150,9 +156,10 @@ const parcelAllowed: Record<OrderState, readonly (ShipmentState | undefined)[] |
   SCHEDULED: [undefined],
   PENDING: "any",
   // Its parcel may not be made yet, or have left just now.
-  PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERED", undefined],
-  SHIPPED: ["DISPATCHED", "DELIVERED"],
+  PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED", undefined],
+  SHIPPED: ["DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED"],
   DELIVERED: ["DELIVERED"],
+  RETURNED: ["RETURNED"],
   CANCELLED: ["STOPPED", undefined],
 };
 

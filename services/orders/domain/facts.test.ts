@@ -11,7 +11,14 @@ const histories: Record<Fact["reporter"], string[][]> = {
   inventory: [["insufficient"], ["reserved"], ["reserved", "released"]],
   fraud: [["cleared"], ["rejected"], ["review", "cleared"], ["review", "rejected"]],
   payments: [["declined"], ["authorized", "voided"], ["authorized", "captured", "refunded"]],
-  shipping: [["created", "stopped"], ["stopped"], ["created", "dispatched", "delivered"]],
+  shipping: [
+    ["created", "stopped"],
+    ["stopped"],
+    ["created", "dispatched", "delivered"],
+    ["created", "dispatched", "returned"],
+    ["created", "dispatched", "delivery_failed", "delivered"],
+    ["created", "dispatched", "delivery_failed", "returned"],
+  ],
 };
 
 function factsOf(reporter: Fact["reporter"]): Told[] {
@@ -50,6 +57,8 @@ const authorized = { reporter: "payments", status: "authorized", sequence: 1 } a
 const created = { reporter: "shipping", status: "created", sequence: 1, trackingNumber: "TRACK-1" } as const;
 const dispatched = { reporter: "shipping", status: "dispatched", sequence: 2 } as const;
 const delivered = { reporter: "shipping", status: "delivered", sequence: 3 } as const;
+const failed = { reporter: "shipping", status: "delivery_failed", sequence: 3 } as const;
+const returned = { reporter: "shipping", status: "returned", sequence: 4 } as const;
 const captured = { reporter: "payments", status: "captured", sequence: 2 } as const;
 
 const starts = {
@@ -60,6 +69,8 @@ const starts = {
   "a ready order": [reserved, cleared, authorized],
   "a labelled order": [reserved, cleared, authorized, created],
   "a shipped order": [reserved, cleared, authorized, created, dispatched],
+  "an order that could not be delivered": [reserved, cleared, authorized, created, dispatched, failed],
+  "a returned order": [reserved, cleared, authorized, created, dispatched, captured, failed, returned],
   "a delivered order": [reserved, cleared, authorized, created, dispatched, captured, delivered],
 } satisfies Record<string, readonly Told[]>;
 
@@ -71,7 +82,7 @@ const outcomeOf = ({ progress }: Run): unknown => {
   return { state, inventory, fraud, payment, shipment, heard };
 };
 
-const hasLeft = /dispatched|delivered/;
+const hasLeft = /dispatched|delivered|delivery_failed|returned/;
 const isAgainst = /insufficient|released|rejected|declined|voided|refunded|stopped/;
 
 /** True where one honest history holds both facts. */
@@ -107,6 +118,8 @@ test.each(Object.entries(starts))("%s: any two facts told twice change nothing t
   const base = run(newProgress(time), start).progress;
   for (const { first, second } of allPairs) {
     const once = run(base, [first, second]);
+    // What was refused while the parcel was away may be true once it is back: then the letter's repeat is taken.
+    if (once.conflicts.length > 0 && once.progress.state === "returned") continue;
     const again = run(once.progress, [first, second]);
     expect(outcomeOf(again)).toEqual(outcomeOf(once));
     expect(again.announcements).toEqual([]);
@@ -177,6 +190,26 @@ test("a review holds the order until a person has decided", () => {
   expect(run(progress, [{ reporter: "fraud", status: "cleared", sequence: 2 }]).announcements).toEqual(["payment_due"]);
 });
 
+test("a parcel that comes back ends its order however the facts arrive, and a delivery that failed leaves it shipped", () => {
+  const ways = interleavings([[reserved], [cleared], [authorized, captured], [created, dispatched, failed, returned]]);
+  for (const way of ways) {
+    const { progress, announcements, conflicts } = run(newProgress(time), way);
+    expect(conflicts).toEqual([]);
+    expect(progress.timeline.map((entry) => entry.state)).toEqual(["pending", "pending_shipment", "shipped", "returned"]);
+    expect(announcements.filter((one) => one !== "payment_due")).toEqual(["ready", "shipped", "returned"]);
+  }
+  const { progress } = run(newProgress(time), starts["an order that could not be delivered"]);
+  expect(progress).toMatchObject({ state: "shipped", shipment: "delivery_failed" });
+  expect(run(progress, [{ ...returned, status: "delivered" }]).progress.state).toBe("delivered");
+});
+
+test.each(["refunded", "voided"] as const)("money of a returned order that is %s is no conflict", (status) => {
+  const { progress } = run(newProgress(time), starts["a returned order"]);
+  const after = run(progress, [{ reporter: "payments", status, sequence: 3 }]);
+  expect(after.progress).toMatchObject({ state: "returned", payment: status });
+  expect(after.conflicts).toEqual([]);
+});
+
 test("money that goes back after delivery is a refund, not a cancellation", () => {
   const { progress } = run(newProgress(time), starts["a delivered order"]);
   const refunded = run(progress, [{ reporter: "payments", status: "refunded", sequence: 3 }]);
@@ -189,6 +222,7 @@ const byState: { state: OrderState; facts: readonly Told[] }[] = [
   { state: "pending_shipment", facts: starts["a ready order"] },
   { state: "shipped", facts: starts["a shipped order"] },
   { state: "delivered", facts: starts["a delivered order"] },
+  { state: "returned", facts: starts["a returned order"] },
   { state: "cancelled", facts: [{ ...reserved, status: "insufficient" }] },
 ];
 
@@ -198,6 +232,7 @@ test.each([
   { state: "pending_shipment", shipmentStopped: true, want: "cancelled" },
   { state: "shipped", shipmentStopped: false, want: "too_late" },
   { state: "delivered", shipmentStopped: false, want: "too_late" },
+  { state: "returned", shipmentStopped: false, want: "too_late" },
   { state: "cancelled", shipmentStopped: false, want: "already_cancelled" },
 ] as const)("cancelling a $state order (shipment stopped: $shipmentStopped): $want", ({ state, shipmentStopped, want }) => {
   const facts = byState.find((candidate) => candidate.state === state)?.facts ?? [];

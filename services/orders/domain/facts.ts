@@ -20,7 +20,7 @@ export type Fact = { sequence: number; time: Date; detail: string } & (
 );
 
 /** What has to be told to the others, in this order. */
-export type Announcement = "created" | "payment_due" | "ready" | "shipped" | "delivered" | "cancelled";
+export type Announcement = "created" | "payment_due" | "ready" | "shipped" | "delivered" | "returned" | "cancelled";
 
 export interface Change {
   progress: OrderProgress;
@@ -65,6 +65,7 @@ export function cancel(
       return { kind: "already_cancelled" };
     case "shipped":
     case "delivered":
+    case "returned":
       return { kind: "too_late", state: progress.state };
     case "pending_shipment":
       if (!how.shipmentStopped) return { kind: "stop_shipment_first" };
@@ -113,20 +114,23 @@ function refusalOf(progress: OrderProgress): Refusal | undefined {
   return undefined;
 }
 
+const statusesAfterDispatch: readonly ShipmentStatus[] = ["dispatched", "delivery_failed", "delivered", "returned"];
+const hasLeft = (shipment: ShipmentStatus): boolean => statusesAfterDispatch.includes(shipment);
+
 function findConflict(progress: OrderProgress): Extract<FactOutcome, { kind: "conflict" }> | undefined {
   const { state, shipment, inventory, fraud, payment } = progress;
-  if (state === "cancelled" && (shipment === "dispatched" || shipment === "delivered")) {
+  if (state === "cancelled" && hasLeft(shipment)) {
     return { kind: "conflict", code: "DISPATCHED_AFTER_CANCEL", message: "the parcel left although the order is cancelled" };
   }
-  const hasLeft = state === "shipped" || state === "delivered";
-  // Money that goes back after delivery is a refund as any shop makes it.
+  const isShipped = state === "shipped" || state === "delivered" || state === "returned";
+  // Money that goes back after delivery is a refund as any shop makes it. Of a parcel that came back it may go back in any way.
   const isAgainst =
     inventory === "insufficient" ||
     inventory === "released" ||
     fraud === "rejected" ||
     payment === "declined" ||
-    payment === "voided";
-  if (hasLeft && (isAgainst || shipment === "stopped")) {
+    (payment === "voided" && state !== "returned");
+  if (isShipped && (isAgainst || shipment === "stopped")) {
     const words = refusalOf(progress)?.words ?? "a refusal came";
     return { kind: "conflict", code: "REFUSED_AFTER_DISPATCH", message: `the parcel has left, and then ${words}` };
   }
@@ -153,14 +157,15 @@ function nextStep(progress: OrderProgress, fact: Fact): Change | undefined {
       const refusal = refusalOf(progress);
       if (refusal) return cancelled(progress, { time: fact.time, reason: cancelReason(refusal, fact), detail: fact.detail });
       if (state === "pending") return nextPendingStep(progress, fact.time);
-      if (shipment === "dispatched" || shipment === "delivered") return entered(progress, "shipped", fact.time);
+      if (hasLeft(shipment)) return entered(progress, "shipped", fact.time);
       return undefined;
     }
     case "shipped":
-      return shipment === "delivered" ? entered(progress, "delivered", fact.time) : undefined;
+      return shipment === "delivered" || shipment === "returned" ? entered(progress, shipment, fact.time) : undefined;
     // Nobody has been told of it, so that nobody has anything to report.
     case "scheduled":
     case "delivered":
+    case "returned":
     case "cancelled":
       return undefined;
   }
@@ -184,6 +189,7 @@ const announcementOf: Record<Exclude<OrderState, "scheduled">, Announcement> = {
   pending_shipment: "ready",
   shipped: "shipped",
   delivered: "delivered",
+  returned: "returned",
   cancelled: "cancelled",
 };
 

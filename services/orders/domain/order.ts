@@ -1,10 +1,10 @@
 // What an order is to its own rules. Amounts are whole minor units, times are dates; no database, no wire.
 
-export type OrderState = "scheduled" | "pending" | "pending_shipment" | "shipped" | "delivered" | "cancelled";
+export type OrderState = "scheduled" | "pending" | "pending_shipment" | "shipped" | "delivered" | "returned" | "cancelled";
 export type InventoryStatus = "pending" | "reserved" | "insufficient" | "released";
 export type FraudStatus = "pending" | "review" | "cleared" | "rejected";
 export type PaymentStatus = "pending" | "declined" | "authorized" | "captured" | "voided" | "refunded";
-export type ShipmentStatus = "pending" | "created" | "dispatched" | "delivered" | "stopped";
+export type ShipmentStatus = "pending" | "created" | "dispatched" | "delivery_failed" | "delivered" | "returned" | "stopped";
 
 /** The services that report facts, each in its own order. */
 export type Reporter = "inventory" | "fraud" | "payments" | "shipping";
@@ -48,8 +48,9 @@ export const stateChanges: Record<OrderState, readonly OrderState[]> = {
   scheduled: ["pending", "cancelled"],
   pending: ["pending_shipment", "cancelled"],
   pending_shipment: ["shipped", "cancelled"],
-  shipped: ["delivered"],
+  shipped: ["delivered", "returned"],
   delivered: [],
+  returned: [],
   cancelled: [],
 };
 

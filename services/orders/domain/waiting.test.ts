@@ -23,7 +23,7 @@ test.each(waits)("$state, stock $inventory, screening $fraud: waits for $waitsFo
   expect(waitOf({ ...order, stateTime, expireTime, processAfter }, limits)).toEqual({ waitsFor, waitsUntil: new Date(until) });
 });
 
-test.each(["delivered", "cancelled"] as const)("%s: waits for nobody", (state) => {
+test.each(["delivered", "returned", "cancelled"] as const)("%s: waits for nobody", (state) => {
   expect(
     waitOf({ state, inventory: "reserved", fraud: "cleared", stateTime, expireTime, processAfter: null }, limits),
   ).toBeUndefined();

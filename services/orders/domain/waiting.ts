@@ -34,6 +34,7 @@ export function waitOf(order: Standing, limits: WaitLimits): { waitsFor: Awaited
     case "shipped":
       return { waitsFor: "shipping", waitsUntil: new Date(stateTime.getTime() + limits.deliveryLimitMs) };
     case "delivered":
+    case "returned":
     case "cancelled":
       return undefined;
   }

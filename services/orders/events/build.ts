@@ -5,6 +5,7 @@ import {
   OrderDeliveredSchema,
   OrderPaymentDueSchema,
   OrderReadySchema,
+  OrderReturnedSchema,
   OrderShippedSchema,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
@@ -85,6 +86,7 @@ export function announce(
           lines: about.lines.map((line) => ({ sku: line.sku, quantity: BigInt(line.quantity) })),
           shippingMethod: order.shippingMethod,
           priority: order.priority,
+          customerId: order.customerId,
           ...(order.shippingAddress ? { shippingAddress: order.shippingAddress } : {}),
         },
         envelope,
@@ -93,6 +95,8 @@ export function announce(
       return outgoing(OrderShippedSchema, { orderId, trackingNumber: progress.trackingNumber }, envelope);
     case "delivered":
       return outgoing(OrderDeliveredSchema, { orderId }, envelope);
+    case "returned":
+      return outgoing(OrderReturnedSchema, { orderId, returnTime: timestampFromDate(about.time) }, envelope);
     case "cancelled":
       return outgoing(
         OrderCancelledSchema,

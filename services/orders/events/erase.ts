@@ -43,7 +43,8 @@ export async function eraseFinal(
   return erased.length === ordersAtOnce;
 }
 
-const isFinal = ({ announcement }: Announced): boolean => announcement === "delivered" || announcement === "cancelled";
+const isFinal = ({ announcement }: Announced): boolean =>
+  announcement === "delivered" || announcement === "returned" || announcement === "cancelled";
 
 /** Asks before orders become final, so that the answer is there with the rest: which of them are of erased customers. */
 export async function erasedAmong(tx: Transaction<OrdersTables>, announced: readonly Announced[]): Promise<Announced[]> {

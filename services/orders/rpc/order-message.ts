@@ -23,6 +23,7 @@ export const stateMessages: Record<domain.OrderState, OrderState> = {
   pending_shipment: OrderState.PENDING_SHIPMENT,
   shipped: OrderState.SHIPPED,
   delivered: OrderState.DELIVERED,
+  returned: OrderState.RETURNED,
   cancelled: OrderState.CANCELLED,
 };
 
@@ -53,7 +54,9 @@ const shipmentMessages: Record<domain.ShipmentStatus, ShipmentStatus> = {
   pending: ShipmentStatus.PENDING,
   created: ShipmentStatus.CREATED,
   dispatched: ShipmentStatus.DISPATCHED,
+  delivery_failed: ShipmentStatus.DELIVERY_FAILED,
   delivered: ShipmentStatus.DELIVERED,
+  returned: ShipmentStatus.RETURNED,
   stopped: ShipmentStatus.STOPPED,
 };
 

@@ -27,7 +27,7 @@ export function orderData(db: Kysely<OrdersTables>): PersonalData {
       if (orderIds.length > 0) return [];
       const rows = await readUnerased(db, { tenant, customerId }, remaindersMax);
       return rows.map(({ orderId, state }) => {
-        const isFinal = state === "delivered" || state === "cancelled";
+        const isFinal = state === "delivered" || state === "returned" || state === "cancelled";
         return { kind: "order", id: orderId, reason: isFinal ? "SOON" : state.toUpperCase() };
       });
     },

@@ -80,7 +80,7 @@ export async function eraseOrdersOf(
     ${erasing(now)}
     where (tenant_id, order_id) in (
       select tenant_id, order_id from orders
-      where tenant_id = ${tenant} and customer_id = ${customerId} and state in ('delivered', 'cancelled') and erase_time is null
+      where tenant_id = ${tenant} and customer_id = ${customerId} and state in ('delivered', 'returned', 'cancelled') and erase_time is null
       order by order_id
       limit ${rowsMax}
       for update

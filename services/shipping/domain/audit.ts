@@ -2,15 +2,21 @@
 import type { ShipmentState } from "./shipment.ts";
 
 export type Step = "dispatch" | "deliver";
+/** Whether a carrier's parcels move by the clock, or only when it says so. */
+export type MovesByClock = (carrier: string) => boolean;
 
-/** The step that a parcel in this state waits for; undefined where it waits for none. */
-export function nextStep(state: ShipmentState): Step | undefined {
+/** The step of the clock that a parcel waits for; undefined where it waits for none, or for its carrier's word. */
+export function nextStep({ state, carrier }: Pick<Progress, "state" | "carrier">, movesByClock: MovesByClock): Step | undefined {
+  if (!movesByClock(carrier)) return undefined;
   switch (state) {
     case "CREATED":
       return "dispatch";
     case "DISPATCHED":
       return "deliver";
+    // Only the carrier knows what becomes of it.
+    case "DELIVERY_FAILED":
     case "DELIVERED":
+    case "RETURNED":
     case "STOPPED":
       return undefined;
   }
@@ -20,6 +26,7 @@ export function nextStep(state: ShipmentState): Step | undefined {
 export interface Progress {
   orderId: string;
   shipmentId: string;
+  carrier: string;
   state: ShipmentState;
   updateTime: Date;
   /** Null where none is planned. */
@@ -34,8 +41,9 @@ export interface Finding {
   figures: Record<string, string>;
 }
 
-export function auditShipment({ orderId, shipmentId, state, updateTime, nextStepTime }: Progress): Finding | undefined {
-  const needed = nextStep(state);
+export function auditShipment(progress: Progress, movesByClock: MovesByClock): Finding | undefined {
+  const { orderId, shipmentId, state, updateTime, nextStepTime } = progress;
+  const needed = nextStep(progress, movesByClock);
   if (!needed || nextStepTime) return undefined;
   const figures = { state, needed, shipment_id: shipmentId, update_time: updateTime.toISOString() };
   return { check: "shipments.next_step", key: orderId, message: `nothing is planned that would ${needed} the parcel`, figures };

@@ -1,7 +1,15 @@
 // The life of a parcel, and what each fact does to it. Facts come late, twice and in any order.
 
-export type ShipmentState = "CREATED" | "DISPATCHED" | "DELIVERED" | "STOPPED";
+export type ShipmentState = "CREATED" | "DISPATCHED" | "DELIVERY_FAILED" | "DELIVERED" | "RETURNED" | "STOPPED";
 export type ShippingMethod = "STANDARD" | "EXPRESS";
+
+/** How long a parcel takes by the clock. Milliseconds. */
+export interface Pace {
+  /** From the label until it leaves. */
+  dispatchMs: number;
+  /** From there until it arrives. */
+  deliverMs: number;
+}
 
 export interface Address {
   recipient: string;
@@ -16,6 +24,8 @@ export interface Shipment {
   tenant: string;
   orderId: string;
   shipmentId: string;
+  /** Who bought; empty where the order did not say. */
+  customerId: string;
   state: ShipmentState;
   /** Null, as are address and readyEventId, where it was stopped before there was a parcel. */
   method: ShippingMethod | null;
@@ -29,6 +39,10 @@ export interface Shipment {
   createTime: Date;
   dispatchTime: Date | null;
   deliverTime: Date | null;
+  /** Of the first delivery that failed. */
+  failTime: Date | null;
+  failReason: string;
+  returnTime: Date | null;
   stopTime: Date | null;
   /** Events sent for this order so far. */
   eventCount: number;
@@ -37,6 +51,7 @@ export interface Shipment {
 export interface ReadyOrder {
   tenant: string;
   orderId: string;
+  customerId: string;
   eventId: string;
   method: ShippingMethod;
   address: Address | null;
@@ -51,8 +66,10 @@ export function onReady(shipment: Pick<Shipment, "readyEventId"> | undefined, ev
   return shipment.readyEventId === eventId ? "repeated" : "duplicate";
 }
 
+const notYet = { dispatchTime: null, deliverTime: null, failTime: null, failReason: "", returnTime: null } as const;
+
 export function makeParcel(
-  { tenant, orderId, eventId, method, address }: ReadyOrder,
+  { tenant, orderId, customerId, eventId, method, address }: ReadyOrder,
   label: { shipmentId: string; carrier: string; trackingNumber: string; now: Date },
 ): Shipment {
   const { shipmentId, carrier, trackingNumber, now } = label;
@@ -60,6 +77,7 @@ export function makeParcel(
     tenant,
     orderId,
     shipmentId,
+    customerId,
     state: "CREATED",
     method,
     carrier,
@@ -68,8 +86,7 @@ export function makeParcel(
     readyEventId: eventId,
     stopReason: "",
     createTime: now,
-    dispatchTime: null,
-    deliverTime: null,
+    ...notYet,
     stopTime: null,
     eventCount: 1,
   };
@@ -82,6 +99,7 @@ export function stopBeforeParcel(
 ): Shipment {
   return {
     ...order,
+    customerId: "",
     state: "STOPPED",
     method: null,
     carrier: "",
@@ -90,8 +108,7 @@ export function stopBeforeParcel(
     readyEventId: null,
     stopReason: reason,
     createTime: now,
-    dispatchTime: null,
-    deliverTime: null,
+    ...notYet,
     stopTime: now,
     eventCount: isTold ? 1 : 0,
   };
@@ -109,7 +126,9 @@ export function stop(shipment: Shipment, { reason, now }: { reason: string; now:
     case "STOPPED":
       return { kind: "stopped_before", shipment };
     case "DISPATCHED":
+    case "DELIVERY_FAILED":
     case "DELIVERED":
+    case "RETURNED":
       return { kind: "too_late", shipment };
   }
 }
@@ -119,9 +138,22 @@ export function dispatch(shipment: Shipment, now: Date): Shipment | undefined {
   return shipment.state === "CREATED" ? { ...next(shipment), state: "DISPATCHED", dispatchTime: now } : undefined;
 }
 
+const isWithCarrier = ({ state }: Shipment): boolean => state === "DISPATCHED" || state === "DELIVERY_FAILED";
+
 /** The parcel as it arrives; undefined where it is not on its way. */
 export function deliver(shipment: Shipment, now: Date): Shipment | undefined {
-  return shipment.state === "DISPATCHED" ? { ...next(shipment), state: "DELIVERED", deliverTime: now } : undefined;
+  return isWithCarrier(shipment) ? { ...next(shipment), state: "DELIVERED", deliverTime: now } : undefined;
+}
+
+/** The parcel that could not be delivered; undefined where that is known, or it is not on its way. */
+export function fail(shipment: Shipment, { when, reason }: { when: Date; reason: string }): Shipment | undefined {
+  if (shipment.state !== "DISPATCHED") return undefined;
+  return { ...next(shipment), state: "DELIVERY_FAILED", failTime: when, failReason: reason };
+}
+
+/** The parcel as it comes back; undefined where it is not on its way. */
+export function returnToSender(shipment: Shipment, now: Date): Shipment | undefined {
+  return isWithCarrier(shipment) ? { ...next(shipment), state: "RETURNED", returnTime: now } : undefined;
 }
 
 /** Each step of a parcel is told by one event. */

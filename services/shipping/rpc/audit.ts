@@ -1,26 +1,28 @@
 // Shipping's own audit: where parcels stand, what they wait for, and bringing on one that waits for nothing.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { Code, type ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import { DiscrepancySchema, type Discrepancy } from "#gen/ordermesh/audit/v1/audit_pb.ts";
 import { ShipmentState } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import { ShipmentEntrySchema, type ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
 import { recordChange } from "#runtime/audit-log/record.ts";
 import { shown } from "#runtime/audit-log/shown.ts";
-import { refuse } from "#runtime/errors.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
 import { cutPage, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { auditShipment, nextStep, type Finding, type Progress } from "../domain/audit.ts";
+import type { Carriers } from "../carrier/contract.ts";
+import { auditShipment, nextStep, type Finding, type MovesByClock, type Progress } from "../domain/audit.ts";
 import { insertResumption, readProgressOf, readUnderWay } from "../store/audit.ts";
-import { planStep, stepKinds } from "../store/outbox.ts";
+import { planNow, stepKinds } from "../store/outbox.ts";
+import { shipmentNotFound } from "./shipment-message.ts";
 import { keyOf, lockShipments, type Tables } from "../store/shipments.ts";
 
 const pageSizeDefault = 1_000;
 
-export function auditMethods(runtime: ServiceRuntime<Tables>): ServiceImpl<typeof ShippingAuditService> {
+export function auditMethods(runtime: ServiceRuntime<Tables>, carriers: Carriers): ServiceImpl<typeof ShippingAuditService> {
+  const movesByClock = (name: string): boolean => carriers.named(name)?.pace !== undefined;
   const { db, clock, log } = runtime;
   return {
     auditShipments: async ({ pageSize, pageToken }) => {
@@ -29,7 +31,7 @@ export function auditMethods(runtime: ServiceRuntime<Tables>): ServiceImpl<typeo
       const after = readPageToken(pageToken) ?? "";
       const found = await readUnderWay(db, { tenant, after, rowsMax: rowsMax + 1 });
       const { rows, nextPageToken } = cutPage(found, rowsMax, ({ orderId }) => orderId);
-      const findings = rows.flatMap((progress) => auditShipment(progress) ?? []);
+      const findings = rows.flatMap((progress) => auditShipment(progress, movesByClock) ?? []);
       return { rowsChecked: BigInt(rows.length), discrepancies: findings.map(discrepancy), nextPageToken };
     },
 
@@ -41,7 +43,7 @@ export function auditMethods(runtime: ServiceRuntime<Tables>): ServiceImpl<typeo
     resumeShipment: async ({ orderId, reason }) => {
       const { tenant } = currentRequest();
       const { progress, isPlanned } = await runtime.transaction((tx) =>
-        resume(tx, { tenant, orderId, reason, now: clock.now() }),
+        resume(tx, { tenant, orderId, reason, now: clock.now() }, movesByClock),
       );
       if (isPlanned) log.warn({ orderId, state: progress.state }, "shipment_resumed_by_hand");
       return { shipment: shipmentEntry(progress) };
@@ -56,17 +58,16 @@ export function auditMethods(runtime: ServiceRuntime<Tables>): ServiceImpl<typeo
 async function resume(
   tx: Transaction<Tables>,
   wish: { tenant: string; orderId: string; reason: string; now: Date },
+  movesByClock: MovesByClock,
 ): Promise<{ progress: Progress; isPlanned: boolean }> {
   const { tenant, orderId, reason, now } = wish;
   const shipment = (await lockShipments(tx, [{ tenant, orderId }])).get(keyOf({ tenant, orderId }));
   const [before] = await readProgressOf(tx, { tenant, orderIds: [orderId] });
-  if (!shipment || !before) {
-    throw refuse(Code.NotFound, "SHIPMENT_NOT_FOUND", `order ${orderId} has no shipment`, { orderId });
-  }
-  const step = nextStep(before.state);
+  if (!shipment || !before) throw shipmentNotFound(orderId);
+  const step = nextStep(before, movesByClock);
   if (!step || before.nextStepTime) return { progress: before, isPlanned: false };
   const kind = stepKinds[step];
-  await planStep(tx, [{ shipment, cause: requestCause() }], { kind, inMs: 0 });
+  await planNow(tx, { shipment, cause: requestCause() }, kind);
   await insertResumption(tx, { tenant, orderId, kind, reason, requestId: currentRequest().requestId }, now);
   const progress = { ...before, nextStepTime: now };
   const side = (one: Progress) => shown(ShipmentEntrySchema, shipmentEntry(one));

@@ -1,9 +1,7 @@
-// Rates, the shipment of an order, and stopping it.
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+// Rates, the shipment of an order, its way, and stopping it.
 import { Code, type ServiceImpl } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
-import { ShipmentState as State, ShippingMethod as Method, ShipmentSchema } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import { ShipmentSchema } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import type { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { recordChange } from "#runtime/audit-log/record.ts";
 import { shown } from "#runtime/audit-log/shown.ts";
@@ -16,15 +14,9 @@ import { quote, zoneOf } from "../domain/rates.ts";
 import { stop, stopBeforeParcel, type Shipment, type StopOutcome } from "../domain/shipment.ts";
 import { tellOf } from "../store/outbox.ts";
 import { findRates, isPrepared } from "../store/rates.ts";
+import { methodMessages, shipmentMessage, shipmentNotFound } from "./shipment-message.ts";
+import { getTracking } from "./tracking.ts";
 import { findShipment, insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "../store/shipments.ts";
-
-const stateMessages = {
-  CREATED: State.CREATED,
-  DISPATCHED: State.DISPATCHED,
-  DELIVERED: State.DELIVERED,
-  STOPPED: State.STOPPED,
-} as const;
-const methodMessages = { STANDARD: Method.STANDARD, EXPRESS: Method.EXPRESS } as const;
 
 export function shippingMethods(
   runtime: ServiceRuntime<Tables>,
@@ -47,9 +39,11 @@ export function shippingMethods(
 
     getShipment: async ({ orderId }) => {
       const shipment = await findShipment(db, { tenant: currentRequest().tenant, orderId });
-      if (!shipment) throw refuse(Code.NotFound, "SHIPMENT_NOT_FOUND", `order ${orderId} has no shipment`, { orderId });
+      if (!shipment) throw shipmentNotFound(orderId);
       return { shipment: shipmentMessage(shipment) };
     },
+
+    getTracking: ({ orderId }) => getTracking(db, orderId),
 
     stopShipment: async ({ orderId, reason }) => {
       const { tenant } = currentRequest();
@@ -117,21 +111,4 @@ function recordStop(tx: Transaction<Tables>, after: Shipment, before?: Shipment)
   const side = (shipment: Shipment) => shown(ShipmentSchema, shipmentMessage(shipment));
   const resource = { kind: "shipment", id: after.orderId };
   return recordChange(tx, { resource, ...(before && { before: side(before) }), after: side(after) });
-}
-
-function shipmentMessage(shipment: Shipment): MessageInitShape<typeof ShipmentSchema> {
-  const { shipmentId, orderId, state, method, carrier, trackingNumber, address, createTime, dispatchTime, deliverTime } =
-    shipment;
-  return {
-    shipmentId,
-    orderId,
-    state: stateMessages[state],
-    method: method ? methodMessages[method] : Method.UNSPECIFIED,
-    carrier,
-    trackingNumber,
-    createTime: timestampFromDate(createTime),
-    ...(address ? { address } : {}),
-    ...(dispatchTime ? { dispatchTime: timestampFromDate(dispatchTime) } : {}),
-    ...(deliverTime ? { deliverTime: timestampFromDate(deliverTime) } : {}),
-  };
 }

@@ -7,8 +7,8 @@ import type { OrderKey, Tables } from "./shipments.ts";
 async function readProgress(db: Kysely<Tables>, chosen: RawBuilder<unknown>): Promise<Progress[]> {
   // A stopped parcel may still have a plan, which will find it and do nothing: that is no next step.
   const { rows } = await sql<Progress>`
-    select order_id as "orderId", shipment_id as "shipmentId", state,
-      coalesce(deliver_time, stop_time, dispatch_time, create_time) as "updateTime",
+    select order_id as "orderId", shipment_id as "shipmentId", carrier, state,
+      coalesce(return_time, deliver_time, stop_time, fail_time, dispatch_time, create_time) as "updateTime",
       due_work.due_time as "nextStepTime"
     from (${chosen}) as shipment
     left join due_work on due_work.tenant_id = shipment.tenant_id and due_work.key = shipment.order_id

@@ -1,4 +1,4 @@
-// What of parcels identifies a person: where they go, and why they were stopped or brought on, in somebody's words.
+// What of parcels identifies a person: where they go and were, and why they were stopped or brought on, in somebody's words.
 import { sql, type Kysely, type Transaction } from "kysely";
 import { remaindersMax, type PersonalData, type PersonalRecord, type Remainder } from "#runtime/privacy/personal-data.ts";
 import type { OrderKey, Tables } from "./shipments.ts";
@@ -10,13 +10,15 @@ const orderIdsOf = (orders: readonly OrderKey[]): string[] => orders.map(({ orde
 export async function eraseShipments(tx: Transaction<Tables>, orders: readonly OrderKey[]): Promise<void> {
   const wanted = sql`select * from unnest(${tenantsOf(orders)}::text[], ${orderIdsOf(orders)}::text[])`;
   await sql`
-    update shipment set address = null, stop_reason = ''
+    update shipment set address = null, stop_reason = '', fail_reason = '', is_erased = true
     where (tenant_id, order_id) in (
       select tenant_id, order_id from shipment where (tenant_id, order_id) in (${wanted})
       order by tenant_id, order_id
       for update
     )`.execute(tx);
   await sql`update resumption set reason = '' where (tenant_id, order_id) in (${wanted})`.execute(tx);
+  // Where it was and who took it in say where somebody lives; what happened when says nothing.
+  await sql`update tracking_event set place = '', detail = '' where (tenant_id, order_id) in (${wanted})`.execute(tx);
 }
 
 /** A shipment is an order's, and whose that is shipping does not know: it is asked by order. */
@@ -26,7 +28,11 @@ export function shipmentData(db: Kysely<Tables>): PersonalData {
       if (orderIds.length === 0) return { records: [] };
       const read = await sql<PersonalRecord>`
         select 'shipment' as kind, shipment_id as id,
-          to_jsonb(shipment) - '{tenant_id,ready_event_id,event_count}'::text[] as content
+          to_jsonb(shipment) - '{tenant_id,ready_event_id,event_count}'::text[] || jsonb_build_object('tracking', (
+            select coalesce(jsonb_agg(to_jsonb(told) - '{tenant_id,order_id}'::text[] order by event_time), '[]')
+            from tracking_event told
+            where told.tenant_id = shipment.tenant_id and told.order_id = shipment.order_id
+          )) as content
         from shipment
         where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[])
         order by order_id`.execute(db);
@@ -38,7 +44,11 @@ export function shipmentData(db: Kysely<Tables>): PersonalData {
       const read = await sql<Remainder>`
         select 'shipment' as kind, shipment_id as id, 'SOON' as reason from shipment
         where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[])
-          and (address is not null or stop_reason <> '')
+          and (address is not null or stop_reason <> '' or fail_reason <> '' or exists (
+            select from tracking_event
+            where tracking_event.tenant_id = shipment.tenant_id and tracking_event.order_id = shipment.order_id
+              and (place <> '' or detail <> '')
+          ))
         limit ${remaindersMax}`.execute(db);
       return read.rows;
     },

@@ -7,6 +7,7 @@ interface ShipmentTable {
   tenant_id: string;
   order_id: string;
   shipment_id: string;
+  customer_id: string;
   state: ShipmentState;
   method: ShippingMethod | null;
   carrier: string;
@@ -18,6 +19,9 @@ interface ShipmentTable {
   create_time: Date;
   dispatch_time: Date | null;
   deliver_time: Date | null;
+  fail_time: Date | null;
+  fail_reason: string;
+  return_time: Date | null;
   stop_time: Date | null;
   event_count: number;
 }
@@ -38,6 +42,7 @@ const columns = [
   "tenant_id",
   "order_id",
   "shipment_id",
+  "customer_id",
   "state",
   "method",
   "carrier",
@@ -48,6 +53,9 @@ const columns = [
   "create_time",
   "dispatch_time",
   "deliver_time",
+  "fail_time",
+  "fail_reason",
+  "return_time",
   "stop_time",
   "event_count",
 ] as const satisfies (keyof ShipmentTable)[];
@@ -57,6 +65,7 @@ const shipmentOfRow = (row: Selectable<ShipmentTable>): Shipment => ({
   tenant: row.tenant_id,
   orderId: row.order_id,
   shipmentId: row.shipment_id,
+  customerId: row.customer_id,
   state: row.state,
   method: row.method,
   carrier: row.carrier,
@@ -67,6 +76,9 @@ const shipmentOfRow = (row: Selectable<ShipmentTable>): Shipment => ({
   createTime: row.create_time,
   dispatchTime: row.dispatch_time,
   deliverTime: row.deliver_time,
+  failTime: row.fail_time,
+  failReason: row.fail_reason,
+  returnTime: row.return_time,
   stopTime: row.stop_time,
   eventCount: row.event_count,
 });
@@ -107,6 +119,7 @@ export async function insertShipments(tx: Transaction<Tables>, shipments: readon
       ${column((shipment) => shipment.tenant)}::text[],
       ${column((shipment) => shipment.orderId)}::text[],
       ${column((shipment) => shipment.shipmentId)}::text[],
+      ${column((shipment) => shipment.customerId)}::text[],
       ${column((shipment) => shipment.state)}::text[],
       ${column((shipment) => shipment.method)}::text[],
       ${column((shipment) => shipment.carrier)}::text[],
@@ -117,6 +130,9 @@ export async function insertShipments(tx: Transaction<Tables>, shipments: readon
       ${column((shipment) => shipment.createTime)}::timestamptz[],
       ${column((shipment) => shipment.dispatchTime)}::timestamptz[],
       ${column((shipment) => shipment.deliverTime)}::timestamptz[],
+      ${column((shipment) => shipment.failTime)}::timestamptz[],
+      ${column((shipment) => shipment.failReason)}::text[],
+      ${column((shipment) => shipment.returnTime)}::timestamptz[],
       ${column((shipment) => shipment.stopTime)}::timestamptz[],
       ${column((shipment) => shipment.eventCount)}::bigint[]
     ) as wanted (${columnList})
@@ -133,6 +149,7 @@ export async function saveSteps(tx: Transaction<Tables>, shipments: readonly Shi
   const { rows } = await sql`
     update shipment
     set state = step.state, dispatch_time = step.dispatch_time, deliver_time = step.deliver_time,
+        fail_time = step.fail_time, fail_reason = step.fail_reason, return_time = step.return_time,
         stop_time = step.stop_time, stop_reason = step.stop_reason, event_count = step.event_count
     from unnest(
       ${shipments.map(({ tenant }) => tenant)}::text[],
@@ -140,10 +157,13 @@ export async function saveSteps(tx: Transaction<Tables>, shipments: readonly Shi
       ${shipments.map(({ state }) => state)}::text[],
       ${shipments.map(({ dispatchTime }) => dispatchTime)}::timestamptz[],
       ${shipments.map(({ deliverTime }) => deliverTime)}::timestamptz[],
+      ${shipments.map(({ failTime }) => failTime)}::timestamptz[],
+      ${shipments.map(({ failReason }) => failReason)}::text[],
+      ${shipments.map(({ returnTime }) => returnTime)}::timestamptz[],
       ${shipments.map(({ stopTime }) => stopTime)}::timestamptz[],
       ${shipments.map(({ stopReason }) => stopReason)}::text[],
       ${shipments.map(({ eventCount }) => eventCount)}::bigint[]
-    ) as step (tenant_id, order_id, state, dispatch_time, deliver_time, stop_time, stop_reason, event_count)
+    ) as step (tenant_id, order_id, state, dispatch_time, deliver_time, fail_time, fail_reason, return_time, stop_time, stop_reason, event_count)
     where shipment.tenant_id = step.tenant_id and shipment.order_id = step.order_id
       and shipment.event_count = step.event_count - 1
     returning shipment.order_id`.execute(tx);

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/v1/shipment.proto.
  */
 export const file_ordermesh_shipping_v1_shipment: GenFile = /*@__PURE__*/
-  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcG1lbnQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSKPAwoIU2hpcG1lbnQSEwoLc2hpcG1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMwoFc3RhdGUYAyABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI1CgZtZXRob2QYBCABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSDwoHY2FycmllchgFIAEoCRIXCg90cmFja2luZ19udW1iZXIYBiABKAkSMAoHYWRkcmVzcxgHIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3NCA4ABARIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZGlzcGF0Y2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZGVsaXZlcl90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqkAQoNU2hpcG1lbnRTdGF0ZRIeChpTSElQTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlNISVBNRU5UX1NUQVRFX0NSRUFURUQQARIdChlTSElQTUVOVF9TVEFURV9ESVNQQVRDSEVEEAISHAoYU0hJUE1FTlRfU1RBVEVfREVMSVZFUkVEEAMSGgoWU0hJUE1FTlRfU1RBVEVfU1RPUFBFRBAEKmwKDlNoaXBwaW5nTWV0aG9kEh8KG1NISVBQSU5HX01FVEhPRF9VTlNQRUNJRklFRBAAEhwKGFNISVBQSU5HX01FVEhPRF9TVEFOREFSRBABEhsKF1NISVBQSU5HX01FVEhPRF9FWFBSRVNTEAJiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_type_v1_address]);
+  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcG1lbnQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSKJBAoIU2hpcG1lbnQSEwoLc2hpcG1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMwoFc3RhdGUYAyABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI1CgZtZXRob2QYBCABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSDwoHY2FycmllchgFIAEoCRIXCg90cmFja2luZ19udW1iZXIYBiABKAkSMAoHYWRkcmVzcxgHIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3NCA4ABARIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZGlzcGF0Y2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZGVsaXZlcl90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmYWlsX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2ZhaWxfcmVhc29uGAwgASgJQgOAAQESLwoLcmV0dXJuX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKuUBCg1TaGlwbWVudFN0YXRlEh4KGlNISVBNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWU0hJUE1FTlRfU1RBVEVfQ1JFQVRFRBABEh0KGVNISVBNRU5UX1NUQVRFX0RJU1BBVENIRUQQAhIcChhTSElQTUVOVF9TVEFURV9ERUxJVkVSRUQQAxIaChZTSElQTUVOVF9TVEFURV9TVE9QUEVEEAQSIgoeU0hJUE1FTlRfU1RBVEVfREVMSVZFUllfRkFJTEVEEAUSGwoXU0hJUE1FTlRfU1RBVEVfUkVUVVJORUQQBipsCg5TaGlwcGluZ01ldGhvZBIfChtTSElQUElOR19NRVRIT0RfVU5TUEVDSUZJRUQQABIcChhTSElQUElOR19NRVRIT0RfU1RBTkRBUkQQARIbChdTSElQUElOR19NRVRIT0RfRVhQUkVTUxACYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_type_v1_address]);
 
 /**
  * The parcel of one order.
@@ -91,6 +91,27 @@ export type Shipment = Message<"ordermesh.shipping.v1.Shipment"> & {
    * @generated from field: google.protobuf.Timestamp deliver_time = 10;
    */
   deliverTime?: Timestamp | undefined;
+
+  /**
+   * When the carrier failed to deliver it for the first time; unset where it never did.
+   *
+   * @generated from field: google.protobuf.Timestamp fail_time = 11;
+   */
+  failTime?: Timestamp | undefined;
+
+  /**
+   * Why it could not be delivered, in the carrier's words.
+   *
+   * @generated from field: string fail_reason = 12;
+   */
+  failReason: string;
+
+  /**
+   * When it came back to its sender; unset where it did not.
+   *
+   * @generated from field: google.protobuf.Timestamp return_time = 13;
+   */
+  returnTime?: Timestamp | undefined;
 };
 
 /**
@@ -168,6 +189,27 @@ export type ShipmentJson = {
    * @generated from field: google.protobuf.Timestamp deliver_time = 10;
    */
   deliverTime?: TimestampJson;
+
+  /**
+   * When the carrier failed to deliver it for the first time; unset where it never did.
+   *
+   * @generated from field: google.protobuf.Timestamp fail_time = 11;
+   */
+  failTime?: TimestampJson;
+
+  /**
+   * Why it could not be delivered, in the carrier's words.
+   *
+   * @generated from field: string fail_reason = 12;
+   */
+  failReason?: string;
+
+  /**
+   * When it came back to its sender; unset where it did not.
+   *
+   * @generated from field: google.protobuf.Timestamp return_time = 13;
+   */
+  returnTime?: TimestampJson;
 };
 
 /**
@@ -217,6 +259,20 @@ export const ShipmentState = {
    * @generated from enum value: SHIPMENT_STATE_STOPPED = 4;
    */
   STOPPED: 4,
+
+  /**
+   * Could not be delivered and is still with the carrier.
+   *
+   * @generated from enum value: SHIPMENT_STATE_DELIVERY_FAILED = 5;
+   */
+  DELIVERY_FAILED: 5,
+
+  /**
+   * Back at its sender; final.
+   *
+   * @generated from enum value: SHIPMENT_STATE_RETURNED = 6;
+   */
+  RETURNED: 6,
 } as const;
 
 /**
@@ -231,7 +287,7 @@ export type ShipmentState = (typeof ShipmentState)[keyof typeof ShipmentState] |
  *
  * @generated from enum ordermesh.shipping.v1.ShipmentState
  */
-export type ShipmentStateJson = "SHIPMENT_STATE_UNSPECIFIED" | "SHIPMENT_STATE_CREATED" | "SHIPMENT_STATE_DISPATCHED" | "SHIPMENT_STATE_DELIVERED" | "SHIPMENT_STATE_STOPPED";
+export type ShipmentStateJson = "SHIPMENT_STATE_UNSPECIFIED" | "SHIPMENT_STATE_CREATED" | "SHIPMENT_STATE_DISPATCHED" | "SHIPMENT_STATE_DELIVERED" | "SHIPMENT_STATE_STOPPED" | "SHIPMENT_STATE_DELIVERY_FAILED" | "SHIPMENT_STATE_RETURNED";
 
 /**
  * Describes the enum ordermesh.shipping.v1.ShipmentState.

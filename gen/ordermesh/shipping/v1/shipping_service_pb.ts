@@ -9,6 +9,8 @@ import { file_google_api_annotations } from "../../../google/api/annotations_pb.
 import { file_ordermesh_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Shipment, ShipmentJson, ShippingMethod, ShippingMethodJson } from "./shipment_pb.ts";
 import { file_ordermesh_shipping_v1_shipment } from "./shipment_pb.ts";
+import type { Tracking, TrackingJson } from "./tracking_pb.ts";
+import { file_ordermesh_shipping_v1_tracking } from "./tracking_pb.ts";
 import type { Money, MoneyJson } from "../../type/v1/money_pb.ts";
 import { file_ordermesh_type_v1_money } from "../../type/v1/money_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/v1/shipping_service.proto.
  */
 export const file_ordermesh_shipping_v1_shipping_service: GenFile = /*@__PURE__*/
-  fileDesc("CixvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcHBpbmdfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLnNoaXBwaW5nLnYxIo8BChFRdW90ZVJhdGVzUmVxdWVzdBIwCg1jdXJyZW5jeV9jb2RlGAEgASgJQhm6SBZyFFIDVVNEUgNFVVJSA0dCUFIDSlBZEhwKBXVuaXRzGAIgASgDQg26SAoiCBiAlOvcAygBEioKDGNvdW50cnlfY29kZRgDIAEoCUIUukgRcg8yDV4oW0EtWl17Mn0pPyQiQAoSUXVvdGVSYXRlc1Jlc3BvbnNlEioKBXJhdGVzGAEgAygLMhsub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlJhdGUiZQoEUmF0ZRI1CgZtZXRob2QYASABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSJgoEY29zdBgCIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5IjEKEkdldFNoaXBtZW50UmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIkgKE0dldFNoaXBtZW50UmVzcG9uc2USMQoIc2hpcG1lbnQYASABKAsyHy5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnQiZQoTU3RvcFNoaXBtZW50UmVxdWVzdBIyCghvcmRlcl9pZBgBIAEoCUIgukgdchsyGV5vcmRfWzAtOUEtWmEtel8tXXsxLDYwfSQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDIkkKFFN0b3BTaGlwbWVudFJlc3BvbnNlEjEKCHNoaXBtZW50GAEgASgLMh8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBtZW50MrkECg9TaGlwcGluZ1NlcnZpY2USkQEKClF1b3RlUmF0ZXMSKC5vcmRlcm1lc2guc2hpcHBpbmcudjEuUXVvdGVSYXRlc1JlcXVlc3QaKS5vcmRlcm1lc2guc2hpcHBpbmcudjEuUXVvdGVSYXRlc1Jlc3BvbnNlIi6QAgGquxgECgIIAYLT5JMCHToBKiIYL3YxL3NoaXBwaW5nLXJhdGVzOnF1b3RlEsEBCgtHZXRTaGlwbWVudBIpLm9yZGVybWVzaC5zaGlwcGluZy52MS5HZXRTaGlwbWVudFJlcXVlc3QaKi5vcmRlcm1lc2guc2hpcHBpbmcudjEuR2V0U2hpcG1lbnRSZXNwb25zZSJbkAIBqrsYJAoiEg1zaGlwcGluZzpyZWFkGghvcGVyYXRvchoHc2VydmljZYLT5JMCKmIIc2hpcG1lbnQSHi92MS9vcmRlcnMve29yZGVyX2lkfS9zaGlwbWVudBLNAQoMU3RvcFNoaXBtZW50Eioub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlN0b3BTaGlwbWVudFJlcXVlc3QaKy5vcmRlcm1lc2guc2hpcHBpbmcudjEuU3RvcFNoaXBtZW50UmVzcG9uc2UiZJACAqq7GCUKIxIOc2hpcHBpbmc6d3JpdGUaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIyOgEqYghzaGlwbWVudCIjL3YxL29yZGVycy97b3JkZXJfaWR9L3NoaXBtZW50OnN0b3BiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_options_v1_options, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_money]);
+  fileDesc("CixvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcHBpbmdfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLnNoaXBwaW5nLnYxIo8BChFRdW90ZVJhdGVzUmVxdWVzdBIwCg1jdXJyZW5jeV9jb2RlGAEgASgJQhm6SBZyFFIDVVNEUgNFVVJSA0dCUFIDSlBZEhwKBXVuaXRzGAIgASgDQg26SAoiCBiAlOvcAygBEioKDGNvdW50cnlfY29kZRgDIAEoCUIUukgRcg8yDV4oW0EtWl17Mn0pPyQiQAoSUXVvdGVSYXRlc1Jlc3BvbnNlEioKBXJhdGVzGAEgAygLMhsub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlJhdGUiZQoEUmF0ZRI1CgZtZXRob2QYASABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSJgoEY29zdBgCIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5IjEKEkdldFNoaXBtZW50UmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIkgKE0dldFNoaXBtZW50UmVzcG9uc2USMQoIc2hpcG1lbnQYASABKAsyHy5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnQiMQoSR2V0VHJhY2tpbmdSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiSAoTR2V0VHJhY2tpbmdSZXNwb25zZRIxCgh0cmFja2luZxgBIAEoCzIfLm9yZGVybWVzaC5zaGlwcGluZy52MS5UcmFja2luZyJlChNTdG9wU2hpcG1lbnRSZXF1ZXN0EjIKCG9yZGVyX2lkGAEgASgJQiC6SB1yGzIZXm9yZF9bMC05QS1aYS16Xy1dezEsNjB9JBIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMiSQoUU3RvcFNoaXBtZW50UmVzcG9uc2USMQoIc2hpcG1lbnQYASABKAsyHy5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnQyhwYKD1NoaXBwaW5nU2VydmljZRKRAQoKUXVvdGVSYXRlcxIoLm9yZGVybWVzaC5zaGlwcGluZy52MS5RdW90ZVJhdGVzUmVxdWVzdBopLm9yZGVybWVzaC5zaGlwcGluZy52MS5RdW90ZVJhdGVzUmVzcG9uc2UiLpACAaq7GAQKAggBgtPkkwIdOgEqIhgvdjEvc2hpcHBpbmctcmF0ZXM6cXVvdGUSwQEKC0dldFNoaXBtZW50Eikub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFNoaXBtZW50UmVxdWVzdBoqLm9yZGVybWVzaC5zaGlwcGluZy52MS5HZXRTaGlwbWVudFJlc3BvbnNlIluQAgGquxgkCiISDXNoaXBwaW5nOnJlYWQaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIqYghzaGlwbWVudBIeL3YxL29yZGVycy97b3JkZXJfaWR9L3NoaXBtZW50EssBCgtHZXRUcmFja2luZxIpLm9yZGVybWVzaC5zaGlwcGluZy52MS5HZXRUcmFja2luZ1JlcXVlc3QaKi5vcmRlcm1lc2guc2hpcHBpbmcudjEuR2V0VHJhY2tpbmdSZXNwb25zZSJlkAIBqrsYLgosEg1zaGlwcGluZzpyZWFkGghjdXN0b21lchoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAipiCHRyYWNraW5nEh4vdjEvb3JkZXJzL3tvcmRlcl9pZH0vdHJhY2tpbmcSzQEKDFN0b3BTaGlwbWVudBIqLm9yZGVybWVzaC5zaGlwcGluZy52MS5TdG9wU2hpcG1lbnRSZXF1ZXN0Gisub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlN0b3BTaGlwbWVudFJlc3BvbnNlImSQAgKquxglCiMSDnNoaXBwaW5nOndyaXRlGghvcGVyYXRvchoHc2VydmljZYLT5JMCMjoBKmIIc2hpcG1lbnQiIy92MS9vcmRlcnMve29yZGVyX2lkfS9zaGlwbWVudDpzdG9wYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_options_v1_options, file_ordermesh_shipping_v1_shipment, file_ordermesh_shipping_v1_tracking, file_ordermesh_type_v1_money]);
 
 /**
  * A parcel to price.
@@ -237,6 +239,76 @@ export const GetShipmentResponseSchema: GenMessage<GetShipmentResponse, {jsonTyp
   messageDesc(file_ordermesh_shipping_v1_shipping_service, 4);
 
 /**
+ * Whose parcel to follow.
+ *
+ * @generated from message ordermesh.shipping.v1.GetTrackingRequest
+ */
+export type GetTrackingRequest = Message<"ordermesh.shipping.v1.GetTrackingRequest"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+};
+
+/**
+ * Whose parcel to follow.
+ *
+ * @generated from message ordermesh.shipping.v1.GetTrackingRequest
+ */
+export type GetTrackingRequestJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+};
+
+/**
+ * Describes the message ordermesh.shipping.v1.GetTrackingRequest.
+ * Use `create(GetTrackingRequestSchema)` to create a new message.
+ */
+export const GetTrackingRequestSchema: GenMessage<GetTrackingRequest, {jsonType: GetTrackingRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_v1_shipping_service, 5);
+
+/**
+ * The way of the parcel.
+ *
+ * @generated from message ordermesh.shipping.v1.GetTrackingResponse
+ */
+export type GetTrackingResponse = Message<"ordermesh.shipping.v1.GetTrackingResponse"> & {
+  /**
+   * What the carrier has told.
+   *
+   * @generated from field: ordermesh.shipping.v1.Tracking tracking = 1;
+   */
+  tracking?: Tracking | undefined;
+};
+
+/**
+ * The way of the parcel.
+ *
+ * @generated from message ordermesh.shipping.v1.GetTrackingResponse
+ */
+export type GetTrackingResponseJson = {
+  /**
+   * What the carrier has told.
+   *
+   * @generated from field: ordermesh.shipping.v1.Tracking tracking = 1;
+   */
+  tracking?: TrackingJson;
+};
+
+/**
+ * Describes the message ordermesh.shipping.v1.GetTrackingResponse.
+ * Use `create(GetTrackingResponseSchema)` to create a new message.
+ */
+export const GetTrackingResponseSchema: GenMessage<GetTrackingResponse, {jsonType: GetTrackingResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_v1_shipping_service, 6);
+
+/**
  * Which shipment to stop.
  *
  * @generated from message ordermesh.shipping.v1.StopShipmentRequest
@@ -283,7 +355,7 @@ export type StopShipmentRequestJson = {
  * Use `create(StopShipmentRequestSchema)` to create a new message.
  */
 export const StopShipmentRequestSchema: GenMessage<StopShipmentRequest, {jsonType: StopShipmentRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_v1_shipping_service, 5);
+  messageDesc(file_ordermesh_shipping_v1_shipping_service, 7);
 
 /**
  * The shipment as stopped.
@@ -318,7 +390,7 @@ export type StopShipmentResponseJson = {
  * Use `create(StopShipmentResponseSchema)` to create a new message.
  */
 export const StopShipmentResponseSchema: GenMessage<StopShipmentResponse, {jsonType: StopShipmentResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_v1_shipping_service, 6);
+  messageDesc(file_ordermesh_shipping_v1_shipping_service, 8);
 
 /**
  * Parcels and what they cost to send.
@@ -345,6 +417,17 @@ export const ShippingService: GenService<{
     methodKind: "unary";
     input: typeof GetShipmentRequestSchema;
     output: typeof GetShipmentResponseSchema;
+  },
+  /**
+   * Reads what the carrier has told about the parcel of one order. A customer reads that of its own orders.
+   * Errors: NOT_FOUND with SHIPMENT_NOT_FOUND.
+   *
+   * @generated from rpc ordermesh.shipping.v1.ShippingService.GetTracking
+   */
+  getTracking: {
+    methodKind: "unary";
+    input: typeof GetTrackingRequestSchema;
+    output: typeof GetTrackingResponseSchema;
   },
   /**
    * Keeps a parcel from leaving, also one that does not exist yet: no shipment will be created for the order afterwards.

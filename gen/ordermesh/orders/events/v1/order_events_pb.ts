@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/order_events.proto.
  */
 export const file_ordermesh_orders_events_v1_order_events: GenFile = /*@__PURE__*/
-  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIq8BCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyLNAQoKT3JkZXJSZWFkeRIQCghvcmRlcl9pZBgBIAEoCRI0CgVsaW5lcxgCIAMoCzIlLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlYWR5TGluZRIXCg9zaGlwcGluZ19tZXRob2QYAyABKAkSNAoQc2hpcHBpbmdfYWRkcmVzcxgEIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3MSEAoIcHJpb3JpdHkYBSABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiKgoJUmVhZHlMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyJRCgxPcmRlclNoaXBwZWQSEAoIb3JkZXJfaWQYASABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAIgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIjoKDk9yZGVyRGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIosBCg5PcmRlckNhbmNlbGxlZBIQCghvcmRlcl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSDgoGZGV0YWlsGAMgASgJEi8KC2NhbmNlbF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJ8CgtPcmRlckVyYXNlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgplcmFzZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIq8BCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyLiAQoKT3JkZXJSZWFkeRIQCghvcmRlcl9pZBgBIAEoCRI0CgVsaW5lcxgCIAMoCzIlLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlYWR5TGluZRIXCg9zaGlwcGluZ19tZXRob2QYAyABKAkSNAoQc2hpcHBpbmdfYWRkcmVzcxgEIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3MSEAoIcHJpb3JpdHkYBSABKAkSEwoLY3VzdG9tZXJfaWQYBiABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiKgoJUmVhZHlMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyJRCgxPcmRlclNoaXBwZWQSEAoIb3JkZXJfaWQYASABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAIgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIjoKDk9yZGVyRGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTImoKDU9yZGVyUmV0dXJuZWQSEAoIb3JkZXJfaWQYASABKAkSLwoLcmV0dXJuX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIosBCg5PcmRlckNhbmNlbGxlZBIQCghvcmRlcl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSDgoGZGV0YWlsGAMgASgJEi8KC2NhbmNlbF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJ8CgtPcmRlckVyYXNlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgplcmFzZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * Stock and fraud agree; payments may ask for the money.
@@ -136,6 +136,13 @@ export type OrderReady = Message<"ordermesh.orders.events.v1.OrderReady"> & {
    * @generated from field: string priority = 5;
    */
   priority: string;
+
+  /**
+   * Who bought, and so may follow the parcel.
+   *
+   * @generated from field: string customer_id = 6;
+   */
+  customerId: string;
 };
 
 /**
@@ -178,6 +185,13 @@ export type OrderReadyJson = {
    * @generated from field: string priority = 5;
    */
   priority?: string;
+
+  /**
+   * Who bought, and so may follow the parcel.
+   *
+   * @generated from field: string customer_id = 6;
+   */
+  customerId?: string;
 };
 
 /**
@@ -321,6 +335,55 @@ export const OrderDeliveredSchema: GenMessage<OrderDelivered, {jsonType: OrderDe
   messageDesc(file_ordermesh_orders_events_v1_order_events, 4);
 
 /**
+ * The parcel came back to the shop: payments gives back what was taken.
+ *
+ * @generated from message ordermesh.orders.events.v1.OrderReturned
+ */
+export type OrderReturned = Message<"ordermesh.orders.events.v1.OrderReturned"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp return_time = 2;
+   */
+  returnTime?: Timestamp | undefined;
+};
+
+/**
+ * The parcel came back to the shop: payments gives back what was taken.
+ *
+ * @generated from message ordermesh.orders.events.v1.OrderReturned
+ */
+export type OrderReturnedJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp return_time = 2;
+   */
+  returnTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.orders.events.v1.OrderReturned.
+ * Use `create(OrderReturnedSchema)` to create a new message.
+ */
+export const OrderReturnedSchema: GenMessage<OrderReturned, {jsonType: OrderReturnedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 5);
+
+/**
  * The order has ended before dispatch; everybody gives back what they hold for it.
  *
  * @generated from message ordermesh.orders.events.v1.OrderCancelled
@@ -395,7 +458,7 @@ export type OrderCancelledJson = {
  * Use `create(OrderCancelledSchema)` to create a new message.
  */
 export const OrderCancelledSchema: GenMessage<OrderCancelled, {jsonType: OrderCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_order_events, 5);
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 6);
 
 /**
  * The order is final and its customer is erased: who keeps something of the order that identifies a person takes that out. The
@@ -460,5 +523,5 @@ export type OrderErasedJson = {
  * Use `create(OrderErasedSchema)` to create a new message.
  */
 export const OrderErasedSchema: GenMessage<OrderErased, {jsonType: OrderErasedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_order_events, 6);
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 7);
 

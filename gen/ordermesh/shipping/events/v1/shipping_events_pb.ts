@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/events/v1/shipping_events.proto.
  */
 export const file_ordermesh_shipping_events_v1_shipping_events: GenFile = /*@__PURE__*/
-  fileDesc("CjJvcmRlcm1lc2gvc2hpcHBpbmcvZXZlbnRzL3YxL3NoaXBwaW5nX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MSJ6Cg9TaGlwbWVudENyZWF0ZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSDwoHY2FycmllchgDIAEoCRIXCg90cmFja2luZ19udW1iZXIYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMihgEKElNoaXBtZW50RGlzcGF0Y2hlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIxCg1kaXNwYXRjaF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKEAQoRU2hpcG1lbnREZWxpdmVyZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSMAoMZGVsaXZlcl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJgCg9TaGlwbWVudFN0b3BwZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CjJvcmRlcm1lc2gvc2hpcHBpbmcvZXZlbnRzL3YxL3NoaXBwaW5nX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MSJ6Cg9TaGlwbWVudENyZWF0ZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSDwoHY2FycmllchgDIAEoCRIXCg90cmFja2luZ19udW1iZXIYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMihgEKElNoaXBtZW50RGlzcGF0Y2hlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIxCg1kaXNwYXRjaF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKEAQoRU2hpcG1lbnREZWxpdmVyZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSMAoMZGVsaXZlcl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKGAQoWU2hpcG1lbnREZWxpdmVyeUZhaWxlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRItCglmYWlsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIoIBChBTaGlwbWVudFJldHVybmVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEi8KC3JldHVybl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJgCg9TaGlwbWVudFN0b3BwZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * A parcel is labelled and waits in the warehouse.
@@ -219,6 +219,132 @@ export const ShipmentDeliveredSchema: GenMessage<ShipmentDelivered, {jsonType: S
   messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 2);
 
 /**
+ * The carrier could not deliver a parcel and still has it. Told once a parcel.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ShipmentDeliveryFailed
+ */
+export type ShipmentDeliveryFailed = Message<"ordermesh.shipping.events.v1.ShipmentDeliveryFailed"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId: string;
+
+  /**
+   * When it failed.
+   *
+   * @generated from field: google.protobuf.Timestamp fail_time = 3;
+   */
+  failTime?: Timestamp | undefined;
+};
+
+/**
+ * The carrier could not deliver a parcel and still has it. Told once a parcel.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ShipmentDeliveryFailed
+ */
+export type ShipmentDeliveryFailedJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId?: string;
+
+  /**
+   * When it failed.
+   *
+   * @generated from field: google.protobuf.Timestamp fail_time = 3;
+   */
+  failTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.shipping.events.v1.ShipmentDeliveryFailed.
+ * Use `create(ShipmentDeliveryFailedSchema)` to create a new message.
+ */
+export const ShipmentDeliveryFailedSchema: GenMessage<ShipmentDeliveryFailed, {jsonType: ShipmentDeliveryFailedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 3);
+
+/**
+ * A parcel came back to its sender.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ShipmentReturned
+ */
+export type ShipmentReturned = Message<"ordermesh.shipping.events.v1.ShipmentReturned"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId: string;
+
+  /**
+   * When it came back.
+   *
+   * @generated from field: google.protobuf.Timestamp return_time = 3;
+   */
+  returnTime?: Timestamp | undefined;
+};
+
+/**
+ * A parcel came back to its sender.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ShipmentReturned
+ */
+export type ShipmentReturnedJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId?: string;
+
+  /**
+   * When it came back.
+   *
+   * @generated from field: google.protobuf.Timestamp return_time = 3;
+   */
+  returnTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.shipping.events.v1.ShipmentReturned.
+ * Use `create(ShipmentReturnedSchema)` to create a new message.
+ */
+export const ShipmentReturnedSchema: GenMessage<ShipmentReturned, {jsonType: ShipmentReturnedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 4);
+
+/**
  * A parcel will not leave.
  *
  * @generated from message ordermesh.shipping.events.v1.ShipmentStopped
@@ -279,5 +405,5 @@ export type ShipmentStoppedJson = {
  * Use `create(ShipmentStoppedSchema)` to create a new message.
  */
 export const ShipmentStoppedSchema: GenMessage<ShipmentStopped, {jsonType: ShipmentStoppedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 3);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 5);
 

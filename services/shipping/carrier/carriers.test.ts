@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
-import { checkDigit, sandboxCarrier } from "./carrier.ts";
+import { checkDigit, createCarriers } from "./carriers.ts";
 
-const carrier = sandboxCarrier({ dispatchMs: 5_000, deliverMs: 7_000 });
+const carrier = createCarriers({
+  byMethod: { STANDARD: "sandbox", EXPRESS: "external" },
+  pace: { dispatchMs: 5_000, deliverMs: 7_000 },
+  secrets: new Map(),
+}).forMethod("STANDARD");
 
 test.each([
   // The example of the GS1 General Specifications, and numbers worked out by hand.
