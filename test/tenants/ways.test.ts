@@ -65,7 +65,7 @@ function placement(tenant: string, orderId: string): Placement {
       createTime,
       expireTime: new Date(createTime.getTime() + 60_000),
     },
-    screening: { paymentMethodBin: "", deviceFingerprint: "" },
+    screening: { paymentMethodBin: "", deviceFingerprint: "", email: "" },
     cause: { id: "req_test", traceparent: "" },
     entry: {
       tenant,

@@ -17,6 +17,7 @@ import type { LockedOrder } from "../store/progress.ts";
 export interface Screening {
   paymentMethodBin: string;
   deviceFingerprint: string;
+  email: string;
 }
 
 export function orderCreated(order: NewOrder, screening: Screening, cause: Cause): OutgoingEvent {

@@ -107,7 +107,11 @@ function newPlacement(
       createTime: now,
       expireTime: new Date(now.getTime() + orderLifeMs),
     },
-    screening: { paymentMethodBin: request.paymentMethodBin, deviceFingerprint: request.deviceFingerprint },
+    screening: {
+      paymentMethodBin: request.paymentMethodBin,
+      deviceFingerprint: request.deviceFingerprint,
+      email: request.customerEmail,
+    },
     cause: requestCause(),
     entry: changeEntry({ resource: { kind: "order", id: orderId }, after: whatWasPlaced(request, total) }),
   };
