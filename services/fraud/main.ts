@@ -2,8 +2,9 @@
 import { file_ordermesh_fraud_events_v1_fraud_events } from "#gen/ordermesh/fraud/events/v1/fraud_events_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
-import { fraudHears } from "./consumers.ts";
+import { fraudHears } from "./consumers/hears.ts";
 import { assessmentMethods } from "./rpc/assessments.ts";
+import { listMethods } from "./rpc/lists.ts";
 import { ruleMethods } from "./rpc/rules.ts";
 import { assessmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/tables.ts";
@@ -15,7 +16,7 @@ export const fraud: ServiceDefinition<Tables> = {
   migrations: new URL("migrations/", import.meta.url),
   create: (runtime) => ({
     routes: (router) => {
-      router.service(FraudService, { ...assessmentMethods(runtime), ...ruleMethods(runtime) });
+      router.service(FraudService, { ...assessmentMethods(runtime), ...ruleMethods(runtime), ...listMethods(runtime) });
     },
     hears: fraudHears(runtime),
     personalData: assessmentData(runtime.db),

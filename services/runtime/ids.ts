@@ -12,6 +12,7 @@ export type IdPrefix =
   | "led"
   | "shp"
   | "rule"
+  | "lst"
   | "due"
   | "ltr"
   | "rdr"

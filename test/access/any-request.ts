@@ -21,6 +21,8 @@ const texts: Ids = {
   roles: "operator",
   scopes: "orders:read",
   email: "mine@example.com",
+  customer_email: "mine@example.com",
+  prefix: "42",
   phone: "+4930123456",
   locale: "de",
 };
@@ -46,8 +48,12 @@ function messageOf(desc: DescMessage, ids: Ids, depth: number): Message {
 }
 
 function entryOf(field: DescField, ids: Ids, depth: number): [string, unknown][] {
-  if (field.oneof || field.fieldKind === "map") return [];
+  if (field.fieldKind === "map") return [];
+  // Of several that exclude each other the first.
+  const { oneof } = field;
+  if (oneof && oneof.fields[0] !== field) return [];
   const one = valueOf(field, ids, depth);
+  if (oneof) return [[oneof.localName, { case: field.localName, value: one }]];
   return [[field.localName, field.fieldKind === "list" ? [one] : one]];
 }
 

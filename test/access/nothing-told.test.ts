@@ -6,6 +6,7 @@ import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { ListKind } from "#gen/ordermesh/fraud/v1/list_pb.ts";
 import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { limitOf } from "#runtime/limits/method-limit.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
@@ -32,6 +33,7 @@ beforeAll(async () => {
   const { orderId } = await mesh.place({ customerId, items: [{ sku, quantity: 1n }] });
   await mesh.reached(orderId, OrderState.PENDING_SHIPMENT);
   const { rules } = await mesh.client(FraudService).listRules({});
+  const { list } = await mesh.client(FraudService).createList({ list: { name: "of the shop", kind: ListKind.BIN } });
   const { products } = await mesh.client(CatalogService).listProducts({});
   const home = { recipient: "Ada", lines: ["1 Main St"], city: "Paris", countryCode: "FR" };
   const { address } = await mesh.client(CustomersService).createAddress({ customerId, address: home });
@@ -41,6 +43,7 @@ beforeAll(async () => {
     order_id: orderId,
     sku,
     rule_id: rules[0]?.ruleId ?? "",
+    list_id: list?.listId ?? "",
     product_id: products[0]?.productId ?? "",
     client_id: clientId,
     customer_id: customerId,

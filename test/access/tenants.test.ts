@@ -8,6 +8,7 @@ import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
+import { ListKind } from "#gen/ordermesh/fraud/v1/list_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
@@ -19,6 +20,7 @@ let mesh: TestMesh;
 let transport: Transport;
 let orderId: string;
 let ruleId: string;
+let listId: string;
 let addressId: string;
 let pageToken: string;
 let tokenOf: (rpc: Rpc) => Promise<string>;
@@ -33,6 +35,9 @@ beforeAll(async () => {
   const condition = { case: "bin" as const, value: { prefix: "9" } };
   const { rule } = await mesh.client(FraudService).createRule({ rule: { description: "ours", weight: 5, condition } });
   ruleId = rule?.ruleId ?? "";
+  const { list } = await mesh.client(FraudService).createList({ list: { name: "ours", kind: ListKind.BIN } });
+  listId = list?.listId ?? "";
+  await mesh.client(FraudService).addListEntries({ listId, entries: [{ value: "9" }] });
   const { address } = await mesh.client(CustomersService).createAddress({ customerId: "ada", address: home });
   addressId = address?.addressId ?? "";
   await mesh.client(AdminService).createClient({ clientId: "erp", roles: ["operator"], scopes: ["orders:read"] });
@@ -81,6 +86,15 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "FraudService/DecideAssessment": { request: () => ({ orderId, decision: 3 }), expected: "NOT_FOUND" },
   "FraudService/ListRules": { expected: "its own" },
   "FraudService/CreateRule": { expected: "its own" },
+  "FraudService/UpdateRule": { request: () => ({ ruleId, rule: theirs }), expected: "NOT_FOUND" },
+  "FraudService/GetRuleSet": { expected: "its own" },
+  "FraudService/UpdatePolicy": { request: () => ({ policy: { reviewScoreMin: 1, rejectScoreMin: 1 } }), expected: "its own" },
+  "FraudService/CreateList": { request: () => ({ list: { name: "ours", kind: ListKind.BIN } }), expected: "its own" },
+  "FraudService/ListLists": { expected: "nothing" },
+  "FraudService/DeleteList": { request: () => ({ listId }), expected: "NOT_FOUND" },
+  "FraudService/ListListEntries": { request: () => ({ listId }), expected: "NOT_FOUND" },
+  "FraudService/AddListEntries": { request: () => ({ listId, entries: [{ value: "8" }] }), expected: "NOT_FOUND" },
+  "FraudService/RemoveListEntries": { request: () => ({ listId, values: ["9"] }), expected: "NOT_FOUND" },
   "FraudService/DeleteRule": { request: () => ({ ruleId }), expected: "NOT_FOUND" },
   "AdminService/CreateClient": { request: () => ({ roles: ["operator"], scopes: ["orders:read"] }), expected: "its own" },
   "AdminService/ListClients": { expected: "its own" },
@@ -134,6 +148,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "ShippingService/StopShipment": { request: () => ({ orderId, reason: "mine" }), expected: "its own" },
 };
 
+const theirs = { description: "theirs", weight: 5, condition: { case: "bin" as const, value: { prefix: "8" } } };
 const variantOf = (sku: string) => ({ variant: { sku, prices: [refund] }, initialStock: 1n });
 const forOperators = rpcs.filter(({ access }) => access.roles.has("operator"));
 
@@ -157,6 +172,10 @@ test("and afterwards all is here as it was", async () => {
   const { stock } = await mesh.client(InventoryService).getStock({ sku: "MUG" });
   expect(stock?.onHand).toBe(100n);
   expect((await mesh.client(FraudService).listRules({})).rules.map((rule) => rule.ruleId)).toContain(ruleId);
+  const { ruleSet } = await mesh.client(FraudService).getRuleSet({});
+  expect(ruleSet?.policy).toMatchObject({ reviewScoreMin: 50, rejectScoreMin: 100 });
+  const { entries } = await mesh.client(FraudService).listListEntries({ listId });
+  expect(entries.map(({ value }) => value)).toEqual(["9"]);
   const { addresses } = await mesh.client(CustomersService).listAddresses({ customerId: "ada" });
   expect(addresses).toMatchObject([{ addressId, label: "", address: home }]);
   const { clients } = await mesh.client(AdminService).listClients({});

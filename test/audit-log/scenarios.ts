@@ -5,8 +5,6 @@ import type { Kysely } from "kysely";
 import { sql } from "kysely";
 import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
-import { AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
-import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { InventoryAuditService } from "#gen/ordermesh/inventory/v1/inventory_audit_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
@@ -19,7 +17,6 @@ import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { newId } from "#runtime/ids.ts";
 import { catalog } from "../../services/catalog/main.ts";
-import { fraud } from "../../services/fraud/main.ts";
 import { order, product } from "../../services/inventory/consumers/facts.fixture.ts";
 import { inventory } from "../../services/inventory/main.ts";
 import { orders } from "../../services/orders/main.ts";
@@ -65,7 +62,6 @@ export const worldOf = (fixture: Fixture): World => ({
 
 const basket = { customerId: "ada", currency: "EUR", paymentToken: "tok_success", items: [{ sku: "MUG", quantity: 2n }] };
 const mug = { variant: { sku: "MUG", prices: [{ currencyCode: "EUR", minorUnits: 900n }] }, initialStock: 3n };
-const rule = { description: "cheap", weight: 5, condition: { case: "bin", value: { prefix: "55" } } } as const;
 const reason = "for the test";
 
 async function ordersWorld() {
@@ -134,46 +130,6 @@ export const scenarios: readonly Scenario[] = [
       await sql`delete from due_work`.execute(world.db);
       const resume = async () => (await world.client(OrdersAuditService).resumeOrder({ orderId, reason })).order?.orderId;
       return { ...world, change: resume };
-    },
-  },
-  {
-    method: "ordermesh.fraud.v1.FraudService/DecideAssessment",
-    resourceKind: "assessment",
-    prepare: async () => {
-      const fixture = await serviceFixture(fraud);
-      const world = worldOf(fixture);
-      const buyer = { customerId: "ada", paymentMethodBin: "424242", deviceFingerprint: "laptop" };
-      await fixture.deliver(OrderCreatedSchema, {
-        orderId: "ord_1",
-        buyer,
-        total: { currencyCode: "EUR", minorUnits: 500_000n },
-        createTime: { seconds: 1_770_000_000n },
-      });
-      const decision = { orderId: "ord_1", decision: AssessmentState.CLEARED, note: "known" };
-      const decide = async () => (await world.client(FraudService).decideAssessment(decision)).assessment?.orderId;
-      return { ...world, change: decide };
-    },
-  },
-  {
-    method: "ordermesh.fraud.v1.FraudService/CreateRule",
-    resourceKind: "rule",
-    changesAgain: true,
-    prepare: async () => {
-      const world = worldOf(await serviceFixture(fraud));
-      return { ...world, change: async () => (await world.client(FraudService).createRule({ rule })).rule?.ruleId };
-    },
-  },
-  {
-    method: "ordermesh.fraud.v1.FraudService/DeleteRule",
-    resourceKind: "rule",
-    prepare: async () => {
-      const world = worldOf(await serviceFixture(fraud));
-      const ruleId = (await world.client(FraudService).createRule({ rule })).rule?.ruleId ?? "";
-      const remove = async () => {
-        await world.client(FraudService).deleteRule({ ruleId });
-        return ruleId;
-      };
-      return { ...world, change: remove };
     },
   },
   {

@@ -32,7 +32,8 @@ const signIn = { clientId: "shop", login: person.login, password: person.passwor
 async function place(sku: string): Promise<string> {
   const { address: shippingAddress, fingerprint: deviceFingerprint } = person;
   const basket = { customerId, currency: "EUR", paymentToken: "tok_success", items: [{ sku, quantity: 1n }], note: person.words };
-  const { order } = await createClient(OrdersService, asCustomer()).placeOrder({ ...basket, shippingAddress, deviceFingerprint });
+  const told = { shippingAddress, deviceFingerprint, customerEmail: person.profile.email };
+  const { order } = await createClient(OrdersService, asCustomer()).placeOrder({ ...basket, ...told });
   return order?.orderId ?? "";
 }
 

@@ -33,10 +33,10 @@ export const person = {
 const patterns = [mark, person.profile.phone].flatMap((text) => [text, Buffer.from(text).toString("hex")]);
 
 /**
- * What may hold it, and is told in docs/customers.md: events on their way out, which go after three days, and rules of the shop
- * that name a device.
+ * What may hold it, and is told in docs/customers.md: events on their way out, which go after three days, and rules and lists of
+ * the shop.
  */
-const isExcepted = (table: string): boolean => /\.outbox(_|$)/.test(table) || table === "fraud.rule";
+const isExcepted = (table: string): boolean => /\.outbox(_|$)/.test(table) || ["fraud.rule", "fraud.list_entry"].includes(table);
 
 /** Tables with rows in which something of the person stands, such as "orders.orders 2". Looks at every column of every table. */
 export async function findTraces(databaseUrl: string): Promise<string[]> {

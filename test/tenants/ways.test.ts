@@ -67,7 +67,7 @@ function placement(tenant: string, orderId: string): Placement {
       priority: "NORMAL",
       processAfter: undefined,
       note: "",
-      screening: { paymentMethodBin: "", deviceFingerprint: "" },
+      screening: { paymentMethodBin: "", deviceFingerprint: "", email: "" },
     },
     cause: { id: "req_test", traceparent: "" },
     entry: {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { assessOrders, closeReview, decide, stateOfScore, type Assessment } from "./assessment.ts";
-import type { Condition, Rule, ScreenedOrder } from "./rules.ts";
+import { assessOrders, closeReview, decide, verdictsOf, type Assessment } from "./assessment.ts";
+import type { Condition } from "./conditions.ts";
+import type { ScreenedOrder } from "./order.ts";
+import { defaultPolicy, stateOfScore, type Rule } from "./rules.ts";
 import { velocityQuestions } from "./velocity.ts";
 
 const now = new Date("2026-03-01T12:00:00Z");
@@ -11,22 +13,34 @@ const order = (changes: Partial<ScreenedOrder> = {}): ScreenedOrder => ({
   customerId: "ada",
   cardBin: "424242",
   deviceFingerprint: "laptop",
+  email: "",
+  countryCode: "",
+  postalCode: "",
+  addressHash: "",
+  units: 1,
+  lines: 1,
   total: { currencyCode: "EUR", minorUnits: 2_000 },
   placeTime: now,
   ...changes,
 });
 
-const rule = (condition: Condition, weight = 60): Rule => ({
+const rule = (condition: Condition, weight = 60, changes: Partial<Rule> = {}): Rule => ({
   ruleId: `rule_${condition.kind}`,
   description: "why",
   weight,
   condition,
+  isDisabled: false,
+  mode: "ACTIVE",
+  effect: "ADD",
+  ...changes,
 });
 
 function assess(orders: ScreenedOrder[], rules: Rule[], storedCount = 0): Assessment[] {
   const byTenant = new Map([["demo", rules]]);
   const questions = velocityQuestions(orders, byTenant);
-  return assessOrders({ orders, rules: byTenant, velocity: { questions, counts: questions.map(() => storedCount) }, now });
+  const ruleSets = new Map([["demo", { version: 7, policy: defaultPolicy, rules }]]);
+  const velocity = { questions, counts: questions.map(() => storedCount) };
+  return assessOrders({ orders, ruleSets, velocity, listIdsOf: () => ["lst_known"], now });
 }
 
 describe("scores", () => {
@@ -38,7 +52,7 @@ describe("scores", () => {
     { score: 100, want: "REJECTED" },
     { score: 50_000, want: "REJECTED" },
   ] as const)("$score points: $want", ({ score, want }) => {
-    expect(stateOfScore(score)).toBe(want);
+    expect(stateOfScore(score, defaultPolicy)).toBe(want);
   });
 
   test("the weights of all rules that match add up, and the heaviest explains first", () => {
@@ -49,6 +63,43 @@ describe("scores", () => {
       "card starts with 42: why",
       'device is "laptop": why',
     ]);
+  });
+
+  test("a rule in shadow is recorded and counts for nothing; a disabled one is not looked at", () => {
+    const rules = [
+      rule({ kind: "bin", prefix: "42" }, 100, { mode: "SHADOW" }),
+      rule({ kind: "device", fingerprint: "laptop" }, 100, { isDisabled: true }),
+    ];
+    expect(assess([order()], rules)).toMatchObject([
+      { score: 0, state: "CLEARED", matches: [{ ruleId: "rule_bin", weight: 100, mode: "SHADOW" }] },
+    ]);
+  });
+
+  test.each([
+    { mode: "ACTIVE", score: 0, state: "CLEARED" },
+    { mode: "SHADOW", score: 100, state: "REJECTED" },
+  ] as const)("a rule that allows, $mode: the score is $score", ({ mode, score, state }) => {
+    const allows = rule({ kind: "device", fingerprint: "laptop" }, 0, { effect: "ALLOW", mode });
+    const [assessment] = assess([order()], [rule({ kind: "bin", prefix: "42" }, 100), allows]);
+    expect(assessment).toMatchObject({ score, state });
+    expect(assessment?.matches).toHaveLength(2);
+  });
+
+  test("an assessment keeps what its rules looked at, so that each can tell later what it saw", () => {
+    const rules = [
+      rule({ kind: "bin", prefix: "9" }),
+      rule({ kind: "velocity", by: "DEVICE", ordersMax: 5, windowSeconds: 60 }),
+      rule({ kind: "list", listId: "lst_known" }, 1),
+    ];
+    const [assessment] = assess([order()], rules, 2);
+    if (!assessment) throw new Error("nothing was assessed");
+    expect(assessment).toMatchObject({ ruleSetVersion: 7, score: 1, policy: defaultPolicy });
+    expect(verdictsOf(assessment, { rules }).map(({ isMatch, saw }) => [isMatch, saw])).toEqual([
+      [false, "card does not start with 9"],
+      [false, "3 orders of the device in 60 seconds, 5 are allowed"],
+      [true, "in list lst_known"],
+    ]);
+    expect(verdictsOf({ ...assessment, facts: null }, { rules })).toEqual([]);
   });
 
   test("an order that no rule matches is cleared by the rules at once", () => {
@@ -84,7 +135,7 @@ describe("conditions", () => {
 });
 
 describe("velocity", () => {
-  const threeInTenSeconds = rule({ kind: "velocity", ordersMax: 3, windowSeconds: 10 });
+  const threeInTenSeconds = rule({ kind: "velocity", by: "CUSTOMER", ordersMax: 3, windowSeconds: 10 });
   const placed = (secondsAfter: number, changes: Partial<ScreenedOrder> = {}): ScreenedOrder =>
     order({ orderId: `ord_${secondsAfter}`, placeTime: new Date(now.getTime() + secondsAfter * 1_000), ...changes });
   const suspects = (assessments: Assessment[]): string[] =>
@@ -109,8 +160,37 @@ describe("velocity", () => {
     );
   });
 
+  test.each(["BIN", "DEVICE", "ADDRESS", "EMAIL"] as const)("orders of one %s count, whoever buys", (by) => {
+    const known = { cardBin: "424242", deviceFingerprint: "phone", addressHash: "a1", email: "ada@example.test" };
+    const nothing = { cardBin: "", deviceFingerprint: "", addressHash: "", email: "" };
+    const orders = [0, 1, 2].map((second) => placed(second, { ...known, customerId: `customer-${second}` }));
+    const others = [3, 4, 5].map((second) => placed(second, { ...nothing, customerId: "ada" }));
+    const twice = rule({ kind: "velocity", by, ordersMax: 2, windowSeconds: 10 });
+    expect(suspects(assess([...orders, ...others], [twice]))).toEqual(["ord_2"]);
+  });
+
+  test.each([
+    { stored: 0, want: ["ord_2"] },
+    { stored: 2_000, want: ["ord_1", "ord_2"] },
+    { stored: 2_001, want: ["ord_0", "ord_1", "ord_2"] },
+  ])("$stored minor units before: the totals of one currency add up, with the order's own", ({ stored, want }) => {
+    const sum = rule({ kind: "velocity", by: "CUSTOMER", sumMax: { currencyCode: "EUR", minorUnits: 4_000 }, windowSeconds: 10 });
+    const dollars = placed(1.5, { total: { currencyCode: "USD", minorUnits: 1_000_000 } });
+    expect(suspects(assess([placed(0), placed(1), dollars, placed(2)], [sum], stored))).toEqual(want);
+  });
+
+  test("the first order of a customer is new, the second is not, and nobody's is neither", () => {
+    const isNew = rule({ kind: "new_customer" });
+    expect(suspects(assess([placed(0), placed(1), placed(2, { customerId: "" })], [isNew]))).toEqual(["ord_0"]);
+    expect(suspects(assess([placed(0)], [isNew], 1))).toEqual([]);
+  });
+
+  test("a disabled rule asks for nothing", () => {
+    expect(velocityQuestions([placed(0)], new Map([["demo", [{ ...threeInTenSeconds, isDisabled: true }]]]))).toEqual([]);
+  });
+
   test("an order and window are asked for once, up to the highest limit", () => {
-    const wider = rule({ kind: "velocity", ordersMax: 8, windowSeconds: 10 });
+    const wider = rule({ kind: "velocity", by: "CUSTOMER", ordersMax: 8, windowSeconds: 10 });
     expect(velocityQuestions([placed(0)], new Map([["demo", [threeInTenSeconds, wider]]]))).toMatchObject([
       { windowSeconds: 10, ordersMax: 8 },
     ]);

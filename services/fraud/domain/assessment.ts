@@ -1,8 +1,20 @@
 // What fraud thinks of an order, and who may still change it.
-import { matchRules, type Money, type Rule, type RuleMatch, type ScreenedOrder } from "./rules.ts";
+import type { Observed } from "./conditions.ts";
+import type { Money, OrderFacts, ScreenedOrder } from "./order.ts";
+import {
+  judge,
+  matchesOf,
+  scoreOf,
+  stateOfScore,
+  type Policy,
+  type RuleMatch,
+  type RuleSet,
+  type ScoreState,
+  type Verdict,
+} from "./rules.ts";
 import { byPlaceTime, velocityCounter, type VelocityQuestion } from "./velocity.ts";
 
-export type AssessmentState = "CLEARED" | "REVIEW" | "REJECTED";
+export type AssessmentState = ScoreState;
 export type Decision = "CLEARED" | "REJECTED";
 /** The rules alone, a person, or the end of the order. */
 export type Decider = "RULES" | "PERSON" | "CANCELLATION";
@@ -14,6 +26,13 @@ export interface Assessment {
   state: AssessmentState;
   score: number;
   matches: RuleMatch[];
+  /** Of the rule set that scored it; 0 where that was before rule sets had versions. */
+  ruleSetVersion: number;
+  /** By which it was scored. */
+  policy: Policy;
+  /** What the rules looked at; null, as is observed, where it was not kept then or the customer is erased. */
+  facts: OrderFacts | null;
+  observed: Observed | null;
   total: Money;
   placeTime: Date;
   createTime: Date;
@@ -27,48 +46,68 @@ export interface Assessment {
   eventCount: number;
 }
 
-const reviewScoreMin = 50;
-const rejectScoreMin = 100;
-
-export function stateOfScore(score: number): AssessmentState {
-  if (score >= rejectScoreMin) return "REJECTED";
-  return score >= reviewScoreMin ? "REVIEW" : "CLEARED";
-}
-
 export interface AssessInput {
   orders: readonly ScreenedOrder[];
-  rules: ReadonlyMap<string, readonly Rule[]>;
+  /** By tenant. */
+  ruleSets: ReadonlyMap<string, RuleSet>;
   velocity: { questions: readonly VelocityQuestion[]; counts: readonly number[] };
+  /** In which lists something of an order is. */
+  listIdsOf(order: ScreenedOrder): string[];
   now: Date;
 }
 
-/** Assesses a batch. Each assessment has one event to send. */
-export function assessOrders({ orders, rules, velocity, now }: AssessInput): Assessment[] {
+/** Assesses a batch. Each assessment has one event to send. Throws where an order's tenant has no rule set. */
+export function assessOrders({ orders, ruleSets, velocity, listIdsOf, now }: AssessInput): Assessment[] {
   const counter = velocityCounter(velocity.questions, velocity.counts);
   return byPlaceTime(orders).map((order) => {
-    const matches = matchRules(order, rules.get(order.tenant) ?? [], counter.ordersBefore);
+    const ruleSet = ruleSets.get(order.tenant);
+    if (!ruleSet) throw new Error(`there is no rule set of tenant ${order.tenant}`);
+    const observed = { velocity: counter.observe(order), listIds: listIdsOf(order) };
     counter.add(order);
-    const score = matches.reduce((sum, { weight }) => sum + weight, 0);
-    const state = stateOfScore(score);
-    const { tenant, orderId, customerId, total, placeTime } = order;
-    const isDecided = state !== "REVIEW";
-    return {
-      tenant,
-      orderId,
-      customerId,
-      state,
-      score,
-      matches,
-      total,
-      placeTime,
-      createTime: now,
-      decider: isDecided ? "RULES" : null,
-      decidedBy: "",
-      decisionNote: "",
-      decideTime: isDecided ? now : null,
-      eventCount: 1,
-    };
+    return assessmentOf(order, { ruleSet, observed, now });
   });
+}
+
+function assessmentOf(
+  order: ScreenedOrder,
+  { ruleSet, observed, now }: { ruleSet: RuleSet; observed: Observed; now: Date },
+): Assessment {
+  const { tenant, orderId, customerId, total, placeTime, ...facts } = order;
+  const matches = matchesOf(judge(order, ruleSet.rules, observed));
+  const score = scoreOf(matches);
+  const state = stateOfScore(score, ruleSet.policy);
+  const isDecided = state !== "REVIEW";
+  return {
+    tenant,
+    orderId,
+    customerId,
+    state,
+    score,
+    matches,
+    ruleSetVersion: ruleSet.version,
+    policy: ruleSet.policy,
+    facts,
+    observed,
+    total,
+    placeTime,
+    createTime: now,
+    decider: isDecided ? "RULES" : null,
+    decidedBy: "",
+    decisionNote: "",
+    decideTime: isDecided ? now : null,
+    eventCount: 1,
+  };
+}
+
+/** The order as it was screened; undefined where that is not known any more. */
+export function screenedOrderOf({ facts, tenant, orderId, customerId, total, placeTime }: Assessment): ScreenedOrder | undefined {
+  return facts ? { tenant, orderId, customerId, total, placeTime, ...facts } : undefined;
+}
+
+/** What each rule found, from what it looked at; none where that is not known any more. */
+export function verdictsOf(assessment: Assessment, { rules }: Pick<RuleSet, "rules">): Verdict[] {
+  const order = screenedOrderOf(assessment);
+  return order && assessment.observed ? judge(order, rules, assessment.observed) : [];
 }
 
 export type DecideOutcome =

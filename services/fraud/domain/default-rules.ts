@@ -1,12 +1,16 @@
 // The rules by which a new shop's orders are screened until it changes them. The first migration has given the same to the shop
 // "demo". Their ids are the same in every shop, so that documents can name them.
-import type { Condition, Rule } from "./rules.ts";
+import type { Condition } from "./conditions.ts";
+import type { Rule } from "./rules.ts";
 
 const rule = (ruleId: string, description: string, weight: number, condition: Condition): Rule => ({
   ruleId,
   description,
   weight,
   condition,
+  isDisabled: false,
+  mode: "ACTIVE",
+  effect: "ADD",
 });
 
 const large = (ruleId: string, currencyCode: string, minorUnits: number): Rule =>
@@ -21,6 +25,7 @@ export const defaultRules: readonly Rule[] = [
   large("rule_01kdvdna00e008000000000006", "JPY", 700_000),
   rule("rule_01kdvdna00e008000000000007", "unusually many orders", 60, {
     kind: "velocity",
+    by: "CUSTOMER",
     ordersMax: 20,
     windowSeconds: 600,
   }),

@@ -1,81 +1,87 @@
-// Which rules an order matches. Rules are data; what their kinds mean is said here and nowhere else.
+// Rules, and what they come to for an order.
+import { look, type Condition, type Observed } from "./conditions.ts";
+import type { ScreenedOrder } from "./order.ts";
 
-export interface Money {
-  currencyCode: string;
-  minorUnits: number;
-}
-
-export type Condition =
-  | { kind: "bin"; prefix: string }
-  | { kind: "device"; fingerprint: string }
-  | { kind: "velocity"; ordersMax: number; windowSeconds: number }
-  | { kind: "amount"; atLeast: Money };
+/** A rule in SHADOW records its matches, which count for nothing. */
+export type RuleMode = "ACTIVE" | "SHADOW";
+/** A match adds the rule's weight to the score, or makes the score 0 whatever the others add. */
+export type RuleEffect = "ADD" | "ALLOW";
 
 export interface Rule {
   ruleId: string;
   description: string;
-  /** Points, 1 to 100. */
+  /** Points, 1 to 100; 0 where it allows. */
   weight: number;
   condition: Condition;
+  isDisabled: boolean;
+  mode: RuleMode;
+  effect: RuleEffect;
 }
 
-/** What screening looks at. */
-export interface ScreenedOrder {
-  tenant: string;
-  orderId: string;
-  /** Empty where the order names nobody. */
-  customerId: string;
-  /** First digits of the card; may be empty. */
-  cardBin: string;
-  /** May be empty. */
-  deviceFingerprint: string;
-  total: Money;
-  placeTime: Date;
+/** Which scores mean what. */
+export interface Policy {
+  reviewScoreMin: number;
+  rejectScoreMin: number;
+}
+
+/** What holds where a shop has said nothing. */
+export const defaultPolicy: Policy = { reviewScoreMin: 50, rejectScoreMin: 100 };
+
+/** The rules and the policy from one change to the next. */
+export interface RuleSet {
+  /** From 1, which a shop begins with. */
+  version: number;
+  policy: Policy;
+  rules: readonly Rule[];
 }
 
 export interface RuleMatch {
   ruleId: string;
   weight: number;
   explanation: string;
+  mode: RuleMode;
+  effect: RuleEffect;
 }
 
-/** How many orders of the customer came before this one inside a window; may stop counting at the given number. */
-export type OrdersBefore = (order: ScreenedOrder, velocity: { windowSeconds: number; ordersMax: number }) => number;
+export interface Verdict {
+  rule: Rule;
+  isMatch: boolean;
+  /** In words. */
+  saw: string;
+}
+
+/** What each rule finds that is not disabled; in the order given. */
+export function judge(order: ScreenedOrder, rules: readonly Rule[], observed: Observed): Verdict[] {
+  return rules.filter(({ isDisabled }) => !isDisabled).map((rule) => ({ rule, ...look(rule.condition, order, observed) }));
+}
 
 /** The rules that match, the heaviest first; rules of one weight in the order given. */
-export function matchRules(order: ScreenedOrder, rules: readonly Rule[], ordersBefore: OrdersBefore): RuleMatch[] {
-  return rules
-    .flatMap(({ ruleId, description, weight, condition }) => {
-      const seen = whatItSaw(condition, order, ordersBefore);
-      return seen === undefined ? [] : [{ ruleId, weight, explanation: `${seen}: ${description}` }];
-    })
+export function matchesOf(verdicts: readonly Verdict[]): RuleMatch[] {
+  return verdicts
+    .filter(({ isMatch }) => isMatch)
+    .map(({ rule: { ruleId, weight, description, mode, effect }, saw }) => ({
+      ruleId,
+      weight,
+      explanation: `${saw}: ${description}`,
+      mode,
+      effect,
+    }))
     .toSorted((one, other) => other.weight - one.weight);
 }
 
-/** In words; undefined where the condition does not hold. */
-function whatItSaw(condition: Condition, order: ScreenedOrder, ordersBefore: OrdersBefore): string | undefined {
-  switch (condition.kind) {
-    case "bin":
-      return order.cardBin.startsWith(condition.prefix) ? `card starts with ${condition.prefix}` : undefined;
-    case "device":
-      return order.deviceFingerprint === condition.fingerprint ? `device is "${condition.fingerprint}"` : undefined;
-    case "amount": {
-      const { total } = order;
-      const { atLeast } = condition;
-      const isMatch = total.currencyCode === atLeast.currencyCode && total.minorUnits >= atLeast.minorUnits;
-      return isMatch ? `total of ${moneyText(total)} is ${moneyText(atLeast)} or more` : undefined;
-    }
-    case "velocity": {
-      // Orders that name no customer have nothing in common.
-      if (order.customerId === "" || ordersBefore(order, condition) < condition.ordersMax) return undefined;
-      return `more than ${condition.ordersMax} orders of the customer in ${condition.windowSeconds} seconds`;
-    }
-  }
+export function scoreOf(matches: readonly Pick<RuleMatch, "weight" | "mode" | "effect">[]): number {
+  const counting = matches.filter(({ mode }) => mode === "ACTIVE");
+  if (counting.some(({ effect }) => effect === "ALLOW")) return 0;
+  return counting.reduce((sum, { weight }) => sum + weight, 0);
 }
 
-/** ISO 4217: yen have no smaller unit, the other currencies that we know have hundredths. */
-function moneyText({ currencyCode, minorUnits }: Money): string {
-  const digits = currencyCode === "JPY" ? 0 : 2;
-  const amount = (minorUnits / 10 ** digits).toLocaleString("en-US", { minimumFractionDigits: digits });
-  return `${amount} ${currencyCode}`;
+export type ScoreState = "CLEARED" | "REVIEW" | "REJECTED";
+
+export function stateOfScore(score: number, { reviewScoreMin, rejectScoreMin }: Policy): ScoreState {
+  if (score >= rejectScoreMin) return "REJECTED";
+  return score >= reviewScoreMin ? "REVIEW" : "CLEARED";
 }
+
+/** Ids of the lists to which a rule refers. */
+export const listIdsOf = ({ condition }: Pick<Rule, "condition">): string[] =>
+  (condition.kind === "all" ? condition.conditions : [condition]).flatMap((part) => (part.kind === "list" ? [part.listId] : []));

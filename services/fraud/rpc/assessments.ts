@@ -1,5 +1,6 @@
 // Reading assessments, and a person's decision.
 import { Code, type ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { Kysely } from "kysely";
 import { AssessmentSchema, AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
 import type { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { actingSubject } from "#runtime/access/authorize.ts";
@@ -10,8 +11,10 @@ import { requestCause } from "#runtime/events/outgoing.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { decide } from "../domain/assessment.ts";
+import { decide, verdictsOf, type Assessment } from "../domain/assessment.ts";
+import { defaultPolicy, type Verdict } from "../domain/rules.ts";
 import { findAssessment, listAssessments, lockAssessments, saveDecisions } from "../store/assessments.ts";
+import { findRuleSet } from "../store/rules.ts";
 import { tellOf } from "../store/outbox.ts";
 import { keyOf, type Tables } from "../store/tables.ts";
 import { assessmentMessage, stateOfMessage } from "./messages.ts";
@@ -24,7 +27,7 @@ export function assessmentMethods(runtime: ServiceRuntime<Tables>): Methods {
     getAssessment: async ({ orderId }) => {
       const assessment = await findAssessment(db, { tenant: currentRequest().tenant, orderId });
       if (!assessment) throw notFound(orderId);
-      return { assessment: assessmentMessage(assessment) };
+      return { assessment: assessmentMessage(assessment, await explain(db, assessment)) };
     },
 
     listAssessments: async (request) => {
@@ -39,7 +42,7 @@ export function assessmentMethods(runtime: ServiceRuntime<Tables>): Methods {
         rowsMax: pageSize + 1,
       });
       const page = cutPage(rows, pageSize, ({ orderId }) => `${list}:${orderId}`);
-      return { assessments: page.rows.map(assessmentMessage), nextPageToken: page.nextPageToken };
+      return { assessments: page.rows.map((row) => assessmentMessage(row)), nextPageToken: page.nextPageToken };
     },
 
     decideAssessment: async ({ orderId, decision, note }) => {
@@ -73,6 +76,14 @@ export function assessmentMethods(runtime: ServiceRuntime<Tables>): Methods {
       return { assessment: assessmentMessage(outcome.assessment) };
     },
   };
+}
+
+/** What each rule of the version that scored it has found. */
+async function explain(db: Kysely<Tables>, assessment: Assessment): Promise<Verdict[]> {
+  const { tenant, ruleSetVersion: version, facts } = assessment;
+  if (!facts) return [];
+  const ruleSet = await findRuleSet(db, { tenant, version, first: defaultPolicy });
+  return ruleSet ? verdictsOf(assessment, ruleSet) : [];
 }
 
 function notFound(orderId: string): ConnectError {

@@ -1,17 +1,14 @@
-// Between the contract's messages and the domain's values.
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+// Between the contract's assessments and the domain's.
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import {
-  AssessmentState as State,
-  RuleSchema,
-  type AssessmentSchema,
-  type Rule as RuleMessage,
-} from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
+import { AssessmentState as State, type AssessmentSchema, type OrderFactsSchema } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
 import type { Assessment, AssessmentState } from "../domain/assessment.ts";
-import type { Condition } from "../domain/rules.ts";
-import type { StoredRule } from "../store/rules.ts";
+import type { OrderFacts } from "../domain/order.ts";
+import type { RuleMatch, Verdict } from "../domain/rules.ts";
+import { moneyMessage } from "./condition-messages.ts";
+import { effectMessages, modeMessages, verdictMessage } from "./rule-messages.ts";
 
-const stateMessages = {
+export const stateMessages = {
   CLEARED: State.CLEARED,
   REVIEW: State.REVIEW,
   REJECTED: State.REJECTED,
@@ -26,61 +23,37 @@ export function stateOfMessage(message: State): AssessmentState | undefined {
 /** Shown as the one who decided where the end of the order closed a review. */
 const cancellationName = "order cancelled";
 
-export function assessmentMessage(assessment: Assessment): MessageInitShape<typeof AssessmentSchema> {
-  const { orderId, customerId, state, score, matches, total, decider, decisionNote, decideTime } = assessment;
+export function assessmentMessage(
+  assessment: Assessment,
+  verdicts: readonly Verdict[] = [],
+): MessageInitShape<typeof AssessmentSchema> {
+  const { orderId, customerId, state, score, matches, total, decider, decisionNote, decideTime, policy, facts } = assessment;
   return {
     orderId,
     customerId,
     score,
-    matches,
     decisionNote,
+    matches: matches.map(matchMessage),
     state: stateMessages[state],
-    total: { currencyCode: total.currencyCode, minorUnits: BigInt(total.minorUnits) },
+    total: moneyMessage(total),
     decidedBy: decider === "CANCELLATION" ? cancellationName : assessment.decidedBy,
     createTime: timestampFromDate(assessment.createTime),
     ...(decideTime ? { decideTime: timestampFromDate(decideTime) } : {}),
+    ruleSetVersion: assessment.ruleSetVersion,
+    reviewScoreMin: policy.reviewScoreMin,
+    rejectScoreMin: policy.rejectScoreMin,
+    ...(facts ? { facts: factsMessage(facts) } : {}),
+    verdicts: verdicts.map(verdictMessage),
   };
 }
 
-export function ruleMessage({ ruleId, description, weight, condition, createTime }: StoredRule): RuleMessage {
-  return create(RuleSchema, {
-    ruleId,
-    description,
-    weight,
-    condition: conditionMessage(condition),
-    createTime: timestampFromDate(createTime),
-  });
-}
+const matchMessage = ({ mode, effect, ...match }: RuleMatch) => ({
+  ...match,
+  mode: modeMessages[mode],
+  effect: effectMessages[effect],
+});
 
-function conditionMessage(condition: Condition): NonNullable<MessageInitShape<typeof RuleSchema>["condition"]> {
-  switch (condition.kind) {
-    case "bin":
-      return { case: "bin", value: { prefix: condition.prefix } };
-    case "device":
-      return { case: "device", value: { fingerprint: condition.fingerprint } };
-    case "velocity":
-      return { case: "velocity", value: { ordersMax: condition.ordersMax, windowSeconds: condition.windowSeconds } };
-    case "amount": {
-      const { currencyCode, minorUnits } = condition.atLeast;
-      return { case: "amount", value: { atLeast: { currencyCode, minorUnits: BigInt(minorUnits) } } };
-    }
-  }
-}
-
-/** The contract's rules have seen to it that there is one. */
-export function conditionOfMessage({ condition }: RuleMessage): Condition {
-  switch (condition.case) {
-    case "bin":
-      return { kind: "bin", prefix: condition.value.prefix };
-    case "device":
-      return { kind: "device", fingerprint: condition.value.fingerprint };
-    case "velocity":
-      return { kind: "velocity", ordersMax: condition.value.ordersMax, windowSeconds: condition.value.windowSeconds };
-    case "amount": {
-      const { currencyCode = "", minorUnits = 0n } = condition.value.atLeast ?? {};
-      return { kind: "amount", atLeast: { currencyCode, minorUnits: Number(minorUnits) } };
-    }
-    case undefined:
-      throw new Error("a rule without a condition passed validation");
-  }
-}
+const factsMessage = ({ units, ...facts }: OrderFacts): MessageInitShape<typeof OrderFactsSchema> => ({
+  ...facts,
+  units: BigInt(units),
+});

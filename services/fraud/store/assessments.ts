@@ -1,8 +1,8 @@
 // The SQL of assessments.
 import { sql, type Kysely, type RawBuilder, type Selectable, type Transaction } from "kysely";
 import type { Assessment, AssessmentState } from "../domain/assessment.ts";
-import type { VelocityQuestion } from "../domain/velocity.ts";
-import { keyOf, type OrderKey, type Tables } from "./tables.ts";
+import type { OrderFacts } from "../domain/order.ts";
+import { keyOf, type OrderKey, type OtherFacts, type Tables } from "./tables.ts";
 
 export interface StoredAssessment extends Assessment {
   /** Id of the OrderCreated that it answers. */
@@ -26,17 +26,33 @@ const columns = [
   "decision_note",
   "decide_time",
   "event_count",
+  "rule_set_version",
+  "review_score_min",
+  "reject_score_min",
+  "card_bin",
+  "device_fingerprint",
+  "email",
+  "address_hash",
+  "facts",
+  "observed",
 ] as const satisfies (keyof Tables["assessment"])[];
-const columnList = sql.join(columns.map((column) => sql.ref(`assessment.${column}`)));
+export const columnList = sql.join(columns.map((column) => sql.ref(`assessment.${column}`)));
 
-const assessmentOfRow = (row: Selectable<Tables["assessment"]>): StoredAssessment => ({
+export type AssessmentRow = Pick<Selectable<Tables["assessment"]>, (typeof columns)[number]>;
+
+export const assessmentOfRow = (row: AssessmentRow): StoredAssessment => ({
   tenant: row.tenant_id,
   orderId: row.order_id,
   orderEventId: row.order_event_id,
   customerId: row.customer_id,
   state: row.state,
   score: row.score,
-  matches: row.matches,
+  // Those from before rules had modes and effects counted and added.
+  matches: row.matches.map(({ mode = "ACTIVE", effect = "ADD", ...match }) => ({ ...match, mode, effect })),
+  ruleSetVersion: row.rule_set_version,
+  policy: { reviewScoreMin: row.review_score_min, rejectScoreMin: row.reject_score_min },
+  facts: factsOfRow(row),
+  observed: row.observed,
   total: { currencyCode: row.currency_code, minorUnits: row.total_minor_units },
   placeTime: row.place_time,
   createTime: row.create_time,
@@ -46,6 +62,16 @@ const assessmentOfRow = (row: Selectable<Tables["assessment"]>): StoredAssessmen
   decideTime: row.decide_time,
   eventCount: row.event_count,
 });
+
+function factsOfRow({ card_bin, device_fingerprint, email, address_hash, facts }: AssessmentRow): OrderFacts | null {
+  if (!facts) return null;
+  return { cardBin: card_bin, deviceFingerprint: device_fingerprint, email, addressHash: address_hash, ...facts };
+}
+
+/** The facts that have no column of their own. */
+function otherFacts({ countryCode, postalCode, units, lines }: OrderFacts): OtherFacts {
+  return { countryCode, postalCode, units, lines };
+}
 
 export async function findAssessment(db: Kysely<Tables>, { tenant, orderId }: OrderKey): Promise<Assessment | undefined> {
   const row = await db
@@ -79,56 +105,12 @@ export async function lockAssessments(
   tx: Transaction<Tables>,
   keys: readonly OrderKey[],
 ): Promise<Map<string, StoredAssessment>> {
-  const { rows } = await sql<Selectable<Tables["assessment"]>>`
+  const { rows } = await sql<AssessmentRow>`
     select ${columnList} from assessment
     where (tenant_id, order_id) in (select * from ${keysTable(keys)})
     order by tenant_id, order_id
     for update`.execute(tx);
   return new Map(rows.map(assessmentOfRow).map((assessment) => [keyOf(assessment), assessment]));
-}
-
-/**
- * Lets only one transaction at a time count and add orders of these customers: partitions are worked on side by side,
- * and each would see none of the other's.
- */
-export async function lockCustomers(
-  tx: Transaction<Tables>,
-  customers: readonly { tenant: string; customerId: string }[],
-): Promise<void> {
-  await sql`
-    select pg_advisory_xact_lock(lock) from (
-      select distinct hashtextextended('fraud.customer:' || tenant || ':' || customer, 0) as lock
-      from unnest(
-        ${customers.map(({ tenant }) => tenant)}::text[], ${customers.map(({ customerId }) => customerId)}::text[]
-      ) as wanted (tenant, customer)
-      order by lock
-    ) as locks`.execute(tx);
-}
-
-/** Partitions are read at their own speeds, so an order placed a little later may have been assessed before. Seconds. */
-const overtakenSecondsMax = 60;
-
-/** One count for each question: assessed orders of the customer that were placed inside the window, at most ordersMax. */
-export async function countOrdersBefore(tx: Transaction<Tables>, questions: readonly VelocityQuestion[]): Promise<number[]> {
-  const { rows } = await sql<{ count: number }>`
-    select counted.count from unnest(
-      ${questions.map(({ order }) => order.tenant)}::text[],
-      ${questions.map(({ order }) => order.customerId)}::text[],
-      ${questions.map(({ order }) => order.placeTime)}::timestamptz[],
-      ${questions.map(({ windowSeconds }) => windowSeconds)}::integer[],
-      ${questions.map(({ ordersMax }) => ordersMax)}::integer[]
-    ) with ordinality as question (tenant, customer, time, seconds, orders_max, position)
-    cross join lateral (
-      select count(*) as count from (
-        select 1 from assessment
-        where tenant_id = question.tenant and customer_id = question.customer
-          and place_time > question.time - make_interval(secs => question.seconds)
-          and place_time <= question.time + make_interval(secs => least(question.seconds, ${overtakenSecondsMax}))
-        limit question.orders_max
-      ) as found
-    ) as counted
-    order by question.position`.execute(tx);
-  return rows.map(({ count }) => count);
 }
 
 export async function insertAssessments(tx: Transaction<Tables>, assessments: readonly StoredAssessment[]): Promise<void> {
@@ -151,7 +133,16 @@ export async function insertAssessments(tx: Transaction<Tables>, assessments: re
       ${column((assessment) => assessment.decidedBy)}::text[],
       ${column((assessment) => assessment.decisionNote)}::text[],
       ${column((assessment) => assessment.decideTime)}::timestamptz[],
-      ${column((assessment) => assessment.eventCount)}::bigint[]
+      ${column((assessment) => assessment.eventCount)}::bigint[],
+      ${column((assessment) => assessment.ruleSetVersion)}::integer[],
+      ${column((assessment) => assessment.policy.reviewScoreMin)}::integer[],
+      ${column((assessment) => assessment.policy.rejectScoreMin)}::integer[],
+      ${column(({ facts }) => facts?.cardBin ?? "")}::text[],
+      ${column(({ facts }) => facts?.deviceFingerprint ?? "")}::text[],
+      ${column(({ facts }) => facts?.email ?? "")}::text[],
+      ${column(({ facts }) => facts?.addressHash ?? "")}::text[],
+      ${column(({ facts }) => facts && JSON.stringify(otherFacts(facts)))}::jsonb[],
+      ${column(({ observed }) => observed && JSON.stringify(observed))}::jsonb[]
     )`.execute(tx);
 }
 

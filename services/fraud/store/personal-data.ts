@@ -1,4 +1,4 @@
-// What of assessments identifies a person: what the rules saw, and what somebody wrote about it.
+// What of assessments identifies a person: what the rules looked at and saw, and what somebody wrote about it.
 import { sql, type Kysely, type Transaction } from "kysely";
 import {
   pageOf,
@@ -13,7 +13,8 @@ import type { OrderKey, Tables } from "./tables.ts";
 /** Of orders that are final: which rules matched stays, and what they weighed. */
 export async function eraseAssessments(tx: Transaction<Tables>, orders: readonly OrderKey[]): Promise<void> {
   await sql`
-    update assessment set decision_note = '', matches = coalesce((
+    update assessment set decision_note = '', card_bin = '', device_fingerprint = '', email = '', address_hash = '', facts = null,
+      observed = null, erase_time = now(), matches = coalesce((
       select jsonb_agg(match || '{"explanation": ""}' order by place)
       from jsonb_array_elements(matches) with ordinality as seen (match, place)
     ), '[]')
@@ -28,7 +29,7 @@ export async function eraseAssessments(tx: Transaction<Tables>, orders: readonly
 }
 
 const isTold = sql`
-  decision_note <> '' or exists (select from jsonb_array_elements(matches) as match where match ->> 'explanation' <> '')`;
+  decision_note <> '' or facts is not null or exists (select from jsonb_array_elements(matches) as match where match ->> 'explanation' <> '')`;
 
 export function assessmentData(db: Kysely<Tables>): PersonalData {
   return {

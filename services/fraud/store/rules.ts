@@ -1,43 +1,42 @@
-// The SQL of rules.
-import { sql, type Kysely, type Transaction } from "kysely";
-import type { Condition, Money, Rule } from "../domain/rules.ts";
+// The SQL of rules and rule sets.
+import { sql, type Kysely, type Selectable, type Transaction } from "kysely";
+import type { Condition } from "../domain/conditions.ts";
+import type { Policy, Rule, RuleSet } from "../domain/rules.ts";
 import type { Tables } from "./tables.ts";
 
 export interface StoredRule extends Rule {
   createTime: Date;
 }
 
-/** A condition as it is stored; the table's check holds the shape of params. */
-type StoredCondition =
-  | { kind: "bin"; params: { prefix: string } }
-  | { kind: "device"; params: { fingerprint: string } }
-  | { kind: "velocity"; params: { ordersMax: number; windowSeconds: number } }
-  | { kind: "amount"; params: Money };
+export interface StoredRuleSet extends RuleSet {
+  rules: readonly StoredRule[];
+  /** Empty, and createTime null, of version 1. */
+  changedBy: string;
+  createTime: Date | null;
+}
 
-type RuleRow = StoredCondition & { tenant: string; ruleId: string; description: string; weight: number; createTime: Date };
-
-const ruleColumns = sql`
-  tenant_id as tenant, rule_id as "ruleId", description, weight, kind, params, create_time as "createTime"`;
+type RuleRow = Pick<
+  Selectable<Tables["rule"]>,
+  "rule_id" | "description" | "weight" | "kind" | "params" | "is_disabled" | "mode" | "effect" | "create_time"
+>;
 
 const ruleOfRow = (row: RuleRow): StoredRule => ({
-  ruleId: row.ruleId,
+  ruleId: row.rule_id,
   description: row.description,
   weight: row.weight,
   condition: conditionOf(row),
-  createTime: row.createTime,
+  isDisabled: row.is_disabled,
+  mode: row.mode,
+  effect: row.effect,
+  createTime: row.create_time,
 });
 
-function conditionOf(stored: StoredCondition): Condition {
-  switch (stored.kind) {
-    case "bin":
-      return { kind: "bin", prefix: stored.params.prefix };
-    case "device":
-      return { kind: "device", fingerprint: stored.params.fingerprint };
-    case "velocity":
-      return { kind: "velocity", ordersMax: stored.params.ordersMax, windowSeconds: stored.params.windowSeconds };
-    case "amount":
-      return { kind: "amount", atLeast: stored.params };
-  }
+/** The parameters of an amount are the amount itself; of all others what the condition has besides its kind. */
+function conditionOf({ kind, params }: Pick<RuleRow, "kind" | "params">): Condition {
+  const stored = kind === "amount" ? { kind, atLeast: params } : { kind, ...(params as object) };
+  // The table's check holds the shape of params, and nobody but paramsOf writes them.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return stored as Condition;
 }
 
 function paramsOf(condition: Condition): object {
@@ -46,34 +45,137 @@ function paramsOf(condition: Condition): object {
   return params;
 }
 
-/** All rules of the tenants, the oldest first. */
-export async function rulesOf(db: Kysely<Tables>, tenants: readonly string[]): Promise<Map<string, StoredRule[]>> {
-  const { rows } = await sql<RuleRow>`
-    select ${ruleColumns} from rule where tenant_id = any(${[...tenants]}) order by tenant_id, rule_id`.execute(db);
-  return new Map([...Map.groupBy(rows, ({ tenant }) => tenant)].map(([tenant, ofTenant]) => [tenant, ofTenant.map(ruleOfRow)]));
+interface RuleSetRow extends Omit<RuleRow, "rule_id" | "create_time"> {
+  tenant: string;
+  version: number;
+  review_score_min: number;
+  reject_score_min: number;
+  changed_by: string;
+  set_time: Date | null;
+  /** Null, as all of the rule, of a set without rules. */
+  rule_id: string | null;
+  create_time: Date | null;
 }
 
-/** False where the tenant has as many rules as it may have. */
+const policyColumns = sql`review_score_min, reject_score_min`;
+/** What version 1 has, which stands nowhere: the policy where a shop has said nothing. */
+const firstPolicy = (policy: Policy) => sql`${policy.reviewScoreMin}::integer, ${policy.rejectScoreMin}::integer`;
+
+const ruleColumns = sql`rule.rule_id, rule.description, rule.weight, rule.kind, rule.params, rule.is_disabled, rule.mode,
+  rule.effect, rule.create_time`;
+
+/** The rule sets in force of the tenants, read at one moment, each with its rules, the oldest first. */
+export async function ruleSetsOf(
+  db: Kysely<Tables>,
+  { tenants, first }: { tenants: readonly string[]; first: Policy },
+): Promise<Map<string, StoredRuleSet>> {
+  const { rows } = await sql<RuleSetRow>`
+    select wanted.tenant, latest.version, ${policyColumns}, latest.changed_by, latest.set_time, ${ruleColumns}
+    from unnest(${[...tenants]}::text[]) as wanted (tenant)
+    cross join lateral (
+      (select version, ${policyColumns}, changed_by, create_time from rule_set
+       where tenant_id = wanted.tenant order by version desc limit 1)
+      union all
+      (select 1, ${firstPolicy(first)}, '', null)
+      order by version desc limit 1
+    ) as latest (version, review_score_min, reject_score_min, changed_by, set_time)
+    left join rule on rule.tenant_id = wanted.tenant and rule.until_version is null
+    order by wanted.tenant, rule.rule_id`.execute(db);
+  return new Map([...Map.groupBy(rows, ({ tenant }) => tenant)].flatMap(([tenant, own]) => [[tenant, ruleSetOf(own)] as const]));
+}
+
+/** The rule set of a version; undefined where there was none. */
+export async function findRuleSet(
+  db: Kysely<Tables>,
+  { tenant, version, first }: { tenant: string; version: number; first: Policy },
+): Promise<StoredRuleSet | undefined> {
+  const { rows } = await sql<RuleSetRow>`
+    select ${tenant} as tenant, chosen.version, ${policyColumns}, chosen.changed_by, chosen.set_time, ${ruleColumns}
+    from (
+      select version, ${policyColumns}, changed_by, create_time from rule_set
+      where tenant_id = ${tenant} and version = ${version}
+      union all
+      select 1, ${firstPolicy(first)}, '', null where ${version} = 1
+    ) as chosen (version, review_score_min, reject_score_min, changed_by, set_time)
+    left join rule on rule.tenant_id = ${tenant} and rule.from_version <= chosen.version
+      and (rule.until_version is null or rule.until_version > chosen.version)
+    order by rule.rule_id`.execute(db);
+  return rows.length === 0 ? undefined : ruleSetOf(rows);
+}
+
+function ruleSetOf(rows: readonly RuleSetRow[]): StoredRuleSet {
+  const [row] = rows;
+  if (!row) throw new Error("a rule set was read without a row");
+  return {
+    version: row.version,
+    policy: { reviewScoreMin: row.review_score_min, rejectScoreMin: row.reject_score_min },
+    changedBy: row.changed_by,
+    createTime: row.set_time,
+    rules: rows.flatMap(({ rule_id, create_time, ...rule }) =>
+      rule_id !== null && create_time !== null ? [ruleOfRow({ ...rule, rule_id, create_time })] : [],
+    ),
+  };
+}
+
+/** Lets only one transaction at a time change the rules of a tenant, or the lists to which they refer. */
+export async function lockRules(tx: Transaction<Tables>, tenant: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended('fraud.rules:' || ${tenant}, 0))`.execute(tx);
+}
+
+/** Begins the version after the given one. The caller has locked the rules. */
+export async function beginVersion(
+  tx: Transaction<Tables>,
+  set: { tenant: string; version: number; policy: Policy; changedBy: string; now: Date },
+): Promise<void> {
+  const { tenant, version, policy, changedBy, now } = set;
+  await tx
+    .insertInto("rule_set")
+    .values({
+      tenant_id: tenant,
+      version,
+      review_score_min: policy.reviewScoreMin,
+      reject_score_min: policy.rejectScoreMin,
+      changed_by: changedBy,
+      create_time: now,
+    })
+    .execute();
+}
+
 export async function insertRule(
   tx: Transaction<Tables>,
-  { tenant, rule, rulesMax }: { tenant: string; rule: StoredRule; rulesMax: number },
-): Promise<boolean> {
-  // Without the lock two inserts would both find the last place free.
-  await sql`select pg_advisory_xact_lock(hashtextextended('fraud.rules:' || ${tenant}, 0))`.execute(tx);
-  const { rows } = await sql`
-    insert into rule (tenant_id, rule_id, description, weight, kind, params, create_time)
-    select ${tenant}, ${rule.ruleId}, ${rule.description}, ${rule.weight}::integer, ${rule.condition.kind},
-           ${JSON.stringify(paramsOf(rule.condition))}::jsonb, ${rule.createTime}::timestamptz
-    where (select count(*) from rule where tenant_id = ${tenant}) < ${rulesMax}
-    returning rule_id`.execute(tx);
-  return rows.length === 1;
+  { tenant, rule, version }: { tenant: string; rule: StoredRule; version: number },
+): Promise<void> {
+  await tx
+    .insertInto("rule")
+    .values({
+      tenant_id: tenant,
+      rule_id: rule.ruleId,
+      description: rule.description,
+      weight: rule.weight,
+      kind: rule.condition.kind,
+      params: JSON.stringify(paramsOf(rule.condition)),
+      create_time: rule.createTime,
+      is_disabled: rule.isDisabled,
+      mode: rule.mode,
+      effect: rule.effect,
+      from_version: version,
+      until_version: null,
+    })
+    .execute();
 }
 
-/** The rule that was deleted; undefined where there is none. */
-export async function deleteRule(tx: Transaction<Tables>, tenant: string, ruleId: string): Promise<StoredRule | undefined> {
-  const { rows } = await sql<RuleRow>`
-    delete from rule where tenant_id = ${tenant} and rule_id = ${ruleId} returning ${ruleColumns}`.execute(tx);
-  return rows[0] && ruleOfRow(rows[0]);
+/** From the given version on the rule is not in force any more. Earlier versions keep it. */
+export async function endRule(
+  tx: Transaction<Tables>,
+  { tenant, ruleId, version }: { tenant: string; ruleId: string; version: number },
+): Promise<void> {
+  await tx
+    .updateTable("rule")
+    .set({ until_version: version })
+    .where("tenant_id", "=", tenant)
+    .where("rule_id", "=", ruleId)
+    .where("until_version", "is", null)
+    .execute();
 }
 
 /** Gives a tenant the rules that it begins with; once, so that one which it has deleted does not come back. */

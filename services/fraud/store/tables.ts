@@ -1,10 +1,16 @@
 // The tables of fraud, as its SQL sees them.
-import type { ColumnType } from "kysely";
+import type { ColumnType, Generated } from "kysely";
 import type { AssessmentState, Decider } from "../domain/assessment.ts";
-import type { Condition, RuleMatch } from "../domain/rules.ts";
+import type { Condition, Observed } from "../domain/conditions.ts";
+import type { ListKind } from "../domain/lists.ts";
+import type { OrderFacts } from "../domain/order.ts";
+import type { RuleEffect, RuleMatch, RuleMode } from "../domain/rules.ts";
 
 /** Objects on the way out, JSON text on the way in. */
 type Json<Value> = ColumnType<Value, string, string>;
+
+/** Facts of an order by which none is looked for. */
+export type OtherFacts = Omit<OrderFacts, "cardBin" | "deviceFingerprint" | "email" | "addressHash">;
 
 export interface Tables {
   rule: {
@@ -14,6 +20,33 @@ export interface Tables {
     weight: number;
     kind: Condition["kind"];
     params: Json<unknown>;
+    create_time: Date;
+    is_disabled: boolean;
+    mode: RuleMode;
+    effect: RuleEffect;
+    /** In force from this version of the rule set on. */
+    from_version: number;
+    /** Until before this version; null where it is in force now. */
+    until_version: number | null;
+  };
+  /** Versions from 2 on: a shop begins with version 1, of which nothing needs to be told. */
+  rule_set: {
+    tenant_id: string;
+    version: number;
+    review_score_min: number;
+    reject_score_min: number;
+    changed_by: string;
+    create_time: Date;
+  };
+  fraud_list: { tenant_id: string; list_id: string; name: string; kind: ListKind; create_time: Date };
+  list_entry: {
+    tenant_id: string;
+    list_id: string;
+    value: string;
+    /** In the order in which they were added. */
+    entry_number: Generated<number>;
+    note: string;
+    expire_time: Date | null;
     create_time: Date;
   };
   assessment: {
@@ -33,6 +66,17 @@ export interface Tables {
     decision_note: string;
     decide_time: Date | null;
     event_count: number;
+    rule_set_version: number;
+    review_score_min: number;
+    reject_score_min: number;
+    card_bin: string;
+    device_fingerprint: string;
+    email: string;
+    address_hash: string;
+    /** Those without a column of their own; null where they were not kept then or the customer is erased. */
+    facts: Json<OtherFacts> | null;
+    observed: Json<Observed> | null;
+    erase_time: Date | null;
   };
   cancelled_order: { tenant_id: string; order_id: string; cancel_time: Date };
 }

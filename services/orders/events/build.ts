@@ -53,7 +53,7 @@ export function orderCreated(order: CreatedOrder, { time, cause }: { time: Date;
   );
 }
 
-const noScreening: Screening = { paymentMethodBin: "", deviceFingerprint: "" };
+const noScreening: Screening = { paymentMethodBin: "", deviceFingerprint: "", email: "" };
 
 /** The event for an announcement; it takes the order's next sequence number. */
 export function announce(

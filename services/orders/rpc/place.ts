@@ -117,7 +117,11 @@ function newPlacement(
       priority: priorityName(request.priority) ?? "NORMAL",
       processAfter,
       note: request.note,
-      screening: { paymentMethodBin: request.paymentMethodBin, deviceFingerprint: request.deviceFingerprint },
+      screening: {
+        paymentMethodBin: request.paymentMethodBin,
+        deviceFingerprint: request.deviceFingerprint,
+        email: request.customerEmail,
+      },
     },
     cause: requestCause(),
     entry: changeEntry({ resource: { kind: "order", id: orderId }, after: whatWasPlaced(request, { total, processAfter }) }),

@@ -76,6 +76,7 @@ export type PriorityName = "NORMAL" | "RUSH";
 export interface Screening {
   paymentMethodBin: string;
   deviceFingerprint: string;
+  email: string;
 }
 
 /** An address as it is kept: the fields of ordermesh.type.v1.Address. */

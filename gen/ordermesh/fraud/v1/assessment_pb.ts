@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/fraud/v1/assessment.proto.
  */
 export const file_ordermesh_fraud_v1_assessment: GenFile = /*@__PURE__*/
-  fileDesc("CiNvcmRlcm1lc2gvZnJhdWQvdjEvYXNzZXNzbWVudC5wcm90bxISb3JkZXJtZXNoLmZyYXVkLnYxIuECCgpBc3Nlc3NtZW50EhAKCG9yZGVyX2lkGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEjIKBXN0YXRlGAMgASgOMiMub3JkZXJtZXNoLmZyYXVkLnYxLkFzc2Vzc21lbnRTdGF0ZRINCgVzY29yZRgEIAEoBRIuCgdtYXRjaGVzGAUgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVNYXRjaBInCgV0b3RhbBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhIKCmRlY2lkZWRfYnkYByABKAkSGgoNZGVjaXNpb25fbm90ZRgIIAEoCUIDgAEBEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiRgoJUnVsZU1hdGNoEg8KB3J1bGVfaWQYASABKAkSDgoGd2VpZ2h0GAIgASgFEhgKC2V4cGxhbmF0aW9uGAMgASgJQgOAAQEi8gIKBFJ1bGUSDwoHcnVsZV9pZBgBIAEoCRIfCgtkZXNjcmlwdGlvbhgCIAEoCUIKukgHcgUQARj0AxIZCgZ3ZWlnaHQYAyABKAVCCbpIBhoEGGQoARIvCgNiaW4YBCABKAsyIC5vcmRlcm1lc2guZnJhdWQudjEuQmluQ29uZGl0aW9uSAASNQoGZGV2aWNlGAUgASgLMiMub3JkZXJtZXNoLmZyYXVkLnYxLkRldmljZUNvbmRpdGlvbkgAEjkKCHZlbG9jaXR5GAYgASgLMiUub3JkZXJtZXNoLmZyYXVkLnYxLlZlbG9jaXR5Q29uZGl0aW9uSAASNQoGYW1vdW50GAcgASgLMiMub3JkZXJtZXNoLmZyYXVkLnYxLkFtb3VudENvbmRpdGlvbkgAEi8KC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEISCgljb25kaXRpb24SBbpIAggBIjMKDEJpbkNvbmRpdGlvbhIjCgZwcmVmaXgYASABKAlCE7pIEHIOMgxeWzAtOV17MSw4fSQiNQoPRGV2aWNlQ29uZGl0aW9uEiIKC2ZpbmdlcnByaW50GAEgASgJQg2AAQG6SAdyBRABGMgBIlUKEVZlbG9jaXR5Q29uZGl0aW9uEhsKCm9yZGVyc19tYXgYASABKAVCB7pIBBoCKAESIwoOd2luZG93X3NlY29uZHMYAiABKAVCC7pICBoGGID1JCgBIkUKD0Ftb3VudENvbmRpdGlvbhIyCghhdF9sZWFzdBgBIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5Qga6SAPIAQEqjQEKD0Fzc2Vzc21lbnRTdGF0ZRIgChxBU1NFU1NNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYQVNTRVNTTUVOVF9TVEFURV9DTEVBUkVEEAESGwoXQVNTRVNTTUVOVF9TVEFURV9SRVZJRVcQAhIdChlBU1NFU1NNRU5UX1NUQVRFX1JFSkVDVEVEEANiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
+  fileDesc("CiNvcmRlcm1lc2gvZnJhdWQvdjEvYXNzZXNzbWVudC5wcm90bxISb3JkZXJtZXNoLmZyYXVkLnYxIpEECgpBc3Nlc3NtZW50EhAKCG9yZGVyX2lkGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEjIKBXN0YXRlGAMgASgOMiMub3JkZXJtZXNoLmZyYXVkLnYxLkFzc2Vzc21lbnRTdGF0ZRINCgVzY29yZRgEIAEoBRIuCgdtYXRjaGVzGAUgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVNYXRjaBInCgV0b3RhbBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhIKCmRlY2lkZWRfYnkYByABKAkSGgoNZGVjaXNpb25fbm90ZRgIIAEoCUIDgAEBEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcnVsZV9zZXRfdmVyc2lvbhgLIAEoBRItCgVmYWN0cxgMIAEoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5PcmRlckZhY3RzEjEKCHZlcmRpY3RzGA0gAygLMh8ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVWZXJkaWN0EhgKEHJldmlld19zY29yZV9taW4YDiABKAUSGAoQcmVqZWN0X3Njb3JlX21pbhgPIAEoBSLBAQoKT3JkZXJGYWN0cxIVCghjYXJkX2JpbhgBIAEoCUIDgAEBEh8KEmRldmljZV9maW5nZXJwcmludBgCIAEoCUIDgAEBEhIKBWVtYWlsGAMgASgJQgOAAQESFAoMY291bnRyeV9jb2RlGAQgASgJEhgKC3Bvc3RhbF9jb2RlGAUgASgJQgOAAQESGQoMYWRkcmVzc19oYXNoGAYgASgJQgOAAQESDQoFdW5pdHMYByABKAMSDQoFbGluZXMYCCABKAUiwgEKC1J1bGVWZXJkaWN0Eg8KB3J1bGVfaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDgoGd2VpZ2h0GAMgASgFEioKBG1vZGUYBCABKA4yHC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZU1vZGUSLgoGZWZmZWN0GAUgASgOMh4ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVFZmZlY3QSDwoHbWF0Y2hlZBgGIAEoCBIQCgNzYXcYByABKAlCA4ABASKiAQoJUnVsZU1hdGNoEg8KB3J1bGVfaWQYASABKAkSDgoGd2VpZ2h0GAIgASgFEhgKC2V4cGxhbmF0aW9uGAMgASgJQgOAAQESKgoEbW9kZRgEIAEoDjIcLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlTW9kZRIuCgZlZmZlY3QYBSABKA4yHi5vcmRlcm1lc2guZnJhdWQudjEuUnVsZUVmZmVjdCLACAoEUnVsZRIPCgdydWxlX2lkGAEgASgJEh8KC2Rlc2NyaXB0aW9uGAIgASgJQgq6SAdyBRABGPQDEhkKBndlaWdodBgDIAEoBUIJukgGGgQYZCgAEi8KA2JpbhgEIAEoCzIgLm9yZGVybWVzaC5mcmF1ZC52MS5CaW5Db25kaXRpb25IABI1CgZkZXZpY2UYBSABKAsyIy5vcmRlcm1lc2guZnJhdWQudjEuRGV2aWNlQ29uZGl0aW9uSAASOQoIdmVsb2NpdHkYBiABKAsyJS5vcmRlcm1lc2guZnJhdWQudjEuVmVsb2NpdHlDb25kaXRpb25IABI1CgZhbW91bnQYByABKAsyIy5vcmRlcm1lc2guZnJhdWQudjEuQW1vdW50Q29uZGl0aW9uSAASNwoHY291bnRyeRgMIAEoCzIkLm9yZGVybWVzaC5mcmF1ZC52MS5Db3VudHJ5Q29uZGl0aW9uSAASPgoLcG9zdGFsX2NvZGUYDSABKAsyJy5vcmRlcm1lc2guZnJhdWQudjEuUG9zdGFsQ29kZUNvbmRpdGlvbkgAEjcKB2FkZHJlc3MYDiABKAsyJC5vcmRlcm1lc2guZnJhdWQudjEuQWRkcmVzc0NvbmRpdGlvbkgAEjgKBWVtYWlsGA8gASgLMiIub3JkZXJtZXNoLmZyYXVkLnYxLkVtYWlsQ29uZGl0aW9uQgOAAQFIABIxCgRzaXplGBAgASgLMiEub3JkZXJtZXNoLmZyYXVkLnYxLlNpemVDb25kaXRpb25IABJACgxuZXdfY3VzdG9tZXIYESABKAsyKC5vcmRlcm1lc2guZnJhdWQudjEuTmV3Q3VzdG9tZXJDb25kaXRpb25IABIxCgRsaXN0GBIgASgLMiEub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RDb25kaXRpb25IABIvCgNhbGwYEyABKAsyIC5vcmRlcm1lc2guZnJhdWQudjEuQWxsQ29uZGl0aW9uSAASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGRpc2FibGVkGAkgASgIEjQKBG1vZGUYCiABKA4yHC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZU1vZGVCCLpIBYIBAhABEjgKBmVmZmVjdBgLIAEoDjIeLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlRWZmZWN0Qgi6SAWCAQIQATqEAbpIgAEafgoVcnVsZS53ZWlnaHRfb2ZfZWZmZWN0Ejt3ZWlnaHQgaXMgMSB0byAxMDAsIGFuZCAwIHdoZXJlIGVmZmVjdCBpcyBSVUxFX0VGRkVDVF9BTExPVxooKHRoaXMuZWZmZWN0ID09IDIpID09ICh0aGlzLndlaWdodCA9PSAwKUISCgljb25kaXRpb24SBbpIAggBIogFCglDb25kaXRpb24SLwoDYmluGAEgASgLMiAub3JkZXJtZXNoLmZyYXVkLnYxLkJpbkNvbmRpdGlvbkgAEjUKBmRldmljZRgCIAEoCzIjLm9yZGVybWVzaC5mcmF1ZC52MS5EZXZpY2VDb25kaXRpb25IABI5Cgh2ZWxvY2l0eRgDIAEoCzIlLm9yZGVybWVzaC5mcmF1ZC52MS5WZWxvY2l0eUNvbmRpdGlvbkgAEjUKBmFtb3VudBgEIAEoCzIjLm9yZGVybWVzaC5mcmF1ZC52MS5BbW91bnRDb25kaXRpb25IABI3Cgdjb3VudHJ5GAUgASgLMiQub3JkZXJtZXNoLmZyYXVkLnYxLkNvdW50cnlDb25kaXRpb25IABI+Cgtwb3N0YWxfY29kZRgGIAEoCzInLm9yZGVybWVzaC5mcmF1ZC52MS5Qb3N0YWxDb2RlQ29uZGl0aW9uSAASNwoHYWRkcmVzcxgHIAEoCzIkLm9yZGVybWVzaC5mcmF1ZC52MS5BZGRyZXNzQ29uZGl0aW9uSAASOAoFZW1haWwYCCABKAsyIi5vcmRlcm1lc2guZnJhdWQudjEuRW1haWxDb25kaXRpb25CA4ABAUgAEjEKBHNpemUYCSABKAsyIS5vcmRlcm1lc2guZnJhdWQudjEuU2l6ZUNvbmRpdGlvbkgAEkAKDG5ld19jdXN0b21lchgKIAEoCzIoLm9yZGVybWVzaC5mcmF1ZC52MS5OZXdDdXN0b21lckNvbmRpdGlvbkgAEjEKBGxpc3QYCyABKAsyIS5vcmRlcm1lc2guZnJhdWQudjEuTGlzdENvbmRpdGlvbkgAQg0KBGtpbmQSBbpIAggBIjMKDEJpbkNvbmRpdGlvbhIjCgZwcmVmaXgYASABKAlCE7pIEHIOMgxeWzAtOV17MSw4fSQiNQoPRGV2aWNlQ29uZGl0aW9uEiIKC2ZpbmdlcnByaW50GAEgASgJQg2AAQG6SAdyBRABGMgBIqUCChFWZWxvY2l0eUNvbmRpdGlvbhIeCgpvcmRlcnNfbWF4GAEgASgFQgq6SAcaBRiQTigAEiMKDndpbmRvd19zZWNvbmRzGAIgASgFQgu6SAgaBhiA9SQoARI0CgJieRgDIAEoDjIeLm9yZGVybWVzaC5mcmF1ZC52MS5WZWxvY2l0eUJ5Qgi6SAWCAQIQARIpCgdzdW1fbWF4GAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXk6arpIZxplChR2ZWxvY2l0eS5vbmVfbWVhc3VyZRIhZ2l2ZSBlaXRoZXIgb3JkZXJzX21heCBvciBzdW1fbWF4GioodGhpcy5vcmRlcnNfbWF4ID4gMCkgIT0gaGFzKHRoaXMuc3VtX21heCkiRQoPQW1vdW50Q29uZGl0aW9uEjIKCGF0X2xlYXN0GAEgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXlCBrpIA8gBASJIChBDb3VudHJ5Q29uZGl0aW9uEjQKDWNvdW50cnlfY29kZXMYASADKAlCHbpIGpIBFwgBEPoBGAEiDnIMMgpeW0EtWl17Mn0kIncKE1Bvc3RhbENvZGVDb25kaXRpb24SJwoMY291bnRyeV9jb2RlGAEgASgJQhG6SA5yDDIKXltBLVpdezJ9JBI3CgZwcmVmaXgYAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05IC1dezAsMTl9JCJCChBBZGRyZXNzQ29uZGl0aW9uEi4KDGFkZHJlc3NfaGFzaBgBIAEoCUIYgAEBukgSchAyDl5bMC05YS1mXXs2NH0kIj8KDkVtYWlsQ29uZGl0aW9uEi0KBWVtYWlsGAEgASgJQh6AAQG6SBhyFhj+ATIRXlteQFxzXSpAW15AXHNdKyQiswEKDVNpemVDb25kaXRpb24SHwoJdW5pdHNfbWluGAEgASgDQgy6SAkiBxiA4esXKAASHQoJbGluZXNfbWluGAIgASgFQgq6SAcaBRj0AygAOmK6SF8aXQoOc2l6ZS5zb21ldGhpbmcSIWdpdmUgdW5pdHNfbWluLCBsaW5lc19taW4gb3IgYm90aBoodGhpcy51bml0c19taW4gPiAwIHx8IHRoaXMubGluZXNfbWluID4gMCIWChROZXdDdXN0b21lckNvbmRpdGlvbiIrCg1MaXN0Q29uZGl0aW9uEhoKB2xpc3RfaWQYASABKAlCCbpIBnIEEAEYQCJNCgxBbGxDb25kaXRpb24SPQoKY29uZGl0aW9ucxgBIAMoCzIdLm9yZGVybWVzaC5mcmF1ZC52MS5Db25kaXRpb25CCrpIB5IBBAgCEAoi4AEKC0ZyYXVkUG9saWN5EiUKEHJldmlld19zY29yZV9taW4YASABKAVCC7pICBoGGNCGAygBEiUKEHJlamVjdF9zY29yZV9taW4YAiABKAVCC7pICBoGGNCGAygBOoIBukh/Gn0KFnBvbGljeS5vcmRlcl9vZl9zY29yZXMSM3JlamVjdF9zY29yZV9taW4gbXVzdCBub3QgYmUgYmVsb3cgcmV2aWV3X3Njb3JlX21pbhoudGhpcy5yZWplY3Rfc2NvcmVfbWluID49IHRoaXMucmV2aWV3X3Njb3JlX21pbiK5AQoHUnVsZVNldBIPCgd2ZXJzaW9uGAEgASgFEi8KBnBvbGljeRgCIAEoCzIfLm9yZGVybWVzaC5mcmF1ZC52MS5GcmF1ZFBvbGljeRInCgVydWxlcxgDIAMoCzIYLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlEhIKCmNoYW5nZWRfYnkYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKo0BCg9Bc3Nlc3NtZW50U3RhdGUSIAocQVNTRVNTTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhwKGEFTU0VTU01FTlRfU1RBVEVfQ0xFQVJFRBABEhsKF0FTU0VTU01FTlRfU1RBVEVfUkVWSUVXEAISHQoZQVNTRVNTTUVOVF9TVEFURV9SRUpFQ1RFRBADKlEKCFJ1bGVNb2RlEhkKFVJVTEVfTU9ERV9VTlNQRUNJRklFRBAAEhQKEFJVTEVfTU9ERV9BQ1RJVkUQARIUChBSVUxFX01PREVfU0hBRE9XEAIqVQoKUnVsZUVmZmVjdBIbChdSVUxFX0VGRkVDVF9VTlNQRUNJRklFRBAAEhMKD1JVTEVfRUZGRUNUX0FERBABEhUKEVJVTEVfRUZGRUNUX0FMTE9XEAIqoAEKClZlbG9jaXR5QnkSGwoXVkVMT0NJVFlfQllfVU5TUEVDSUZJRUQQABIYChRWRUxPQ0lUWV9CWV9DVVNUT01FUhABEhMKD1ZFTE9DSVRZX0JZX0JJThACEhYKElZFTE9DSVRZX0JZX0RFVklDRRADEhcKE1ZFTE9DSVRZX0JZX0FERFJFU1MQBBIVChFWRUxPQ0lUWV9CWV9FTUFJTBAFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
 
 /**
  * What fraud thinks of one order, and why.
@@ -45,7 +45,7 @@ export type Assessment = Message<"ordermesh.fraud.v1.Assessment"> & {
   state: AssessmentState;
 
   /**
-   * Sum of the weights of the rules that matched.
+   * Sum of the weights of the active rules that matched; 0 where one that allows did.
    *
    * @generated from field: int32 score = 4;
    */
@@ -92,6 +92,42 @@ export type Assessment = Message<"ordermesh.fraud.v1.Assessment"> & {
    * @generated from field: google.protobuf.Timestamp decide_time = 10;
    */
   decideTime?: Timestamp | undefined;
+
+  /**
+   * Version of the rule set that scored it; 0 where that was before rule sets had versions.
+   *
+   * @generated from field: int32 rule_set_version = 11;
+   */
+  ruleSetVersion: number;
+
+  /**
+   * What the rules of that version looked at; unset where it was not kept then, or the customer is erased.
+   *
+   * @generated from field: ordermesh.fraud.v1.OrderFacts facts = 12;
+   */
+  facts?: OrderFacts | undefined;
+
+  /**
+   * Each rule of that version that was not disabled, whether it matched or not, with what it saw; the oldest first. Only
+   * GetAssessment tells it, and only while there are facts.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.RuleVerdict verdicts = 13;
+   */
+  verdicts: RuleVerdict[];
+
+  /**
+   * From this score on it went into review.
+   *
+   * @generated from field: int32 review_score_min = 14;
+   */
+  reviewScoreMin: number;
+
+  /**
+   * From this score on it was rejected.
+   *
+   * @generated from field: int32 reject_score_min = 15;
+   */
+  rejectScoreMin: number;
 };
 
 /**
@@ -122,7 +158,7 @@ export type AssessmentJson = {
   state?: AssessmentStateJson;
 
   /**
-   * Sum of the weights of the rules that matched.
+   * Sum of the weights of the active rules that matched; 0 where one that allows did.
    *
    * @generated from field: int32 score = 4;
    */
@@ -169,6 +205,42 @@ export type AssessmentJson = {
    * @generated from field: google.protobuf.Timestamp decide_time = 10;
    */
   decideTime?: TimestampJson;
+
+  /**
+   * Version of the rule set that scored it; 0 where that was before rule sets had versions.
+   *
+   * @generated from field: int32 rule_set_version = 11;
+   */
+  ruleSetVersion?: number;
+
+  /**
+   * What the rules of that version looked at; unset where it was not kept then, or the customer is erased.
+   *
+   * @generated from field: ordermesh.fraud.v1.OrderFacts facts = 12;
+   */
+  facts?: OrderFactsJson;
+
+  /**
+   * Each rule of that version that was not disabled, whether it matched or not, with what it saw; the oldest first. Only
+   * GetAssessment tells it, and only while there are facts.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.RuleVerdict verdicts = 13;
+   */
+  verdicts?: RuleVerdictJson[];
+
+  /**
+   * From this score on it went into review.
+   *
+   * @generated from field: int32 review_score_min = 14;
+   */
+  reviewScoreMin?: number;
+
+  /**
+   * From this score on it was rejected.
+   *
+   * @generated from field: int32 reject_score_min = 15;
+   */
+  rejectScoreMin?: number;
 };
 
 /**
@@ -177,6 +249,260 @@ export type AssessmentJson = {
  */
 export const AssessmentSchema: GenMessage<Assessment, {jsonType: AssessmentJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_fraud_v1_assessment, 0);
+
+/**
+ * What screening looks at besides customer and total.
+ *
+ * @generated from message ordermesh.fraud.v1.OrderFacts
+ */
+export type OrderFacts = Message<"ordermesh.fraud.v1.OrderFacts"> & {
+  /**
+   * First digits of the card; empty where none were told.
+   *
+   * @generated from field: string card_bin = 1;
+   */
+  cardBin: string;
+
+  /**
+   * The device, to the letter; empty where none was told.
+   *
+   * @generated from field: string device_fingerprint = 2;
+   */
+  deviceFingerprint: string;
+
+  /**
+   * The buyer's address of mail in lower case; empty where none was told.
+   *
+   * @generated from field: string email = 3;
+   */
+  email: string;
+
+  /**
+   * ISO 3166-1 alpha-2 code of where it goes; empty where no address was given.
+   *
+   * @generated from field: string country_code = 4;
+   */
+  countryCode: string;
+
+  /**
+   * Postal code in upper case without spaces and hyphens; may be empty.
+   *
+   * @generated from field: string postal_code = 5;
+   */
+  postalCode: string;
+
+  /**
+   * SHA-256 of the address without its recipient, in hexadecimal; the same for one address however it is written. Empty where no
+   * address was given.
+   *
+   * @generated from field: string address_hash = 6;
+   */
+  addressHash: string;
+
+  /**
+   * Units of all lines.
+   *
+   * @generated from field: int64 units = 7;
+   */
+  units: bigint;
+
+  /**
+   * Lines.
+   *
+   * @generated from field: int32 lines = 8;
+   */
+  lines: number;
+};
+
+/**
+ * What screening looks at besides customer and total.
+ *
+ * @generated from message ordermesh.fraud.v1.OrderFacts
+ */
+export type OrderFactsJson = {
+  /**
+   * First digits of the card; empty where none were told.
+   *
+   * @generated from field: string card_bin = 1;
+   */
+  cardBin?: string;
+
+  /**
+   * The device, to the letter; empty where none was told.
+   *
+   * @generated from field: string device_fingerprint = 2;
+   */
+  deviceFingerprint?: string;
+
+  /**
+   * The buyer's address of mail in lower case; empty where none was told.
+   *
+   * @generated from field: string email = 3;
+   */
+  email?: string;
+
+  /**
+   * ISO 3166-1 alpha-2 code of where it goes; empty where no address was given.
+   *
+   * @generated from field: string country_code = 4;
+   */
+  countryCode?: string;
+
+  /**
+   * Postal code in upper case without spaces and hyphens; may be empty.
+   *
+   * @generated from field: string postal_code = 5;
+   */
+  postalCode?: string;
+
+  /**
+   * SHA-256 of the address without its recipient, in hexadecimal; the same for one address however it is written. Empty where no
+   * address was given.
+   *
+   * @generated from field: string address_hash = 6;
+   */
+  addressHash?: string;
+
+  /**
+   * Units of all lines.
+   *
+   * @generated from field: int64 units = 7;
+   */
+  units?: string;
+
+  /**
+   * Lines.
+   *
+   * @generated from field: int32 lines = 8;
+   */
+  lines?: number;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.OrderFacts.
+ * Use `create(OrderFactsSchema)` to create a new message.
+ */
+export const OrderFactsSchema: GenMessage<OrderFacts, {jsonType: OrderFactsJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 1);
+
+/**
+ * What became of one rule when an order was screened.
+ *
+ * @generated from message ordermesh.fraud.v1.RuleVerdict
+ */
+export type RuleVerdict = Message<"ordermesh.fraud.v1.RuleVerdict"> & {
+  /**
+   * The rule.
+   *
+   * @generated from field: string rule_id = 1;
+   */
+  ruleId: string;
+
+  /**
+   * What it is for.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+
+  /**
+   * Its weight then.
+   *
+   * @generated from field: int32 weight = 3;
+   */
+  weight: number;
+
+  /**
+   * Whether it counted.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleMode mode = 4;
+   */
+  mode: RuleMode;
+
+  /**
+   * What a match did.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleEffect effect = 5;
+   */
+  effect: RuleEffect;
+
+  /**
+   * Whether it matched.
+   *
+   * @generated from field: bool matched = 6;
+   */
+  matched: boolean;
+
+  /**
+   * What it saw, in words.
+   *
+   * @generated from field: string saw = 7;
+   */
+  saw: string;
+};
+
+/**
+ * What became of one rule when an order was screened.
+ *
+ * @generated from message ordermesh.fraud.v1.RuleVerdict
+ */
+export type RuleVerdictJson = {
+  /**
+   * The rule.
+   *
+   * @generated from field: string rule_id = 1;
+   */
+  ruleId?: string;
+
+  /**
+   * What it is for.
+   *
+   * @generated from field: string description = 2;
+   */
+  description?: string;
+
+  /**
+   * Its weight then.
+   *
+   * @generated from field: int32 weight = 3;
+   */
+  weight?: number;
+
+  /**
+   * Whether it counted.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleMode mode = 4;
+   */
+  mode?: RuleModeJson;
+
+  /**
+   * What a match did.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleEffect effect = 5;
+   */
+  effect?: RuleEffectJson;
+
+  /**
+   * Whether it matched.
+   *
+   * @generated from field: bool matched = 6;
+   */
+  matched?: boolean;
+
+  /**
+   * What it saw, in words.
+   *
+   * @generated from field: string saw = 7;
+   */
+  saw?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.RuleVerdict.
+ * Use `create(RuleVerdictSchema)` to create a new message.
+ */
+export const RuleVerdictSchema: GenMessage<RuleVerdict, {jsonType: RuleVerdictJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 2);
 
 /**
  * A rule that matched an order.
@@ -204,6 +530,20 @@ export type RuleMatch = Message<"ordermesh.fraud.v1.RuleMatch"> & {
    * @generated from field: string explanation = 3;
    */
   explanation: string;
+
+  /**
+   * Whether it counted.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleMode mode = 4;
+   */
+  mode: RuleMode;
+
+  /**
+   * What it did.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleEffect effect = 5;
+   */
+  effect: RuleEffect;
 };
 
 /**
@@ -232,6 +572,20 @@ export type RuleMatchJson = {
    * @generated from field: string explanation = 3;
    */
   explanation?: string;
+
+  /**
+   * Whether it counted.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleMode mode = 4;
+   */
+  mode?: RuleModeJson;
+
+  /**
+   * What it did.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleEffect effect = 5;
+   */
+  effect?: RuleEffectJson;
 };
 
 /**
@@ -239,7 +593,7 @@ export type RuleMatchJson = {
  * Use `create(RuleMatchSchema)` to create a new message.
  */
 export const RuleMatchSchema: GenMessage<RuleMatch, {jsonType: RuleMatchJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 1);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 3);
 
 /**
  * A rule is data: it matches an order or does not, and adds its weight to the score.
@@ -262,7 +616,7 @@ export type Rule = Message<"ordermesh.fraud.v1.Rule"> & {
   description: string;
 
   /**
-   * Points it adds, 1 to 100; 100 rejects alone.
+   * Points it adds, 1 to 100; 0 where it allows.
    *
    * @generated from field: int32 weight = 3;
    */
@@ -291,7 +645,7 @@ export type Rule = Message<"ordermesh.fraud.v1.Rule"> & {
     case: "device";
   } | {
     /**
-     * Matches many orders of one customer in a short time.
+     * Matches many orders, or much money, of one customer, card, device or address in a short time.
      *
      * @generated from field: ordermesh.fraud.v1.VelocityCondition velocity = 6;
      */
@@ -305,6 +659,70 @@ export type Rule = Message<"ordermesh.fraud.v1.Rule"> & {
      */
     value: AmountCondition;
     case: "amount";
+  } | {
+    /**
+     * Matches where it goes.
+     *
+     * @generated from field: ordermesh.fraud.v1.CountryCondition country = 12;
+     */
+    value: CountryCondition;
+    case: "country";
+  } | {
+    /**
+     * Matches where in a country it goes.
+     *
+     * @generated from field: ordermesh.fraud.v1.PostalCodeCondition postal_code = 13;
+     */
+    value: PostalCodeCondition;
+    case: "postalCode";
+  } | {
+    /**
+     * Matches one address.
+     *
+     * @generated from field: ordermesh.fraud.v1.AddressCondition address = 14;
+     */
+    value: AddressCondition;
+    case: "address";
+  } | {
+    /**
+     * Matches the buyer's mail.
+     *
+     * @generated from field: ordermesh.fraud.v1.EmailCondition email = 15;
+     */
+    value: EmailCondition;
+    case: "email";
+  } | {
+    /**
+     * Matches many units or lines.
+     *
+     * @generated from field: ordermesh.fraud.v1.SizeCondition size = 16;
+     */
+    value: SizeCondition;
+    case: "size";
+  } | {
+    /**
+     * Matches the first order of a customer.
+     *
+     * @generated from field: ordermesh.fraud.v1.NewCustomerCondition new_customer = 17;
+     */
+    value: NewCustomerCondition;
+    case: "newCustomer";
+  } | {
+    /**
+     * Matches what is in a list.
+     *
+     * @generated from field: ordermesh.fraud.v1.ListCondition list = 18;
+     */
+    value: ListCondition;
+    case: "list";
+  } | {
+    /**
+     * Matches where all of several do.
+     *
+     * @generated from field: ordermesh.fraud.v1.AllCondition all = 19;
+     */
+    value: AllCondition;
+    case: "all";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -313,6 +731,27 @@ export type Rule = Message<"ordermesh.fraud.v1.Rule"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 8;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * Whether it is left out.
+   *
+   * @generated from field: bool disabled = 9;
+   */
+  disabled: boolean;
+
+  /**
+   * Whether it counts; unset means ACTIVE.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleMode mode = 10;
+   */
+  mode: RuleMode;
+
+  /**
+   * What a match does; unset means ADD.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleEffect effect = 11;
+   */
+  effect: RuleEffect;
 };
 
 /**
@@ -336,7 +775,7 @@ export type RuleJson = {
   description?: string;
 
   /**
-   * Points it adds, 1 to 100; 100 rejects alone.
+   * Points it adds, 1 to 100; 0 where it allows.
    *
    * @generated from field: int32 weight = 3;
    */
@@ -357,7 +796,7 @@ export type RuleJson = {
   device?: DeviceConditionJson;
 
   /**
-   * Matches many orders of one customer in a short time.
+   * Matches many orders, or much money, of one customer, card, device or address in a short time.
    *
    * @generated from field: ordermesh.fraud.v1.VelocityCondition velocity = 6;
    */
@@ -371,11 +810,88 @@ export type RuleJson = {
   amount?: AmountConditionJson;
 
   /**
+   * Matches where it goes.
+   *
+   * @generated from field: ordermesh.fraud.v1.CountryCondition country = 12;
+   */
+  country?: CountryConditionJson;
+
+  /**
+   * Matches where in a country it goes.
+   *
+   * @generated from field: ordermesh.fraud.v1.PostalCodeCondition postal_code = 13;
+   */
+  postalCode?: PostalCodeConditionJson;
+
+  /**
+   * Matches one address.
+   *
+   * @generated from field: ordermesh.fraud.v1.AddressCondition address = 14;
+   */
+  address?: AddressConditionJson;
+
+  /**
+   * Matches the buyer's mail.
+   *
+   * @generated from field: ordermesh.fraud.v1.EmailCondition email = 15;
+   */
+  email?: EmailConditionJson;
+
+  /**
+   * Matches many units or lines.
+   *
+   * @generated from field: ordermesh.fraud.v1.SizeCondition size = 16;
+   */
+  size?: SizeConditionJson;
+
+  /**
+   * Matches the first order of a customer.
+   *
+   * @generated from field: ordermesh.fraud.v1.NewCustomerCondition new_customer = 17;
+   */
+  newCustomer?: NewCustomerConditionJson;
+
+  /**
+   * Matches what is in a list.
+   *
+   * @generated from field: ordermesh.fraud.v1.ListCondition list = 18;
+   */
+  list?: ListConditionJson;
+
+  /**
+   * Matches where all of several do.
+   *
+   * @generated from field: ordermesh.fraud.v1.AllCondition all = 19;
+   */
+  all?: AllConditionJson;
+
+  /**
    * When it was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 8;
    */
   createTime?: TimestampJson;
+
+  /**
+   * Whether it is left out.
+   *
+   * @generated from field: bool disabled = 9;
+   */
+  disabled?: boolean;
+
+  /**
+   * Whether it counts; unset means ACTIVE.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleMode mode = 10;
+   */
+  mode?: RuleModeJson;
+
+  /**
+   * What a match does; unset means ADD.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleEffect effect = 11;
+   */
+  effect?: RuleEffectJson;
 };
 
 /**
@@ -383,7 +899,200 @@ export type RuleJson = {
  * Use `create(RuleSchema)` to create a new message.
  */
 export const RuleSchema: GenMessage<Rule, {jsonType: RuleJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 2);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 4);
+
+/**
+ * One of several conditions that must all hold.
+ *
+ * @generated from message ordermesh.fraud.v1.Condition
+ */
+export type Condition = Message<"ordermesh.fraud.v1.Condition"> & {
+  /**
+   * When it holds.
+   *
+   * @generated from oneof ordermesh.fraud.v1.Condition.kind
+   */
+  kind: {
+    /**
+     * The first digits of the card.
+     *
+     * @generated from field: ordermesh.fraud.v1.BinCondition bin = 1;
+     */
+    value: BinCondition;
+    case: "bin";
+  } | {
+    /**
+     * A device.
+     *
+     * @generated from field: ordermesh.fraud.v1.DeviceCondition device = 2;
+     */
+    value: DeviceCondition;
+    case: "device";
+  } | {
+    /**
+     * Many orders or much money in a short time.
+     *
+     * @generated from field: ordermesh.fraud.v1.VelocityCondition velocity = 3;
+     */
+    value: VelocityCondition;
+    case: "velocity";
+  } | {
+    /**
+     * A large total.
+     *
+     * @generated from field: ordermesh.fraud.v1.AmountCondition amount = 4;
+     */
+    value: AmountCondition;
+    case: "amount";
+  } | {
+    /**
+     * Where it goes.
+     *
+     * @generated from field: ordermesh.fraud.v1.CountryCondition country = 5;
+     */
+    value: CountryCondition;
+    case: "country";
+  } | {
+    /**
+     * Where in a country it goes.
+     *
+     * @generated from field: ordermesh.fraud.v1.PostalCodeCondition postal_code = 6;
+     */
+    value: PostalCodeCondition;
+    case: "postalCode";
+  } | {
+    /**
+     * One address.
+     *
+     * @generated from field: ordermesh.fraud.v1.AddressCondition address = 7;
+     */
+    value: AddressCondition;
+    case: "address";
+  } | {
+    /**
+     * The buyer's mail.
+     *
+     * @generated from field: ordermesh.fraud.v1.EmailCondition email = 8;
+     */
+    value: EmailCondition;
+    case: "email";
+  } | {
+    /**
+     * Many units or lines.
+     *
+     * @generated from field: ordermesh.fraud.v1.SizeCondition size = 9;
+     */
+    value: SizeCondition;
+    case: "size";
+  } | {
+    /**
+     * The first order of a customer.
+     *
+     * @generated from field: ordermesh.fraud.v1.NewCustomerCondition new_customer = 10;
+     */
+    value: NewCustomerCondition;
+    case: "newCustomer";
+  } | {
+    /**
+     * What is in a list.
+     *
+     * @generated from field: ordermesh.fraud.v1.ListCondition list = 11;
+     */
+    value: ListCondition;
+    case: "list";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * One of several conditions that must all hold.
+ *
+ * @generated from message ordermesh.fraud.v1.Condition
+ */
+export type ConditionJson = {
+  /**
+   * The first digits of the card.
+   *
+   * @generated from field: ordermesh.fraud.v1.BinCondition bin = 1;
+   */
+  bin?: BinConditionJson;
+
+  /**
+   * A device.
+   *
+   * @generated from field: ordermesh.fraud.v1.DeviceCondition device = 2;
+   */
+  device?: DeviceConditionJson;
+
+  /**
+   * Many orders or much money in a short time.
+   *
+   * @generated from field: ordermesh.fraud.v1.VelocityCondition velocity = 3;
+   */
+  velocity?: VelocityConditionJson;
+
+  /**
+   * A large total.
+   *
+   * @generated from field: ordermesh.fraud.v1.AmountCondition amount = 4;
+   */
+  amount?: AmountConditionJson;
+
+  /**
+   * Where it goes.
+   *
+   * @generated from field: ordermesh.fraud.v1.CountryCondition country = 5;
+   */
+  country?: CountryConditionJson;
+
+  /**
+   * Where in a country it goes.
+   *
+   * @generated from field: ordermesh.fraud.v1.PostalCodeCondition postal_code = 6;
+   */
+  postalCode?: PostalCodeConditionJson;
+
+  /**
+   * One address.
+   *
+   * @generated from field: ordermesh.fraud.v1.AddressCondition address = 7;
+   */
+  address?: AddressConditionJson;
+
+  /**
+   * The buyer's mail.
+   *
+   * @generated from field: ordermesh.fraud.v1.EmailCondition email = 8;
+   */
+  email?: EmailConditionJson;
+
+  /**
+   * Many units or lines.
+   *
+   * @generated from field: ordermesh.fraud.v1.SizeCondition size = 9;
+   */
+  size?: SizeConditionJson;
+
+  /**
+   * The first order of a customer.
+   *
+   * @generated from field: ordermesh.fraud.v1.NewCustomerCondition new_customer = 10;
+   */
+  newCustomer?: NewCustomerConditionJson;
+
+  /**
+   * What is in a list.
+   *
+   * @generated from field: ordermesh.fraud.v1.ListCondition list = 11;
+   */
+  list?: ListConditionJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.Condition.
+ * Use `create(ConditionSchema)` to create a new message.
+ */
+export const ConditionSchema: GenMessage<Condition, {jsonType: ConditionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 5);
 
 /**
  * Matches cards by their first digits.
@@ -418,7 +1127,7 @@ export type BinConditionJson = {
  * Use `create(BinConditionSchema)` to create a new message.
  */
 export const BinConditionSchema: GenMessage<BinCondition, {jsonType: BinConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 3);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 6);
 
 /**
  * Matches a device by its fingerprint.
@@ -453,16 +1162,16 @@ export type DeviceConditionJson = {
  * Use `create(DeviceConditionSchema)` to create a new message.
  */
 export const DeviceConditionSchema: GenMessage<DeviceCondition, {jsonType: DeviceConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 4);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 7);
 
 /**
- * Matches the order that is one too many.
+ * Matches the order that is one too many, or whose total is too much.
  *
  * @generated from message ordermesh.fraud.v1.VelocityCondition
  */
 export type VelocityCondition = Message<"ordermesh.fraud.v1.VelocityCondition"> & {
   /**
-   * Orders of one customer allowed in the window, 1 or more; the next one matches.
+   * Orders allowed in the window, 1 to 10,000; the next one matches. 0 where sum_max is given.
    *
    * @generated from field: int32 orders_max = 1;
    */
@@ -474,16 +1183,31 @@ export type VelocityCondition = Message<"ordermesh.fraud.v1.VelocityCondition"> 
    * @generated from field: int32 window_seconds = 2;
    */
   windowSeconds: number;
+
+  /**
+   * By what they belong together; unset means by customer.
+   *
+   * @generated from field: ordermesh.fraud.v1.VelocityBy by = 3;
+   */
+  by: VelocityBy;
+
+  /**
+   * Sum of totals allowed in the window, with the order's own, of orders in that currency; more matches. At most the latest
+   * 1,000 orders of the window are added up.
+   *
+   * @generated from field: ordermesh.type.v1.Money sum_max = 4;
+   */
+  sumMax?: Money | undefined;
 };
 
 /**
- * Matches the order that is one too many.
+ * Matches the order that is one too many, or whose total is too much.
  *
  * @generated from message ordermesh.fraud.v1.VelocityCondition
  */
 export type VelocityConditionJson = {
   /**
-   * Orders of one customer allowed in the window, 1 or more; the next one matches.
+   * Orders allowed in the window, 1 to 10,000; the next one matches. 0 where sum_max is given.
    *
    * @generated from field: int32 orders_max = 1;
    */
@@ -495,6 +1219,21 @@ export type VelocityConditionJson = {
    * @generated from field: int32 window_seconds = 2;
    */
   windowSeconds?: number;
+
+  /**
+   * By what they belong together; unset means by customer.
+   *
+   * @generated from field: ordermesh.fraud.v1.VelocityBy by = 3;
+   */
+  by?: VelocityByJson;
+
+  /**
+   * Sum of totals allowed in the window, with the order's own, of orders in that currency; more matches. At most the latest
+   * 1,000 orders of the window are added up.
+   *
+   * @generated from field: ordermesh.type.v1.Money sum_max = 4;
+   */
+  sumMax?: MoneyJson;
 };
 
 /**
@@ -502,7 +1241,7 @@ export type VelocityConditionJson = {
  * Use `create(VelocityConditionSchema)` to create a new message.
  */
 export const VelocityConditionSchema: GenMessage<VelocityCondition, {jsonType: VelocityConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 5);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 8);
 
 /**
  * Matches totals of an amount or more, in that currency only.
@@ -537,7 +1276,445 @@ export type AmountConditionJson = {
  * Use `create(AmountConditionSchema)` to create a new message.
  */
 export const AmountConditionSchema: GenMessage<AmountCondition, {jsonType: AmountConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 6);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 9);
+
+/**
+ * Matches orders that go to one of these countries.
+ *
+ * @generated from message ordermesh.fraud.v1.CountryCondition
+ */
+export type CountryCondition = Message<"ordermesh.fraud.v1.CountryCondition"> & {
+  /**
+   * ISO 3166-1 alpha-2 codes, upper case.
+   *
+   * @generated from field: repeated string country_codes = 1;
+   */
+  countryCodes: string[];
+};
+
+/**
+ * Matches orders that go to one of these countries.
+ *
+ * @generated from message ordermesh.fraud.v1.CountryCondition
+ */
+export type CountryConditionJson = {
+  /**
+   * ISO 3166-1 alpha-2 codes, upper case.
+   *
+   * @generated from field: repeated string country_codes = 1;
+   */
+  countryCodes?: string[];
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.CountryCondition.
+ * Use `create(CountryConditionSchema)` to create a new message.
+ */
+export const CountryConditionSchema: GenMessage<CountryCondition, {jsonType: CountryConditionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 10);
+
+/**
+ * Matches orders that go to some part of a country.
+ *
+ * @generated from message ordermesh.fraud.v1.PostalCodeCondition
+ */
+export type PostalCodeCondition = Message<"ordermesh.fraud.v1.PostalCodeCondition"> & {
+  /**
+   * ISO 3166-1 alpha-2 code, upper case.
+   *
+   * @generated from field: string country_code = 1;
+   */
+  countryCode: string;
+
+  /**
+   * What the postal code begins with; case, spaces and hyphens do not matter.
+   *
+   * @generated from field: string prefix = 2;
+   */
+  prefix: string;
+};
+
+/**
+ * Matches orders that go to some part of a country.
+ *
+ * @generated from message ordermesh.fraud.v1.PostalCodeCondition
+ */
+export type PostalCodeConditionJson = {
+  /**
+   * ISO 3166-1 alpha-2 code, upper case.
+   *
+   * @generated from field: string country_code = 1;
+   */
+  countryCode?: string;
+
+  /**
+   * What the postal code begins with; case, spaces and hyphens do not matter.
+   *
+   * @generated from field: string prefix = 2;
+   */
+  prefix?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.PostalCodeCondition.
+ * Use `create(PostalCodeConditionSchema)` to create a new message.
+ */
+export const PostalCodeConditionSchema: GenMessage<PostalCodeCondition, {jsonType: PostalCodeConditionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 11);
+
+/**
+ * Matches one address, whoever receives.
+ *
+ * @generated from message ordermesh.fraud.v1.AddressCondition
+ */
+export type AddressCondition = Message<"ordermesh.fraud.v1.AddressCondition"> & {
+  /**
+   * The address_hash of an assessment's facts.
+   *
+   * @generated from field: string address_hash = 1;
+   */
+  addressHash: string;
+};
+
+/**
+ * Matches one address, whoever receives.
+ *
+ * @generated from message ordermesh.fraud.v1.AddressCondition
+ */
+export type AddressConditionJson = {
+  /**
+   * The address_hash of an assessment's facts.
+   *
+   * @generated from field: string address_hash = 1;
+   */
+  addressHash?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.AddressCondition.
+ * Use `create(AddressConditionSchema)` to create a new message.
+ */
+export const AddressConditionSchema: GenMessage<AddressCondition, {jsonType: AddressConditionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 12);
+
+/**
+ * Matches an address of mail, or all of a domain.
+ *
+ * @generated from message ordermesh.fraud.v1.EmailCondition
+ */
+export type EmailCondition = Message<"ordermesh.fraud.v1.EmailCondition"> & {
+  /**
+   * An address such as "ada@example.test", or "@example.test" for all of that domain; case does not matter.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+};
+
+/**
+ * Matches an address of mail, or all of a domain.
+ *
+ * @generated from message ordermesh.fraud.v1.EmailCondition
+ */
+export type EmailConditionJson = {
+  /**
+   * An address such as "ada@example.test", or "@example.test" for all of that domain; case does not matter.
+   *
+   * @generated from field: string email = 1;
+   */
+  email?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.EmailCondition.
+ * Use `create(EmailConditionSchema)` to create a new message.
+ */
+export const EmailConditionSchema: GenMessage<EmailCondition, {jsonType: EmailConditionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 13);
+
+/**
+ * Matches orders of many units or lines; of both where both are given.
+ *
+ * @generated from message ordermesh.fraud.v1.SizeCondition
+ */
+export type SizeCondition = Message<"ordermesh.fraud.v1.SizeCondition"> & {
+  /**
+   * The least units of all lines together that match; 0 where only lines count.
+   *
+   * @generated from field: int64 units_min = 1;
+   */
+  unitsMin: bigint;
+
+  /**
+   * The least lines that match; 0 where only units count.
+   *
+   * @generated from field: int32 lines_min = 2;
+   */
+  linesMin: number;
+};
+
+/**
+ * Matches orders of many units or lines; of both where both are given.
+ *
+ * @generated from message ordermesh.fraud.v1.SizeCondition
+ */
+export type SizeConditionJson = {
+  /**
+   * The least units of all lines together that match; 0 where only lines count.
+   *
+   * @generated from field: int64 units_min = 1;
+   */
+  unitsMin?: string;
+
+  /**
+   * The least lines that match; 0 where only units count.
+   *
+   * @generated from field: int32 lines_min = 2;
+   */
+  linesMin?: number;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.SizeCondition.
+ * Use `create(SizeConditionSchema)` to create a new message.
+ */
+export const SizeConditionSchema: GenMessage<SizeCondition, {jsonType: SizeConditionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 14);
+
+/**
+ * Matches customers of whom no earlier order was screened.
+ *
+ * @generated from message ordermesh.fraud.v1.NewCustomerCondition
+ */
+export type NewCustomerCondition = Message<"ordermesh.fraud.v1.NewCustomerCondition"> & {
+};
+
+/**
+ * Matches customers of whom no earlier order was screened.
+ *
+ * @generated from message ordermesh.fraud.v1.NewCustomerCondition
+ */
+export type NewCustomerConditionJson = {
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.NewCustomerCondition.
+ * Use `create(NewCustomerConditionSchema)` to create a new message.
+ */
+export const NewCustomerConditionSchema: GenMessage<NewCustomerCondition, {jsonType: NewCustomerConditionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 15);
+
+/**
+ * Matches orders with something that is in a list. What is looked for is what the list is of.
+ *
+ * @generated from message ordermesh.fraud.v1.ListCondition
+ */
+export type ListCondition = Message<"ordermesh.fraud.v1.ListCondition"> & {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId: string;
+};
+
+/**
+ * Matches orders with something that is in a list. What is looked for is what the list is of.
+ *
+ * @generated from message ordermesh.fraud.v1.ListCondition
+ */
+export type ListConditionJson = {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ListCondition.
+ * Use `create(ListConditionSchema)` to create a new message.
+ */
+export const ListConditionSchema: GenMessage<ListCondition, {jsonType: ListConditionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 16);
+
+/**
+ * Matches where all of its conditions hold.
+ *
+ * @generated from message ordermesh.fraud.v1.AllCondition
+ */
+export type AllCondition = Message<"ordermesh.fraud.v1.AllCondition"> & {
+  /**
+   * The conditions, 2 to 10.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.Condition conditions = 1;
+   */
+  conditions: Condition[];
+};
+
+/**
+ * Matches where all of its conditions hold.
+ *
+ * @generated from message ordermesh.fraud.v1.AllCondition
+ */
+export type AllConditionJson = {
+  /**
+   * The conditions, 2 to 10.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.Condition conditions = 1;
+   */
+  conditions?: ConditionJson[];
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.AllCondition.
+ * Use `create(AllConditionSchema)` to create a new message.
+ */
+export const AllConditionSchema: GenMessage<AllCondition, {jsonType: AllConditionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 17);
+
+/**
+ * How a shop screens: which scores mean what.
+ *
+ * @generated from message ordermesh.fraud.v1.FraudPolicy
+ */
+export type FraudPolicy = Message<"ordermesh.fraud.v1.FraudPolicy"> & {
+  /**
+   * From this score on an order waits for a person, 1 to 50,000; 50 where a shop has said nothing.
+   *
+   * @generated from field: int32 review_score_min = 1;
+   */
+  reviewScoreMin: number;
+
+  /**
+   * From this score on it is rejected at once, 1 to 50,000; 100 where a shop has said nothing. The same as review_score_min
+   * means that nothing is reviewed.
+   *
+   * @generated from field: int32 reject_score_min = 2;
+   */
+  rejectScoreMin: number;
+};
+
+/**
+ * How a shop screens: which scores mean what.
+ *
+ * @generated from message ordermesh.fraud.v1.FraudPolicy
+ */
+export type FraudPolicyJson = {
+  /**
+   * From this score on an order waits for a person, 1 to 50,000; 50 where a shop has said nothing.
+   *
+   * @generated from field: int32 review_score_min = 1;
+   */
+  reviewScoreMin?: number;
+
+  /**
+   * From this score on it is rejected at once, 1 to 50,000; 100 where a shop has said nothing. The same as review_score_min
+   * means that nothing is reviewed.
+   *
+   * @generated from field: int32 reject_score_min = 2;
+   */
+  rejectScoreMin?: number;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.FraudPolicy.
+ * Use `create(FraudPolicySchema)` to create a new message.
+ */
+export const FraudPolicySchema: GenMessage<FraudPolicy, {jsonType: FraudPolicyJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 18);
+
+/**
+ * The rules and the policy as they were from one change to the next.
+ *
+ * @generated from message ordermesh.fraud.v1.RuleSet
+ */
+export type RuleSet = Message<"ordermesh.fraud.v1.RuleSet"> & {
+  /**
+   * From 1, without gaps.
+   *
+   * @generated from field: int32 version = 1;
+   */
+  version: number;
+
+  /**
+   * What scores mean.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudPolicy policy = 2;
+   */
+  policy?: FraudPolicy | undefined;
+
+  /**
+   * The rules, oldest first.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.Rule rules = 3;
+   */
+  rules: Rule[];
+
+  /**
+   * Subject of whoever made the change; empty of version 1.
+   *
+   * @generated from field: string changed_by = 4;
+   */
+  changedBy: string;
+
+  /**
+   * When; unset of version 1, which the shop began with.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * The rules and the policy as they were from one change to the next.
+ *
+ * @generated from message ordermesh.fraud.v1.RuleSet
+ */
+export type RuleSetJson = {
+  /**
+   * From 1, without gaps.
+   *
+   * @generated from field: int32 version = 1;
+   */
+  version?: number;
+
+  /**
+   * What scores mean.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudPolicy policy = 2;
+   */
+  policy?: FraudPolicyJson;
+
+  /**
+   * The rules, oldest first.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.Rule rules = 3;
+   */
+  rules?: RuleJson[];
+
+  /**
+   * Subject of whoever made the change; empty of version 1.
+   *
+   * @generated from field: string changed_by = 4;
+   */
+  changedBy?: string;
+
+  /**
+   * When; unset of version 1, which the shop began with.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 5;
+   */
+  createTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.RuleSet.
+ * Use `create(RuleSetSchema)` to create a new message.
+ */
+export const RuleSetSchema: GenMessage<RuleSet, {jsonType: RuleSetJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 19);
 
 /**
  * States of an assessment.
@@ -553,21 +1730,21 @@ export const AssessmentState = {
   UNSPECIFIED: 0,
 
   /**
-   * Score below 50: the order goes on. Or a person cleared it.
+   * Score below review_score_min: the order goes on. Or a person cleared it.
    *
    * @generated from enum value: ASSESSMENT_STATE_CLEARED = 1;
    */
   CLEARED: 1,
 
   /**
-   * Score 50 to 99: waits for a person until the order expires.
+   * Score from review_score_min on: waits for a person until the order expires.
    *
    * @generated from enum value: ASSESSMENT_STATE_REVIEW = 2;
    */
   REVIEW: 2,
 
   /**
-   * Score 100 or more: the order ends. Or a person rejected it.
+   * Score from reject_score_min on: the order ends. Or a person rejected it.
    *
    * @generated from enum value: ASSESSMENT_STATE_REJECTED = 3;
    */
@@ -593,4 +1770,169 @@ export type AssessmentStateJson = "ASSESSMENT_STATE_UNSPECIFIED" | "ASSESSMENT_S
  */
 export const AssessmentStateSchema: GenEnum<AssessmentState, AssessmentStateJson> = /*@__PURE__*/
   enumDesc(file_ordermesh_fraud_v1_assessment, 0);
+
+/**
+ * Whether what a rule finds counts.
+ *
+ * @generated from enum ordermesh.fraud.v1.RuleMode
+ */
+export const RuleMode = {
+  /**
+   * Not set; ACTIVE.
+   *
+   * @generated from enum value: RULE_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It counts.
+   *
+   * @generated from enum value: RULE_MODE_ACTIVE = 1;
+   */
+  ACTIVE: 1,
+
+  /**
+   * Its matches are recorded and do nothing.
+   *
+   * @generated from enum value: RULE_MODE_SHADOW = 2;
+   */
+  SHADOW: 2,
+} as const;
+
+/**
+ * Whether what a rule finds counts.
+ *
+ * @generated from enum ordermesh.fraud.v1.RuleMode
+ */
+export type RuleMode = (typeof RuleMode)[keyof typeof RuleMode] | UnknownEnum;
+
+/**
+ * Whether what a rule finds counts.
+ *
+ * @generated from enum ordermesh.fraud.v1.RuleMode
+ */
+export type RuleModeJson = "RULE_MODE_UNSPECIFIED" | "RULE_MODE_ACTIVE" | "RULE_MODE_SHADOW";
+
+/**
+ * Describes the enum ordermesh.fraud.v1.RuleMode.
+ */
+export const RuleModeSchema: GenEnum<RuleMode, RuleModeJson> = /*@__PURE__*/
+  enumDesc(file_ordermesh_fraud_v1_assessment, 1);
+
+/**
+ * What a match does.
+ *
+ * @generated from enum ordermesh.fraud.v1.RuleEffect
+ */
+export const RuleEffect = {
+  /**
+   * Not set; ADD.
+   *
+   * @generated from enum value: RULE_EFFECT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It adds the rule's weight to the score.
+   *
+   * @generated from enum value: RULE_EFFECT_ADD = 1;
+   */
+  ADD: 1,
+
+  /**
+   * It makes the score 0, whatever other rules add.
+   *
+   * @generated from enum value: RULE_EFFECT_ALLOW = 2;
+   */
+  ALLOW: 2,
+} as const;
+
+/**
+ * What a match does.
+ *
+ * @generated from enum ordermesh.fraud.v1.RuleEffect
+ */
+export type RuleEffect = (typeof RuleEffect)[keyof typeof RuleEffect] | UnknownEnum;
+
+/**
+ * What a match does.
+ *
+ * @generated from enum ordermesh.fraud.v1.RuleEffect
+ */
+export type RuleEffectJson = "RULE_EFFECT_UNSPECIFIED" | "RULE_EFFECT_ADD" | "RULE_EFFECT_ALLOW";
+
+/**
+ * Describes the enum ordermesh.fraud.v1.RuleEffect.
+ */
+export const RuleEffectSchema: GenEnum<RuleEffect, RuleEffectJson> = /*@__PURE__*/
+  enumDesc(file_ordermesh_fraud_v1_assessment, 2);
+
+/**
+ * By what orders belong together.
+ *
+ * @generated from enum ordermesh.fraud.v1.VelocityBy
+ */
+export const VelocityBy = {
+  /**
+   * Not set; CUSTOMER.
+   *
+   * @generated from enum value: VELOCITY_BY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Orders of one customer.
+   *
+   * @generated from enum value: VELOCITY_BY_CUSTOMER = 1;
+   */
+  CUSTOMER: 1,
+
+  /**
+   * Orders whose cards have the same first digits.
+   *
+   * @generated from enum value: VELOCITY_BY_BIN = 2;
+   */
+  BIN: 2,
+
+  /**
+   * Orders from one device.
+   *
+   * @generated from enum value: VELOCITY_BY_DEVICE = 3;
+   */
+  DEVICE: 3,
+
+  /**
+   * Orders to one address.
+   *
+   * @generated from enum value: VELOCITY_BY_ADDRESS = 4;
+   */
+  ADDRESS: 4,
+
+  /**
+   * Orders under one address of mail.
+   *
+   * @generated from enum value: VELOCITY_BY_EMAIL = 5;
+   */
+  EMAIL: 5,
+} as const;
+
+/**
+ * By what orders belong together.
+ *
+ * @generated from enum ordermesh.fraud.v1.VelocityBy
+ */
+export type VelocityBy = (typeof VelocityBy)[keyof typeof VelocityBy] | UnknownEnum;
+
+/**
+ * By what orders belong together.
+ *
+ * @generated from enum ordermesh.fraud.v1.VelocityBy
+ */
+export type VelocityByJson = "VELOCITY_BY_UNSPECIFIED" | "VELOCITY_BY_CUSTOMER" | "VELOCITY_BY_BIN" | "VELOCITY_BY_DEVICE" | "VELOCITY_BY_ADDRESS" | "VELOCITY_BY_EMAIL";
+
+/**
+ * Describes the enum ordermesh.fraud.v1.VelocityBy.
+ */
+export const VelocityBySchema: GenEnum<VelocityBy, VelocityByJson> = /*@__PURE__*/
+  enumDesc(file_ordermesh_fraud_v1_assessment, 3);
 

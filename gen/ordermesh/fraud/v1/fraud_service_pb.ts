@@ -6,8 +6,10 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
-import type { Assessment, AssessmentJson, AssessmentState, AssessmentStateJson, Rule, RuleJson } from "./assessment_pb.ts";
+import type { Assessment, AssessmentJson, AssessmentState, AssessmentStateJson, FraudPolicy, FraudPolicyJson, Rule, RuleJson, RuleSet, RuleSetJson } from "./assessment_pb.ts";
 import { file_ordermesh_fraud_v1_assessment } from "./assessment_pb.ts";
+import type { FraudList, FraudListJson, ListEntry, ListEntryJson } from "./list_pb.ts";
+import { file_ordermesh_fraud_v1_list } from "./list_pb.ts";
 import { file_ordermesh_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/fraud/v1/fraud_service.proto.
  */
 export const file_ordermesh_fraud_v1_fraud_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmRlcm1lc2gvZnJhdWQvdjEvZnJhdWRfc2VydmljZS5wcm90bxISb3JkZXJtZXNoLmZyYXVkLnYxIjMKFEdldEFzc2Vzc21lbnRSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiSwoVR2V0QXNzZXNzbWVudFJlc3BvbnNlEjIKCmFzc2Vzc21lbnQYASABKAsyHi5vcmRlcm1lc2guZnJhdWQudjEuQXNzZXNzbWVudCKTAQoWTGlzdEFzc2Vzc21lbnRzUmVxdWVzdBI8CgVzdGF0ZRgBIAEoDjIjLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50U3RhdGVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJnChdMaXN0QXNzZXNzbWVudHNSZXNwb25zZRIzCgthc3Nlc3NtZW50cxgBIAMoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKxAQoXRGVjaWRlQXNzZXNzbWVudFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBJBCghkZWNpc2lvbhgCIAEoDjIjLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50U3RhdGVCCrpIB4IBBBgBGAMSHgoKZGVjaWRlZF9ieRgDIAEoCUIKGAG6SAVyAxjIARIWCgRub3RlGAQgASgJQgi6SAVyAxjoByJOChhEZWNpZGVBc3Nlc3NtZW50UmVzcG9uc2USMgoKYXNzZXNzbWVudBgBIAEoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50IhIKEExpc3RSdWxlc1JlcXVlc3QiPAoRTGlzdFJ1bGVzUmVzcG9uc2USJwoFcnVsZXMYASADKAsyGC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZSJDChFDcmVhdGVSdWxlUmVxdWVzdBIuCgRydWxlGAEgASgLMhgub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVCBrpIA8gBASI8ChJDcmVhdGVSdWxlUmVzcG9uc2USJgoEcnVsZRgBIAEoCzIYLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlIi8KEURlbGV0ZVJ1bGVSZXF1ZXN0EhoKB3J1bGVfaWQYASABKAlCCbpIBnIEEAEYQCIUChJEZWxldGVSdWxlUmVzcG9uc2UynwgKDEZyYXVkU2VydmljZRLCAQoNR2V0QXNzZXNzbWVudBIoLm9yZGVybWVzaC5mcmF1ZC52MS5HZXRBc3Nlc3NtZW50UmVxdWVzdBopLm9yZGVybWVzaC5mcmF1ZC52MS5HZXRBc3Nlc3NtZW50UmVzcG9uc2UiXJACAaq7GCEKHxIKZnJhdWQ6cmVhZBoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAi5iCmFzc2Vzc21lbnQSIC92MS9vcmRlcnMve29yZGVyX2lkfS9hc3Nlc3NtZW50EqIBCg9MaXN0QXNzZXNzbWVudHMSKi5vcmRlcm1lc2guZnJhdWQudjEuTGlzdEFzc2Vzc21lbnRzUmVxdWVzdBorLm9yZGVybWVzaC5mcmF1ZC52MS5MaXN0QXNzZXNzbWVudHNSZXNwb25zZSI2kAIBqrsYGAoWEgpmcmF1ZDpyZWFkGghvcGVyYXRvcoLT5JMCERIPL3YxL2Fzc2Vzc21lbnRzEs0BChBEZWNpZGVBc3Nlc3NtZW50Eisub3JkZXJtZXNoLmZyYXVkLnYxLkRlY2lkZUFzc2Vzc21lbnRSZXF1ZXN0Giwub3JkZXJtZXNoLmZyYXVkLnYxLkRlY2lkZUFzc2Vzc21lbnRSZXNwb25zZSJekAICqrsYGQoXEgtmcmF1ZDp3cml0ZRoIb3BlcmF0b3KC0+STAjg6ASpiCmFzc2Vzc21lbnQiJy92MS9vcmRlcnMve29yZGVyX2lkfS9hc3Nlc3NtZW50OmRlY2lkZRKQAQoJTGlzdFJ1bGVzEiQub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RSdWxlc1JlcXVlc3QaJS5vcmRlcm1lc2guZnJhdWQudjEuTGlzdFJ1bGVzUmVzcG9uc2UiNpACAaq7GBgKFhIKZnJhdWQ6cmVhZBoIb3BlcmF0b3KC0+STAhESDy92MS9mcmF1ZC1ydWxlcxKgAQoKQ3JlYXRlUnVsZRIlLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVSdWxlUmVxdWVzdBomLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVSdWxlUmVzcG9uc2UiQ6q7GBwKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9yEMkBgtPkkwIdOgRydWxlYgRydWxlIg8vdjEvZnJhdWQtcnVsZXMSngEKCkRlbGV0ZVJ1bGUSJS5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlUnVsZVJlcXVlc3QaJi5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlUnVsZVJlc3BvbnNlIkGQAgKquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCGyoZL3YxL2ZyYXVkLXJ1bGVzL3tydWxlX2lkfWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_fraud_v1_assessment, file_ordermesh_options_v1_options]);
+  fileDesc("CiZvcmRlcm1lc2gvZnJhdWQvdjEvZnJhdWRfc2VydmljZS5wcm90bxISb3JkZXJtZXNoLmZyYXVkLnYxIjMKFEdldEFzc2Vzc21lbnRSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiSwoVR2V0QXNzZXNzbWVudFJlc3BvbnNlEjIKCmFzc2Vzc21lbnQYASABKAsyHi5vcmRlcm1lc2guZnJhdWQudjEuQXNzZXNzbWVudCKTAQoWTGlzdEFzc2Vzc21lbnRzUmVxdWVzdBI8CgVzdGF0ZRgBIAEoDjIjLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50U3RhdGVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJnChdMaXN0QXNzZXNzbWVudHNSZXNwb25zZRIzCgthc3Nlc3NtZW50cxgBIAMoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKxAQoXRGVjaWRlQXNzZXNzbWVudFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBJBCghkZWNpc2lvbhgCIAEoDjIjLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50U3RhdGVCCrpIB4IBBBgBGAMSHgoKZGVjaWRlZF9ieRgDIAEoCUIKGAG6SAVyAxjIARIWCgRub3RlGAQgASgJQgi6SAVyAxjoByJOChhEZWNpZGVBc3Nlc3NtZW50UmVzcG9uc2USMgoKYXNzZXNzbWVudBgBIAEoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50IhIKEExpc3RSdWxlc1JlcXVlc3QiPAoRTGlzdFJ1bGVzUmVzcG9uc2USJwoFcnVsZXMYASADKAsyGC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZSJDChFDcmVhdGVSdWxlUmVxdWVzdBIuCgRydWxlGAEgASgLMhgub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVCBrpIA8gBASI8ChJDcmVhdGVSdWxlUmVzcG9uc2USJgoEcnVsZRgBIAEoCzIYLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlIi8KEURlbGV0ZVJ1bGVSZXF1ZXN0EhoKB3J1bGVfaWQYASABKAlCCbpIBnIEEAEYQCIUChJEZWxldGVSdWxlUmVzcG9uc2UiXwoRVXBkYXRlUnVsZVJlcXVlc3QSGgoHcnVsZV9pZBgBIAEoCUIJukgGcgQQARhAEi4KBHJ1bGUYAiABKAsyGC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZUIGukgDyAEBIjwKElVwZGF0ZVJ1bGVSZXNwb25zZRImCgRydWxlGAEgASgLMhgub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGUiLQoRR2V0UnVsZVNldFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoBUIHukgEGgIoACJDChJHZXRSdWxlU2V0UmVzcG9uc2USLQoIcnVsZV9zZXQYASABKAsyGy5vcmRlcm1lc2guZnJhdWQudjEuUnVsZVNldCJOChNVcGRhdGVQb2xpY3lSZXF1ZXN0EjcKBnBvbGljeRgBIAEoCzIfLm9yZGVybWVzaC5mcmF1ZC52MS5GcmF1ZFBvbGljeUIGukgDyAEBIkcKFFVwZGF0ZVBvbGljeVJlc3BvbnNlEi8KBnBvbGljeRgBIAEoCzIfLm9yZGVybWVzaC5mcmF1ZC52MS5GcmF1ZFBvbGljeSJIChFDcmVhdGVMaXN0UmVxdWVzdBIzCgRsaXN0GAEgASgLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkTGlzdEIGukgDyAEBIkEKEkNyZWF0ZUxpc3RSZXNwb25zZRIrCgRsaXN0GAEgASgLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkTGlzdCISChBMaXN0TGlzdHNSZXF1ZXN0IkEKEUxpc3RMaXN0c1Jlc3BvbnNlEiwKBWxpc3RzGAEgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkTGlzdCIvChFEZWxldGVMaXN0UmVxdWVzdBIaCgdsaXN0X2lkGAEgASgJQgm6SAZyBBABGEAiFAoSRGVsZXRlTGlzdFJlc3BvbnNlInEKFkxpc3RMaXN0RW50cmllc1JlcXVlc3QSGgoHbGlzdF9pZBgBIAEoCUIJukgGcgQQARhAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJiChdMaXN0TGlzdEVudHJpZXNSZXNwb25zZRIuCgdlbnRyaWVzGAEgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicAoVQWRkTGlzdEVudHJpZXNSZXF1ZXN0EhoKB2xpc3RfaWQYASABKAlCCbpIBnIEEAEYQBI7CgdlbnRyaWVzGAIgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RFbnRyeUILukgIkgEFCAEQ6AciOAoWQWRkTGlzdEVudHJpZXNSZXNwb25zZRINCgVhZGRlZBgBIAEoBRIPCgd1cGRhdGVkGAIgASgFIl8KGFJlbW92ZUxpc3RFbnRyaWVzUmVxdWVzdBIaCgdsaXN0X2lkGAEgASgJQgm6SAZyBBABGEASJwoGdmFsdWVzGAIgAygJQheAAQG6SBGSAQ4IARDoByIHcgUQARj+ASIsChlSZW1vdmVMaXN0RW50cmllc1Jlc3BvbnNlEg8KB3JlbW92ZWQYASABKAUyrxQKDEZyYXVkU2VydmljZRLCAQoNR2V0QXNzZXNzbWVudBIoLm9yZGVybWVzaC5mcmF1ZC52MS5HZXRBc3Nlc3NtZW50UmVxdWVzdBopLm9yZGVybWVzaC5mcmF1ZC52MS5HZXRBc3Nlc3NtZW50UmVzcG9uc2UiXJACAaq7GCEKHxIKZnJhdWQ6cmVhZBoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAi5iCmFzc2Vzc21lbnQSIC92MS9vcmRlcnMve29yZGVyX2lkfS9hc3Nlc3NtZW50EqIBCg9MaXN0QXNzZXNzbWVudHMSKi5vcmRlcm1lc2guZnJhdWQudjEuTGlzdEFzc2Vzc21lbnRzUmVxdWVzdBorLm9yZGVybWVzaC5mcmF1ZC52MS5MaXN0QXNzZXNzbWVudHNSZXNwb25zZSI2kAIBqrsYGAoWEgpmcmF1ZDpyZWFkGghvcGVyYXRvcoLT5JMCERIPL3YxL2Fzc2Vzc21lbnRzEs0BChBEZWNpZGVBc3Nlc3NtZW50Eisub3JkZXJtZXNoLmZyYXVkLnYxLkRlY2lkZUFzc2Vzc21lbnRSZXF1ZXN0Giwub3JkZXJtZXNoLmZyYXVkLnYxLkRlY2lkZUFzc2Vzc21lbnRSZXNwb25zZSJekAICqrsYGQoXEgtmcmF1ZDp3cml0ZRoIb3BlcmF0b3KC0+STAjg6ASpiCmFzc2Vzc21lbnQiJy92MS9vcmRlcnMve29yZGVyX2lkfS9hc3Nlc3NtZW50OmRlY2lkZRKQAQoJTGlzdFJ1bGVzEiQub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RSdWxlc1JlcXVlc3QaJS5vcmRlcm1lc2guZnJhdWQudjEuTGlzdFJ1bGVzUmVzcG9uc2UiNpACAaq7GBgKFhIKZnJhdWQ6cmVhZBoIb3BlcmF0b3KC0+STAhESDy92MS9mcmF1ZC1ydWxlcxKgAQoKQ3JlYXRlUnVsZRIlLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVSdWxlUmVxdWVzdBomLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVSdWxlUmVzcG9uc2UiQ6q7GBwKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9yEMkBgtPkkwIdOgRydWxlYgRydWxlIg8vdjEvZnJhdWQtcnVsZXMSngEKCkRlbGV0ZVJ1bGUSJS5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlUnVsZVJlcXVlc3QaJi5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlUnVsZVJlc3BvbnNlIkGQAgKquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCGyoZL3YxL2ZyYXVkLXJ1bGVzL3tydWxlX2lkfRKqAQoKVXBkYXRlUnVsZRIlLm9yZGVybWVzaC5mcmF1ZC52MS5VcGRhdGVSdWxlUmVxdWVzdBomLm9yZGVybWVzaC5mcmF1ZC52MS5VcGRhdGVSdWxlUmVzcG9uc2UiTZACAqq7GBkKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9ygtPkkwInOgRydWxlYgRydWxlGhkvdjEvZnJhdWQtcnVsZXMve3J1bGVfaWR9EqABCgpHZXRSdWxlU2V0EiUub3JkZXJtZXNoLmZyYXVkLnYxLkdldFJ1bGVTZXRSZXF1ZXN0GiYub3JkZXJtZXNoLmZyYXVkLnYxLkdldFJ1bGVTZXRSZXNwb25zZSJDkAIBqrsYGAoWEgpmcmF1ZDpyZWFkGghvcGVyYXRvcoLT5JMCHmIIcnVsZV9zZXQSEi92MS9mcmF1ZC1ydWxlLXNldBKrAQoMVXBkYXRlUG9saWN5Eicub3JkZXJtZXNoLmZyYXVkLnYxLlVwZGF0ZVBvbGljeVJlcXVlc3QaKC5vcmRlcm1lc2guZnJhdWQudjEuVXBkYXRlUG9saWN5UmVzcG9uc2UiSJACAqq7GBkKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9ygtPkkwIiOgZwb2xpY3liBnBvbGljeRoQL3YxL2ZyYXVkLXBvbGljeRKgAQoKQ3JlYXRlTGlzdBIlLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVMaXN0UmVxdWVzdBomLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVMaXN0UmVzcG9uc2UiQ6q7GBwKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9yEMkBgtPkkwIdOgRsaXN0YgRsaXN0Ig8vdjEvZnJhdWQtbGlzdHMSkAEKCUxpc3RMaXN0cxIkLm9yZGVybWVzaC5mcmF1ZC52MS5MaXN0TGlzdHNSZXF1ZXN0GiUub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RMaXN0c1Jlc3BvbnNlIjaQAgGquxgYChYSCmZyYXVkOnJlYWQaCG9wZXJhdG9ygtPkkwIREg8vdjEvZnJhdWQtbGlzdHMSngEKCkRlbGV0ZUxpc3QSJS5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlTGlzdFJlcXVlc3QaJi5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlTGlzdFJlc3BvbnNlIkGQAgKquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCGyoZL3YxL2ZyYXVkLWxpc3RzL3tsaXN0X2lkfRK0AQoPTGlzdExpc3RFbnRyaWVzEioub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RMaXN0RW50cmllc1JlcXVlc3QaKy5vcmRlcm1lc2guZnJhdWQudjEuTGlzdExpc3RFbnRyaWVzUmVzcG9uc2UiSJACAaq7GBgKFhIKZnJhdWQ6cmVhZBoIb3BlcmF0b3KC0+STAiMSIS92MS9mcmF1ZC1saXN0cy97bGlzdF9pZH0vZW50cmllcxK5AQoOQWRkTGlzdEVudHJpZXMSKS5vcmRlcm1lc2guZnJhdWQudjEuQWRkTGlzdEVudHJpZXNSZXF1ZXN0Gioub3JkZXJtZXNoLmZyYXVkLnYxLkFkZExpc3RFbnRyaWVzUmVzcG9uc2UiUJACAqq7GBkKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9ygtPkkwIqOgEqIiUvdjEvZnJhdWQtbGlzdHMve2xpc3RfaWR9L2VudHJpZXM6YWRkEsUBChFSZW1vdmVMaXN0RW50cmllcxIsLm9yZGVybWVzaC5mcmF1ZC52MS5SZW1vdmVMaXN0RW50cmllc1JlcXVlc3QaLS5vcmRlcm1lc2guZnJhdWQudjEuUmVtb3ZlTGlzdEVudHJpZXNSZXNwb25zZSJTkAICqrsYGQoXEgtmcmF1ZDp3cml0ZRoIb3BlcmF0b3KC0+STAi06ASoiKC92MS9mcmF1ZC1saXN0cy97bGlzdF9pZH0vZW50cmllczpyZW1vdmViBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_fraud_v1_assessment, file_ordermesh_fraud_v1_list, file_ordermesh_options_v1_options]);
 
 /**
  * Which assessment to read.
@@ -502,6 +504,710 @@ export const DeleteRuleResponseSchema: GenMessage<DeleteRuleResponse, {jsonType:
   messageDesc(file_ordermesh_fraud_v1_fraud_service, 11);
 
 /**
+ * The rule that replaces another.
+ *
+ * @generated from message ordermesh.fraud.v1.UpdateRuleRequest
+ */
+export type UpdateRuleRequest = Message<"ordermesh.fraud.v1.UpdateRuleRequest"> & {
+  /**
+   * TypeID with prefix "rule".
+   *
+   * @generated from field: string rule_id = 1;
+   */
+  ruleId: string;
+
+  /**
+   * What it becomes; its own rule_id and create_time are not read.
+   *
+   * @generated from field: ordermesh.fraud.v1.Rule rule = 2;
+   */
+  rule?: Rule | undefined;
+};
+
+/**
+ * The rule that replaces another.
+ *
+ * @generated from message ordermesh.fraud.v1.UpdateRuleRequest
+ */
+export type UpdateRuleRequestJson = {
+  /**
+   * TypeID with prefix "rule".
+   *
+   * @generated from field: string rule_id = 1;
+   */
+  ruleId?: string;
+
+  /**
+   * What it becomes; its own rule_id and create_time are not read.
+   *
+   * @generated from field: ordermesh.fraud.v1.Rule rule = 2;
+   */
+  rule?: RuleJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.UpdateRuleRequest.
+ * Use `create(UpdateRuleRequestSchema)` to create a new message.
+ */
+export const UpdateRuleRequestSchema: GenMessage<UpdateRuleRequest, {jsonType: UpdateRuleRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 12);
+
+/**
+ * The rule as replaced.
+ *
+ * @generated from message ordermesh.fraud.v1.UpdateRuleResponse
+ */
+export type UpdateRuleResponse = Message<"ordermesh.fraud.v1.UpdateRuleResponse"> & {
+  /**
+   * The rule.
+   *
+   * @generated from field: ordermesh.fraud.v1.Rule rule = 1;
+   */
+  rule?: Rule | undefined;
+};
+
+/**
+ * The rule as replaced.
+ *
+ * @generated from message ordermesh.fraud.v1.UpdateRuleResponse
+ */
+export type UpdateRuleResponseJson = {
+  /**
+   * The rule.
+   *
+   * @generated from field: ordermesh.fraud.v1.Rule rule = 1;
+   */
+  rule?: RuleJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.UpdateRuleResponse.
+ * Use `create(UpdateRuleResponseSchema)` to create a new message.
+ */
+export const UpdateRuleResponseSchema: GenMessage<UpdateRuleResponse, {jsonType: UpdateRuleResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 13);
+
+/**
+ * Which rule set to read.
+ *
+ * @generated from message ordermesh.fraud.v1.GetRuleSetRequest
+ */
+export type GetRuleSetRequest = Message<"ordermesh.fraud.v1.GetRuleSetRequest"> & {
+  /**
+   * Its version; 0 means the one in force.
+   *
+   * @generated from field: int32 version = 1;
+   */
+  version: number;
+};
+
+/**
+ * Which rule set to read.
+ *
+ * @generated from message ordermesh.fraud.v1.GetRuleSetRequest
+ */
+export type GetRuleSetRequestJson = {
+  /**
+   * Its version; 0 means the one in force.
+   *
+   * @generated from field: int32 version = 1;
+   */
+  version?: number;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.GetRuleSetRequest.
+ * Use `create(GetRuleSetRequestSchema)` to create a new message.
+ */
+export const GetRuleSetRequestSchema: GenMessage<GetRuleSetRequest, {jsonType: GetRuleSetRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 14);
+
+/**
+ * The rule set asked for.
+ *
+ * @generated from message ordermesh.fraud.v1.GetRuleSetResponse
+ */
+export type GetRuleSetResponse = Message<"ordermesh.fraud.v1.GetRuleSetResponse"> & {
+  /**
+   * The rule set.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleSet rule_set = 1;
+   */
+  ruleSet?: RuleSet | undefined;
+};
+
+/**
+ * The rule set asked for.
+ *
+ * @generated from message ordermesh.fraud.v1.GetRuleSetResponse
+ */
+export type GetRuleSetResponseJson = {
+  /**
+   * The rule set.
+   *
+   * @generated from field: ordermesh.fraud.v1.RuleSet rule_set = 1;
+   */
+  ruleSet?: RuleSetJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.GetRuleSetResponse.
+ * Use `create(GetRuleSetResponseSchema)` to create a new message.
+ */
+export const GetRuleSetResponseSchema: GenMessage<GetRuleSetResponse, {jsonType: GetRuleSetResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 15);
+
+/**
+ * The policy that replaces another.
+ *
+ * @generated from message ordermesh.fraud.v1.UpdatePolicyRequest
+ */
+export type UpdatePolicyRequest = Message<"ordermesh.fraud.v1.UpdatePolicyRequest"> & {
+  /**
+   * The policy.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudPolicy policy = 1;
+   */
+  policy?: FraudPolicy | undefined;
+};
+
+/**
+ * The policy that replaces another.
+ *
+ * @generated from message ordermesh.fraud.v1.UpdatePolicyRequest
+ */
+export type UpdatePolicyRequestJson = {
+  /**
+   * The policy.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudPolicy policy = 1;
+   */
+  policy?: FraudPolicyJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.UpdatePolicyRequest.
+ * Use `create(UpdatePolicyRequestSchema)` to create a new message.
+ */
+export const UpdatePolicyRequestSchema: GenMessage<UpdatePolicyRequest, {jsonType: UpdatePolicyRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 16);
+
+/**
+ * The policy as replaced.
+ *
+ * @generated from message ordermesh.fraud.v1.UpdatePolicyResponse
+ */
+export type UpdatePolicyResponse = Message<"ordermesh.fraud.v1.UpdatePolicyResponse"> & {
+  /**
+   * The policy.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudPolicy policy = 1;
+   */
+  policy?: FraudPolicy | undefined;
+};
+
+/**
+ * The policy as replaced.
+ *
+ * @generated from message ordermesh.fraud.v1.UpdatePolicyResponse
+ */
+export type UpdatePolicyResponseJson = {
+  /**
+   * The policy.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudPolicy policy = 1;
+   */
+  policy?: FraudPolicyJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.UpdatePolicyResponse.
+ * Use `create(UpdatePolicyResponseSchema)` to create a new message.
+ */
+export const UpdatePolicyResponseSchema: GenMessage<UpdatePolicyResponse, {jsonType: UpdatePolicyResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 17);
+
+/**
+ * A list to make.
+ *
+ * @generated from message ordermesh.fraud.v1.CreateListRequest
+ */
+export type CreateListRequest = Message<"ordermesh.fraud.v1.CreateListRequest"> & {
+  /**
+   * The list; its id and create_time are given by the server.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudList list = 1;
+   */
+  list?: FraudList | undefined;
+};
+
+/**
+ * A list to make.
+ *
+ * @generated from message ordermesh.fraud.v1.CreateListRequest
+ */
+export type CreateListRequestJson = {
+  /**
+   * The list; its id and create_time are given by the server.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudList list = 1;
+   */
+  list?: FraudListJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.CreateListRequest.
+ * Use `create(CreateListRequestSchema)` to create a new message.
+ */
+export const CreateListRequestSchema: GenMessage<CreateListRequest, {jsonType: CreateListRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 18);
+
+/**
+ * The list as made.
+ *
+ * @generated from message ordermesh.fraud.v1.CreateListResponse
+ */
+export type CreateListResponse = Message<"ordermesh.fraud.v1.CreateListResponse"> & {
+  /**
+   * The list.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudList list = 1;
+   */
+  list?: FraudList | undefined;
+};
+
+/**
+ * The list as made.
+ *
+ * @generated from message ordermesh.fraud.v1.CreateListResponse
+ */
+export type CreateListResponseJson = {
+  /**
+   * The list.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudList list = 1;
+   */
+  list?: FraudListJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.CreateListResponse.
+ * Use `create(CreateListResponseSchema)` to create a new message.
+ */
+export const CreateListResponseSchema: GenMessage<CreateListResponse, {jsonType: CreateListResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 19);
+
+/**
+ * All lists are listed.
+ *
+ * @generated from message ordermesh.fraud.v1.ListListsRequest
+ */
+export type ListListsRequest = Message<"ordermesh.fraud.v1.ListListsRequest"> & {
+};
+
+/**
+ * All lists are listed.
+ *
+ * @generated from message ordermesh.fraud.v1.ListListsRequest
+ */
+export type ListListsRequestJson = {
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ListListsRequest.
+ * Use `create(ListListsRequestSchema)` to create a new message.
+ */
+export const ListListsRequestSchema: GenMessage<ListListsRequest, {jsonType: ListListsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 20);
+
+/**
+ * All lists.
+ *
+ * @generated from message ordermesh.fraud.v1.ListListsResponse
+ */
+export type ListListsResponse = Message<"ordermesh.fraud.v1.ListListsResponse"> & {
+  /**
+   * The lists, oldest first.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.FraudList lists = 1;
+   */
+  lists: FraudList[];
+};
+
+/**
+ * All lists.
+ *
+ * @generated from message ordermesh.fraud.v1.ListListsResponse
+ */
+export type ListListsResponseJson = {
+  /**
+   * The lists, oldest first.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.FraudList lists = 1;
+   */
+  lists?: FraudListJson[];
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ListListsResponse.
+ * Use `create(ListListsResponseSchema)` to create a new message.
+ */
+export const ListListsResponseSchema: GenMessage<ListListsResponse, {jsonType: ListListsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 21);
+
+/**
+ * Which list to remove.
+ *
+ * @generated from message ordermesh.fraud.v1.DeleteListRequest
+ */
+export type DeleteListRequest = Message<"ordermesh.fraud.v1.DeleteListRequest"> & {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId: string;
+};
+
+/**
+ * Which list to remove.
+ *
+ * @generated from message ordermesh.fraud.v1.DeleteListRequest
+ */
+export type DeleteListRequestJson = {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.DeleteListRequest.
+ * Use `create(DeleteListRequestSchema)` to create a new message.
+ */
+export const DeleteListRequestSchema: GenMessage<DeleteListRequest, {jsonType: DeleteListRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 22);
+
+/**
+ * Nothing.
+ *
+ * @generated from message ordermesh.fraud.v1.DeleteListResponse
+ */
+export type DeleteListResponse = Message<"ordermesh.fraud.v1.DeleteListResponse"> & {
+};
+
+/**
+ * Nothing.
+ *
+ * @generated from message ordermesh.fraud.v1.DeleteListResponse
+ */
+export type DeleteListResponseJson = {
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.DeleteListResponse.
+ * Use `create(DeleteListResponseSchema)` to create a new message.
+ */
+export const DeleteListResponseSchema: GenMessage<DeleteListResponse, {jsonType: DeleteListResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 23);
+
+/**
+ * Which entries to list.
+ *
+ * @generated from message ordermesh.fraud.v1.ListListEntriesRequest
+ */
+export type ListListEntriesRequest = Message<"ordermesh.fraud.v1.ListListEntriesRequest"> & {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId: string;
+
+  /**
+   * Entries a page, 1 to 1,000; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Which entries to list.
+ *
+ * @generated from message ordermesh.fraud.v1.ListListEntriesRequest
+ */
+export type ListListEntriesRequestJson = {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId?: string;
+
+  /**
+   * Entries a page, 1 to 1,000; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize?: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ListListEntriesRequest.
+ * Use `create(ListListEntriesRequestSchema)` to create a new message.
+ */
+export const ListListEntriesRequestSchema: GenMessage<ListListEntriesRequest, {jsonType: ListListEntriesRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 24);
+
+/**
+ * A page of entries.
+ *
+ * @generated from message ordermesh.fraud.v1.ListListEntriesResponse
+ */
+export type ListListEntriesResponse = Message<"ordermesh.fraud.v1.ListListEntriesResponse"> & {
+  /**
+   * The entries.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.ListEntry entries = 1;
+   */
+  entries: ListEntry[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * A page of entries.
+ *
+ * @generated from message ordermesh.fraud.v1.ListListEntriesResponse
+ */
+export type ListListEntriesResponseJson = {
+  /**
+   * The entries.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.ListEntry entries = 1;
+   */
+  entries?: ListEntryJson[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ListListEntriesResponse.
+ * Use `create(ListListEntriesResponseSchema)` to create a new message.
+ */
+export const ListListEntriesResponseSchema: GenMessage<ListListEntriesResponse, {jsonType: ListListEntriesResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 25);
+
+/**
+ * Entries to add.
+ *
+ * @generated from message ordermesh.fraud.v1.AddListEntriesRequest
+ */
+export type AddListEntriesRequest = Message<"ordermesh.fraud.v1.AddListEntriesRequest"> & {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId: string;
+
+  /**
+   * The entries, 1 to 1,000; the last one of a value counts.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.ListEntry entries = 2;
+   */
+  entries: ListEntry[];
+};
+
+/**
+ * Entries to add.
+ *
+ * @generated from message ordermesh.fraud.v1.AddListEntriesRequest
+ */
+export type AddListEntriesRequestJson = {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId?: string;
+
+  /**
+   * The entries, 1 to 1,000; the last one of a value counts.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.ListEntry entries = 2;
+   */
+  entries?: ListEntryJson[];
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.AddListEntriesRequest.
+ * Use `create(AddListEntriesRequestSchema)` to create a new message.
+ */
+export const AddListEntriesRequestSchema: GenMessage<AddListEntriesRequest, {jsonType: AddListEntriesRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 26);
+
+/**
+ * What became of them.
+ *
+ * @generated from message ordermesh.fraud.v1.AddListEntriesResponse
+ */
+export type AddListEntriesResponse = Message<"ordermesh.fraud.v1.AddListEntriesResponse"> & {
+  /**
+   * Entries that were not there before.
+   *
+   * @generated from field: int32 added = 1;
+   */
+  added: number;
+
+  /**
+   * Entries that were there with another note or expiry.
+   *
+   * @generated from field: int32 updated = 2;
+   */
+  updated: number;
+};
+
+/**
+ * What became of them.
+ *
+ * @generated from message ordermesh.fraud.v1.AddListEntriesResponse
+ */
+export type AddListEntriesResponseJson = {
+  /**
+   * Entries that were not there before.
+   *
+   * @generated from field: int32 added = 1;
+   */
+  added?: number;
+
+  /**
+   * Entries that were there with another note or expiry.
+   *
+   * @generated from field: int32 updated = 2;
+   */
+  updated?: number;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.AddListEntriesResponse.
+ * Use `create(AddListEntriesResponseSchema)` to create a new message.
+ */
+export const AddListEntriesResponseSchema: GenMessage<AddListEntriesResponse, {jsonType: AddListEntriesResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 27);
+
+/**
+ * Entries to remove.
+ *
+ * @generated from message ordermesh.fraud.v1.RemoveListEntriesRequest
+ */
+export type RemoveListEntriesRequest = Message<"ordermesh.fraud.v1.RemoveListEntriesRequest"> & {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId: string;
+
+  /**
+   * Their values, 1 to 1,000.
+   *
+   * @generated from field: repeated string values = 2;
+   */
+  values: string[];
+};
+
+/**
+ * Entries to remove.
+ *
+ * @generated from message ordermesh.fraud.v1.RemoveListEntriesRequest
+ */
+export type RemoveListEntriesRequestJson = {
+  /**
+   * TypeID with prefix "lst".
+   *
+   * @generated from field: string list_id = 1;
+   */
+  listId?: string;
+
+  /**
+   * Their values, 1 to 1,000.
+   *
+   * @generated from field: repeated string values = 2;
+   */
+  values?: string[];
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.RemoveListEntriesRequest.
+ * Use `create(RemoveListEntriesRequestSchema)` to create a new message.
+ */
+export const RemoveListEntriesRequestSchema: GenMessage<RemoveListEntriesRequest, {jsonType: RemoveListEntriesRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 28);
+
+/**
+ * What became of them.
+ *
+ * @generated from message ordermesh.fraud.v1.RemoveListEntriesResponse
+ */
+export type RemoveListEntriesResponse = Message<"ordermesh.fraud.v1.RemoveListEntriesResponse"> & {
+  /**
+   * Entries that were there.
+   *
+   * @generated from field: int32 removed = 1;
+   */
+  removed: number;
+};
+
+/**
+ * What became of them.
+ *
+ * @generated from message ordermesh.fraud.v1.RemoveListEntriesResponse
+ */
+export type RemoveListEntriesResponseJson = {
+  /**
+   * Entries that were there.
+   *
+   * @generated from field: int32 removed = 1;
+   */
+  removed?: number;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.RemoveListEntriesResponse.
+ * Use `create(RemoveListEntriesResponseSchema)` to create a new message.
+ */
+export const RemoveListEntriesResponseSchema: GenMessage<RemoveListEntriesResponse, {jsonType: RemoveListEntriesResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 29);
+
+/**
  * Screens orders by rules that are data, and lets a person decide the doubtful ones.
  *
  * @generated from service ordermesh.fraud.v1.FraudService
@@ -549,7 +1255,8 @@ export const FraudService: GenService<{
     output: typeof ListRulesResponseSchema;
   },
   /**
-   * Adds a rule; it holds for orders screened from now on. Errors: RESOURCE_EXHAUSTED with TOO_MANY_RULES beyond 500.
+   * Adds a rule; it holds for orders screened from now on. Errors: RESOURCE_EXHAUSTED with TOO_MANY_RULES beyond 500;
+   * NOT_FOUND with LIST_NOT_FOUND.
    *
    * @generated from rpc ordermesh.fraud.v1.FraudService.CreateRule
    */
@@ -567,6 +1274,101 @@ export const FraudService: GenService<{
     methodKind: "unary";
     input: typeof DeleteRuleRequestSchema;
     output: typeof DeleteRuleResponseSchema;
+  },
+  /**
+   * Replaces a rule by another under the same id; to the same rule it changes nothing. Errors: NOT_FOUND with RULE_NOT_FOUND or
+   * LIST_NOT_FOUND.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.UpdateRule
+   */
+  updateRule: {
+    methodKind: "unary";
+    input: typeof UpdateRuleRequestSchema;
+    output: typeof UpdateRuleResponseSchema;
+  },
+  /**
+   * Reads the rule set of a version, or the one in force. Errors: NOT_FOUND with RULE_SET_NOT_FOUND.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.GetRuleSet
+   */
+  getRuleSet: {
+    methodKind: "unary";
+    input: typeof GetRuleSetRequestSchema;
+    output: typeof GetRuleSetResponseSchema;
+  },
+  /**
+   * Replaces the policy. It holds for orders screened from now on.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.UpdatePolicy
+   */
+  updatePolicy: {
+    methodKind: "unary";
+    input: typeof UpdatePolicyRequestSchema;
+    output: typeof UpdatePolicyResponseSchema;
+  },
+  /**
+   * Makes an empty list. Errors: ALREADY_EXISTS with LIST_NAME_TAKEN; RESOURCE_EXHAUSTED with TOO_MANY_LISTS beyond 200.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.CreateList
+   */
+  createList: {
+    methodKind: "unary";
+    input: typeof CreateListRequestSchema;
+    output: typeof CreateListResponseSchema;
+  },
+  /**
+   * Lists all lists, oldest first; there are at most 200.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.ListLists
+   */
+  listLists: {
+    methodKind: "unary";
+    input: typeof ListListsRequestSchema;
+    output: typeof ListListsResponseSchema;
+  },
+  /**
+   * Removes a list and its entries. Errors: NOT_FOUND with LIST_NOT_FOUND; FAILED_PRECONDITION with LIST_IN_USE while a rule refers to
+   * it, also one that is disabled.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.DeleteList
+   */
+  deleteList: {
+    methodKind: "unary";
+    input: typeof DeleteListRequestSchema;
+    output: typeof DeleteListResponseSchema;
+  },
+  /**
+   * Lists the entries of a list in the order in which they were added, those that have expired included. Errors: NOT_FOUND with
+   * LIST_NOT_FOUND.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.ListListEntries
+   */
+  listListEntries: {
+    methodKind: "unary";
+    input: typeof ListListEntriesRequestSchema;
+    output: typeof ListListEntriesResponseSchema;
+  },
+  /**
+   * Adds entries, all or none; one whose value is there already gets the new note and expiry. Entries of the list that have expired go.
+   * Errors: NOT_FOUND with LIST_NOT_FOUND; INVALID_ARGUMENT with LIST_ENTRY_INVALID, whose metadata says which entry; RESOURCE_EXHAUSTED
+   * with TOO_MANY_ENTRIES beyond 100,000.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.AddListEntries
+   */
+  addListEntries: {
+    methodKind: "unary";
+    input: typeof AddListEntriesRequestSchema;
+    output: typeof AddListEntriesResponseSchema;
+  },
+  /**
+   * Removes entries by their values; those that are not there are no error. Errors: NOT_FOUND with LIST_NOT_FOUND.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.RemoveListEntries
+   */
+  removeListEntries: {
+    methodKind: "unary";
+    input: typeof RemoveListEntriesRequestSchema;
+    output: typeof RemoveListEntriesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ordermesh_fraud_v1_fraud_service, 0);

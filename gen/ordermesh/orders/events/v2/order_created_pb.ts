@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v2/order_created.proto.
  */
 export const file_ordermesh_orders_events_v2_order_created: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92Mi9vcmRlcl9jcmVhdGVkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MiK+AwoMT3JkZXJDcmVhdGVkEhAKCG9yZGVyX2lkGAEgASgJEjAKBWJ1eWVyGAIgASgLMiEub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjIuQnV5ZXISNAoFbGluZXMYAyADKAsyJS5vcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52Mi5PcmRlckxpbmUSKgoIc3VidG90YWwYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJwoFdG90YWwYBiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRI0ChBzaGlwcGluZ19hZGRyZXNzGAcgASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzcxIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIlQKBUJ1eWVyEhMKC2N1c3RvbWVyX2lkGAEgASgJEhoKEnBheW1lbnRfbWV0aG9kX2JpbhgCIAEoCRIaChJkZXZpY2VfZmluZ2VycHJpbnQYAyABKAkiWAoJT3JkZXJMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAxIsCgp1bml0X3ByaWNlGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXliBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92Mi9vcmRlcl9jcmVhdGVkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MiK+AwoMT3JkZXJDcmVhdGVkEhAKCG9yZGVyX2lkGAEgASgJEjAKBWJ1eWVyGAIgASgLMiEub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjIuQnV5ZXISNAoFbGluZXMYAyADKAsyJS5vcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52Mi5PcmRlckxpbmUSKgoIc3VidG90YWwYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJwoFdG90YWwYBiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRI0ChBzaGlwcGluZ19hZGRyZXNzGAcgASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzcxIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTImMKBUJ1eWVyEhMKC2N1c3RvbWVyX2lkGAEgASgJEhoKEnBheW1lbnRfbWV0aG9kX2JpbhgCIAEoCRIaChJkZXZpY2VfZmluZ2VycHJpbnQYAyABKAkSDQoFZW1haWwYBCABKAkiWAoJT3JkZXJMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAxIsCgp1bml0X3ByaWNlGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXliBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * An order was accepted.
@@ -192,6 +192,13 @@ export type Buyer = Message<"ordermesh.orders.events.v2.Buyer"> & {
    * @generated from field: string device_fingerprint = 3;
    */
   deviceFingerprint: string;
+
+  /**
+   * The buyer's address of mail as the buyer gave it; may be empty.
+   *
+   * @generated from field: string email = 4;
+   */
+  email: string;
 };
 
 /**
@@ -220,6 +227,13 @@ export type BuyerJson = {
    * @generated from field: string device_fingerprint = 3;
    */
   deviceFingerprint?: string;
+
+  /**
+   * The buyer's address of mail as the buyer gave it; may be empty.
+   *
+   * @generated from field: string email = 4;
+   */
+  email?: string;
 };
 
 /**
