@@ -21,6 +21,9 @@ const texts: Ids = {
   email: "mine@example.com",
   phone: "+4930123456",
   locale: "de",
+  fact: "created",
+  channel: "email",
+  language: "de",
 };
 const depthMax = 3;
 
