@@ -31,6 +31,7 @@ import { fraud } from "./fraud/main.ts";
 import { identity } from "./identity/main.ts";
 import { demoOperatorSecret, demoSignIn, seedIdentity } from "./identity/seed.ts";
 import { inventory } from "./inventory/main.ts";
+import { notifications } from "./notifications/main.ts";
 import { operations } from "./operations/main.ts";
 import { orders } from "./orders/main.ts";
 import { payments } from "./payments/main.ts";
@@ -46,6 +47,7 @@ export const definitions = [
   operations,
   identity,
   customers,
+  notifications,
 ] as unknown as ServiceDefinition[];
 const names = [...definitions.map((definition) => definition.name), "edge"];
 

@@ -19,6 +19,8 @@ const shopScopes = [
   "shipping:read",
   "customers:read",
   "customers:write",
+  "notifications:read",
+  "notifications:write",
 ];
 
 /**

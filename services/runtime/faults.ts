@@ -4,7 +4,14 @@ import type { Clock } from "./clock.ts";
 import type { Environment } from "./settings.ts";
 
 /** Where a process may be made to die, always together with the name of the work: "orders.take_facts:before_ack". */
-export type CrashPoint = "before_commit" | "after_commit" | "before_ack" | "before_publish" | "after_publish" | "after_provider";
+export type CrashPoint =
+  | "before_commit"
+  | "after_commit"
+  | "before_ack"
+  | "before_publish"
+  | "after_publish"
+  | "before_provider"
+  | "after_provider";
 
 /** What a test may tell a process that it has started with an IPC channel. */
 export type FaultOrder = { crashAt: string } | { clockOffsetMs: number };

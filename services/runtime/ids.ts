@@ -24,7 +24,8 @@ export type IdPrefix =
   | "adr"
   | "cns"
   | "key"
-  | "trv";
+  | "trv"
+  | "ntf";
 
 /** A new id such as ord_01h455vb4pex5vsknk084sn02q. */
 export function newId(prefix: IdPrefix): string {

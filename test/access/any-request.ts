@@ -25,6 +25,9 @@ const texts: Ids = {
   prefix: "42",
   phone: "+4930123456",
   locale: "de",
+  fact: "created",
+  channel: "email",
+  language: "de",
 };
 const depthMax = 3;
 

@@ -28,7 +28,8 @@ beforeAll(async () => {
 
 afterAll(() => mesh.close());
 
-const customerScopes = "orders:read orders:write shipping:read customers:read customers:write identity:write";
+const customerScopes =
+  "orders:read orders:write shipping:read customers:read customers:write identity:write notifications:read notifications:write";
 const items = [{ sku: "MUG", quantity: 1n }];
 const basket = { currency: "EUR", paymentToken: "tok_success", items };
 
@@ -70,6 +71,12 @@ const customersMethods = {
 for (const [method, request] of Object.entries(customersMethods)) {
   cases[`CustomersService/${method}`] = { request: () => ({ ...request, customerId: "ada" }), refused: "PermissionDenied" };
 }
+
+cases["NotificationsService/GetPreferences"] = { request: () => ({ customerId: "ada" }), refused: "PermissionDenied" };
+cases["NotificationsService/UpdatePreferences"] = {
+  request: () => ({ customerId: "ada", preferences: [{ fact: "ready", channel: "sms", enabled: true }] }),
+  refused: "PermissionDenied",
+};
 
 const forCustomers = rpcs.filter(({ access }) => access.roles.has("customer"));
 

@@ -10,6 +10,7 @@ import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { ListKind } from "#gen/ordermesh/fraud/v1/list_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
+import { NotificationsService } from "#gen/ordermesh/notifications/v1/notifications_service_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
 import { openForge } from "./forge.ts";
@@ -40,6 +41,7 @@ beforeAll(async () => {
   await mesh.client(FraudService).addListEntries({ listId, entries: [{ value: "9" }] });
   const { address } = await mesh.client(CustomersService).createAddress({ customerId: "ada", address: home });
   addressId = address?.addressId ?? "";
+  await mesh.client(NotificationsService).putTemplate({ ...template, language: "fr", content: words });
   await mesh.client(AdminService).createClient({ clientId: "erp", roles: ["operator"], scopes: ["orders:read"] });
   await mesh.client(TenantService).createTenant({ tenantId: "other" });
   transport = createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" });
@@ -56,6 +58,8 @@ afterAll(() => mesh.close());
 
 const by = { reason: "mine" };
 const home = { recipient: "Ada", lines: ["1 Main St"], city: "Paris", countryCode: "FR" };
+const template = { fact: "ready", language: "en", channel: "email" };
+const words = { subject: "theirs", text: "theirs" };
 const refund = { currencyCode: "EUR", minorUnits: 1n };
 type Expected = "NOT_FOUND" | "INSTALLATION_ONLY" | "PAGE_TOKEN_INVALID" | "its own" | "nothing";
 
@@ -112,6 +116,18 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "InventoryService/ListStockMovements": { request: () => ({ sku: "MUG" }), expected: "NOT_FOUND" },
   "InventoryService/AdjustStock": { request: () => ({ sku: "MUG", quantity: -1n, reason: "mine" }), expected: "NOT_FOUND" },
   "InventoryService/GetReservation": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "NotificationsService/ListTemplates": { expected: "its own" },
+  "NotificationsService/GetTemplate": { request: () => template, expected: "its own" },
+  "NotificationsService/PutTemplate": { request: () => ({ ...template, content: words }), expected: "its own" },
+  "NotificationsService/DeleteTemplate": { request: () => ({ ...template, language: "fr" }), expected: "NOT_FOUND" },
+  "NotificationsService/PreviewTemplate": { request: () => template, expected: "its own" },
+  "NotificationsService/GetPreferences": { request: () => ({ customerId: "ada" }), expected: "its own" },
+  "NotificationsService/UpdatePreferences": {
+    request: () => ({ customerId: "bob", preferences: [{ fact: "ready", channel: "sms", enabled: true }] }),
+    expected: "its own",
+  },
+  "NotificationsService/ListOrderNotifications": { request: () => ({ orderId }), expected: "nothing" },
+  "NotificationsService/ListNotifications": { expected: "nothing" },
   "OperationsService/ListDeadLetters": { expected: "INSTALLATION_ONLY" },
   "OperationsService/GetDeadLetter": { request: () => ({ letterId: "ltr_1" }), expected: "INSTALLATION_ONLY" },
   "OperationsService/ListDeadLetterActions": { request: () => ({ letterId: "ltr_1" }), expected: "INSTALLATION_ONLY" },
@@ -178,6 +194,10 @@ test("and afterwards all is here as it was", async () => {
   expect(entries.map(({ value }) => value)).toEqual(["9"]);
   const { addresses } = await mesh.client(CustomersService).listAddresses({ customerId: "ada" });
   expect(addresses).toMatchObject([{ addressId, label: "", address: home }]);
+  const notifications = mesh.client(NotificationsService);
+  expect((await notifications.getTemplate(template)).template?.isReplaced).toBe(false);
+  const { preferences } = await notifications.getPreferences({ customerId: "bob" });
+  expect(preferences.filter(({ enabled, channel }) => enabled !== (channel === "email"))).toEqual([]);
   const { clients } = await mesh.client(AdminService).listClients({});
   expect(clients.map(({ clientId }) => clientId)).toContain("erp");
   const other = createClient(FraudService, transport);

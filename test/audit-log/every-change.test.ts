@@ -8,11 +8,19 @@ import { ada } from "../../services/identity/identity.fixture.ts";
 import { address, entriesOf, requestId, subjects } from "./callers.ts";
 import { customersScenarios } from "./scenarios-customers.ts";
 import { fraudScenarios } from "./scenarios-fraud.ts";
+import { notificationsScenarios } from "./scenarios-notifications.ts";
 import { identityScenarios, newPassword } from "./scenarios-identity.ts";
 import { operationsScenarios } from "./scenarios-operations.ts";
 import { scenarios as serviceScenarios } from "./scenarios.ts";
 
-const scenarios = [...serviceScenarios, ...operationsScenarios, ...identityScenarios, ...customersScenarios, ...fraudScenarios];
+const scenarios = [
+  ...serviceScenarios,
+  ...operationsScenarios,
+  ...identityScenarios,
+  ...customersScenarios,
+  ...fraudScenarios,
+  ...notificationsScenarios,
+];
 
 /** What callers give in the scenarios and nobody else may read. */
 const secrets = ["tok_", "1 Main St", "Lovelace", ada.login, ada.password, newPassword];

@@ -48,10 +48,11 @@ const testMsMax = 1_200_000;
 /**
  * Operations takes no part in the flow of an order: it speaks only where something has gone wrong. Nor does identity, which speaks
  * only of tokens that are taken back; how it dies is in test/identity/deaths.test.ts. Nobody is erased here: that is in
- * test/privacy/deaths.test.ts.
+ * test/privacy/deaths.test.ts. Nobody is told of its order either: that is in test/notifications/deaths.test.ts.
  */
 const stepsOfOrders = allSteps().filter(
-  ({ service, name }) => !["operations", "identity", "customers"].includes(service) && !/\.erase(_customer)?$/.test(name),
+  ({ service, name }) =>
+    !["operations", "identity", "customers", "notifications"].includes(service) && !/\.erase(_customer)?$/.test(name),
 );
 const points = [...new Set(stepsOfOrders.flatMap((step) => step.points))];
 /**

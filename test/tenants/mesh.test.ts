@@ -29,6 +29,7 @@ import { customers } from "../../services/customers/main.ts";
 import { fraud } from "../../services/fraud/main.ts";
 import { identity } from "../../services/identity/main.ts";
 import { inventory } from "../../services/inventory/main.ts";
+import { notifications } from "../../services/notifications/main.ts";
 import { operations } from "../../services/operations/main.ts";
 import { orders } from "../../services/orders/main.ts";
 import { payments } from "../../services/payments/main.ts";
@@ -49,6 +50,7 @@ const definitions = [
   operations,
   identity,
   customers,
+  notifications,
 ] as unknown as ServiceDefinition[];
 
 const login = `test_app_${randomBytes(4).toString("hex")}`;

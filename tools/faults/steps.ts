@@ -10,6 +10,7 @@ import { customers } from "../../services/customers/main.ts";
 import { fraud } from "../../services/fraud/main.ts";
 import { identity } from "../../services/identity/main.ts";
 import { inventory } from "../../services/inventory/main.ts";
+import { notifications } from "../../services/notifications/main.ts";
 import { operations } from "../../services/operations/main.ts";
 import { orders } from "../../services/orders/main.ts";
 import { payments } from "../../services/payments/main.ts";
@@ -25,6 +26,7 @@ const definitions = [
   operations,
   identity,
   customers,
+  notifications,
 ] as unknown as ServiceDefinition[];
 
 /** A step of the order flow, and its crash points by their full names. */

@@ -22,6 +22,7 @@ export const keepers = [
   "operations",
   "inventory",
   "catalog",
+  "notifications",
 ] as const;
 
 /** Knows whose an order is; the others are asked by order. */

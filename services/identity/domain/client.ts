@@ -31,6 +31,7 @@ export const serviceClientIds = [
   "operations",
   "identity",
   "customers",
+  "notifications",
   "edge",
 ] as const;
 

@@ -13,6 +13,7 @@ const areas = [
   "auditlog",
   "customers",
   "privacy",
+  "notifications",
 ];
 
 /** Those of operators and services. A client is given its own when it is made. */

@@ -6,7 +6,7 @@ import { dueWork, planDue, type DueTime, type DueWork } from "#runtime/schedule/
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { alertBounds, alertTime } from "../domain/alerts.ts";
 import { renderAlert } from "../domain/alerts-render.ts";
-import { MailNotSent } from "../provider/contract.ts";
+import { MailNotSent } from "#runtime/mail/contract.ts";
 import type { AlertSettings } from "../provider/settings.ts";
 import {
   alertItem,

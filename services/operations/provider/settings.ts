@@ -1,11 +1,10 @@
 // Who gets alerts, from whom, how and how often; wrong settings stop the start.
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import type { Logger } from "#runtime/log.ts";
+import type { Mailer } from "#runtime/mail/contract.ts";
+import { logMailer } from "#runtime/mail/log.ts";
+import { isMailAddress, resendSetting, senderSetting, smtpSetting } from "#runtime/mail/settings.ts";
 import { choiceSetting, numberSetting, type Environment } from "#runtime/settings.ts";
-import type { Mailer } from "./contract.ts";
-import { logMailer } from "./log.ts";
-import { resendMailer } from "./resend.ts";
-import { smtpMailer, type SmtpServer } from "./smtp.ts";
 
 export interface AlertSettings {
   mailer: Mailer;
@@ -19,12 +18,10 @@ export interface AlertSettings {
 
 const daySeconds = 86_400;
 const recipientsMax = 50;
-const addressPattern = /^[^\s@<>",;:()[\]\\]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i;
-const namedAddressPattern = /^[^<>"@,\r\n]{1,100}<([^<>]+)>$/;
 
 export function alertSettings(env: Environment, log: Logger): AlertSettings {
   const to = recipients(env);
-  const from = sender(env);
+  const from = senderSetting(env, "ORDERMESH_ALERT_FROM");
   const groupSeconds = numberSetting(env, "ORDERMESH_ALERT_GROUP_SECONDS", { fallback: 30, min: 0, max: daySeconds });
   const pauseSeconds = numberSetting(env, "ORDERMESH_ALERT_PAUSE_SECONDS", { fallback: 300, min: 0, max: daySeconds });
   return { mailer: mailerOf(env, { log, isAddressed: to.length > 0 && from !== "" }), to, from, groupSeconds, pauseSeconds };
@@ -38,11 +35,13 @@ function mailerOf(env: Environment, { log, isAddressed }: { log: Logger; isAddre
   }
   switch (choice) {
     case "smtp":
-      return smtpMailer(smtpServer(env["ORDERMESH_SMTP_URL"] ?? ""), { log });
+      return smtpSetting(env, log);
     case "resend":
-      return resendMailer(resendAccount(env));
+      return resendSetting(env, "ORDERMESH_ALERT_MAILER");
     case "none":
-      return logMailer(log);
+      return logMailer(({ subject, idempotencyKey }) => {
+        log.warn({ mailId: idempotencyKey, subject }, "alert_not_sent_no_mailer");
+      });
   }
 }
 
@@ -50,49 +49,9 @@ function recipients(env: Environment): string[] {
   const text = env["ORDERMESH_ALERT_TO"] ?? "";
   if (text === "") return [];
   const addresses = text.split(",").map((part) => part.trim());
-  const isGood = addresses.length <= recipientsMax && addresses.every((address) => addressPattern.test(address));
+  const isGood = addresses.length <= recipientsMax && addresses.every((address) => isMailAddress(address));
   if (!isGood) {
     throw new StartupError(`ORDERMESH_ALERT_TO is "${text}"; set it to at most ${recipientsMax} mail addresses with commas.`);
   }
   return addresses;
-}
-
-function sender(env: Environment): string {
-  const text = (env["ORDERMESH_ALERT_FROM"] ?? "").trim();
-  const address = namedAddressPattern.exec(text)?.[1] ?? text;
-  if (text === "" || addressPattern.test(address)) return text;
-  throw new StartupError(`ORDERMESH_ALERT_FROM is "${text}"; set it to a mail address, such as ordermesh@example.com.`);
-}
-
-// The value is never shown, because it may hold a password.
-function smtpServer(text: string): SmtpServer {
-  const url = URL.parse(text);
-  const isTls = url?.protocol === "smtps:";
-  const isPlain = url !== null && url.hostname !== "" && url.search === "" && url.hash === "" && /^\/?$/.test(url.pathname);
-  if (!isPlain || !(isTls || url.protocol === "smtp:")) {
-    throw new StartupError("ORDERMESH_SMTP_URL is missing or wrong; set it to smtp://user:password@host:port or smtps://…");
-  }
-  const port = url.port === "" ? (isTls ? 465 : 587) : Number(url.port);
-  return { host: url.hostname.replace(/^\[|\]$/g, ""), port, isTls, auth: authOf(url) };
-}
-
-function authOf({ username, password }: URL): SmtpServer["auth"] {
-  if (username === "" && password === "") return undefined;
-  try {
-    return { user: decodeURIComponent(username), pass: decodeURIComponent(password) };
-  } catch {
-    throw new StartupError("ORDERMESH_SMTP_URL has a user or password that is not percent-encoded; write % as %25.");
-  }
-}
-
-function resendAccount(env: Environment): { apiKey: string; baseUrl: string } {
-  const apiKey = env["RESEND_API_KEY"] ?? "";
-  // Anything else would not fit into a header, and the error would show it.
-  if (!/^[\x21-\x7e]+$/.test(apiKey))
-    throw new StartupError("RESEND_API_KEY is missing or wrong; ORDERMESH_ALERT_MAILER=resend needs it.");
-  const baseUrl = (env["RESEND_BASE_URL"] || "https://api.resend.com").replace(/\/+$/, "");
-  if (!/^https?:$/.test(URL.parse(baseUrl)?.protocol ?? "")) {
-    throw new StartupError("RESEND_BASE_URL is not an address; leave it empty for Resend's own.");
-  }
-  return { apiKey, baseUrl };
 }

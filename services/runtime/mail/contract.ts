@@ -1,4 +1,4 @@
-// What an alert needs of whoever carries mail.
+// What is needed of whoever carries mail.
 export interface Mail {
   to: readonly string[];
   from: string;
@@ -10,6 +10,10 @@ export interface Mail {
 }
 
 export interface Mailer {
+  /** Such as "smtp". */
+  name: string;
+  /** Whether repeats of a mail under the same key are one mail to whoever gets it, for idempotentMs. */
+  isIdempotent: boolean;
   /** Resolves where the mail was accepted; throws MailNotSent, or MailOutcomeUnknown. */
   send(mail: Mail): Promise<void>;
 }
@@ -26,3 +30,6 @@ export class MailOutcomeUnknown extends Error {
 
 /** Below the time for which due work is claimed, so that no second attempt begins beside the first. */
 export const sendMsMax = 20_000;
+
+/** How long repeats under one key are one mail; Resend keeps keys for 24 hours, of which an hour is left for clocks and calls. */
+export const idempotentMs = 23 * 3_600_000;

@@ -5,6 +5,8 @@ import { MailNotSent, MailOutcomeUnknown, sendMsMax, type Mailer } from "./contr
 export function resendMailer({ apiKey, baseUrl }: { apiKey: string; baseUrl: string }): Mailer {
   const resend = new Resend(apiKey, { baseUrl });
   return {
+    name: "resend",
+    isIdempotent: true,
     send: async ({ to, from, subject, text, html, idempotencyKey }) => {
       const options = { idempotencyKey, signal: AbortSignal.timeout(sendMsMax) };
       const { error } = await resend.emails.send({ to: [...to], from, subject, text, html }, options).catch(() => {

@@ -19,6 +19,9 @@ const earlyFaults = new Set(["EDNS", "EAUTH", "EENVELOPE", "ETLS", "ENOAUTH"]);
 export function smtpMailer(server: SmtpServer, { log }: { log: { warn(fields: object, name: string): void } }): Mailer {
   const { host, port, isTls, auth } = server;
   return {
+    name: "smtp",
+    // A repeat has the same Message-ID, and servers deliver it all the same.
+    isIdempotent: false,
     send: async (mail) => {
       const transport = createTransport({
         host,
@@ -37,7 +40,7 @@ export function smtpMailer(server: SmtpServer, { log }: { log: { warn(fields: ob
       try {
         const { rejected } = await withinTime(transport.sendMail(messageOf(mail)));
         if (rejected.length > 0)
-          log.warn({ mailId: mail.idempotencyKey, recipients: rejected.length }, "alert_recipients_refused");
+          log.warn({ mailId: mail.idempotencyKey, recipients: rejected.length }, "mail_recipients_refused");
       } catch (error) {
         throw outcomeOf(error);
       } finally {

@@ -1,0 +1,93 @@
+// What customers are told of, on which channels, and what stands for the placeholders of a text.
+
+export const facts = ["created", "ready", "shipped", "delivered", "cancelled", "refunded"] as const;
+export type Fact = (typeof facts)[number];
+
+export const channels = ["email", "sms", "push"] as const;
+export type Channel = (typeof channels)[number];
+
+export interface Money {
+  currencyCode: string;
+  minorUnits: string;
+}
+
+/** What a fact says beside its order; nothing that identifies a person. */
+export interface FactData {
+  trackingNumber?: string;
+  cancelReason?: string;
+  refund?: Money;
+}
+
+/** Values by the names of placeholders. */
+export type Values = Readonly<Record<string, string>>;
+
+const ofEveryFact = ["order_id", "customer_name", "total"];
+const ofSomeFacts: Partial<Record<Fact, string>> = {
+  shipped: "tracking_number",
+  cancelled: "cancel_reason",
+  refunded: "refund_amount",
+};
+
+export const placeholdersOf = (fact: Fact): string[] => [...ofEveryFact, ...(ofSomeFacts[fact] ? [ofSomeFacts[fact]] : [])];
+
+export interface Told {
+  orderId: string;
+  customerName: string;
+  /** Absent where the order was not heard of. */
+  total?: Money | undefined;
+  data: FactData;
+}
+
+export function valuesOf({ orderId, customerName, total, data }: Told, language: string): Values {
+  return {
+    order_id: orderId,
+    customer_name: customerName,
+    total: total ? formatMoney(total, language) : "",
+    tracking_number: data.trackingNumber ?? "",
+    cancel_reason: data.cancelReason ?? "",
+    refund_amount: data.refund ? formatMoney(data.refund, language) : "",
+  };
+}
+
+/** For previews. */
+export const sampleOf = (language: string): Values =>
+  valuesOf(
+    {
+      orderId: "ord_01h455vb4pex5vsknk084sn02q",
+      customerName: "Ada & Bob <Lovelace>",
+      total: { currencyCode: "EUR", minorUnits: "123450" },
+      data: { trackingNumber: "TRK123456", cancelReason: "OUT_OF_STOCK", refund: { currencyCode: "EUR", minorUnits: "9900" } },
+    },
+    language,
+  );
+
+/** As the language writes it; the digits after the point are those of the currency (ISO 4217). */
+export function formatMoney({ currencyCode, minorUnits }: Money, language: string): string {
+  const format = new Intl.NumberFormat(language, { style: "currency", currency: currencyCode });
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+  const padded = minorUnits.padStart(digits + 1, "0");
+  const decimal = digits === 0 ? padded : `${padded.slice(0, -digits)}.${padded.slice(-digits)}`;
+  return format.format(decimal as Intl.StringNumericLiteral);
+}
+
+/** Mails are wanted until somebody says otherwise, all else is not until somebody says so. */
+export const isWantedByDefault = (channel: Channel): boolean => channel === "email";
+
+export interface Preference {
+  fact: Fact;
+  channel: Channel;
+  enabled: boolean;
+}
+
+/** One for each fact and channel: what was said, or what holds without it. */
+export function effectivePreferences(said: readonly Preference[]): Preference[] {
+  return facts.flatMap((fact) =>
+    channels.map((channel) => {
+      const own = said.find((preference) => preference.fact === fact && preference.channel === channel);
+      return own ?? { fact, channel, enabled: isWantedByDefault(channel) };
+    }),
+  );
+}
+
+/** Nobody wants to be told of what was long ago: after a stop, and where old events are sent again. */
+export const factAgeMsMax = 24 * 3_600_000;

@@ -1,0 +1,86 @@
+// The process dies around the handing over of a mail: the customer gets one or none, and it is known which it may be.
+import { once } from "node:events";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ask, startDyingMesh } from "../faults/dying-mesh.ts";
+import { smtpServer } from "../operations/mail-servers.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { testNats, type TestNats } from "../support/nats.ts";
+import type { MeshProcess } from "../support/process.ts";
+import { eventually } from "../support/until.ts";
+
+let database: TestDatabase;
+let nats: TestNats;
+let smtp: Awaited<ReturnType<typeof smtpServer>>;
+let mesh: MeshProcess | undefined;
+
+beforeAll(async () => {
+  [database, nats, smtp] = await Promise.all([createTestDatabase(), testNats(), smtpServer()]);
+});
+afterAll(async () => {
+  await mesh?.end("SIGKILL");
+  await smtp.close();
+  await nats.stop();
+  await database.drop();
+});
+
+const start = (crashAt = "") =>
+  startDyingMesh(
+    { databaseUrl: database.url, natsUrl: nats.url },
+    {
+      crashAt,
+      env: {
+        ORDERMESH_CUSTOMER_MAILER: "smtp",
+        ORDERMESH_CUSTOMER_MAIL_FROM: "shop@example.test",
+        ORDERMESH_SMTP_URL: `smtp://${smtp.host}`,
+        ORDERMESH_CARRIER_DISPATCH_MS: "600000",
+      },
+    },
+  );
+
+async function change(path: string, body: object): Promise<void> {
+  const headers = { "content-type": "application/json" };
+  const answer = await mesh?.fetch(path, { method: "PATCH", body: JSON.stringify(body), headers });
+  expect(answer?.status).toBe(200);
+}
+
+const place = async (): Promise<string> => {
+  const basket = { customerId: "ada", currency: "EUR", paymentToken: "tok_success", items: [{ sku: "MUG-BLUE", quantity: "1" }] };
+  return (await ask<{ orderId: string }>(mesh, "/v1/orders", basket)).orderId;
+};
+const mailsOf = (orderId: string): number =>
+  smtp.mails.filter(({ source }) => source.includes(`We have your order ${orderId}`)).length;
+
+/** The process dies at the mail that says that the order was created. Answers the order. */
+async function dieAtMail(): Promise<string> {
+  if (!mesh) throw new Error("no mesh is running");
+  const died = once(mesh.child, "exit");
+  const orderId = await place();
+  await died;
+  expect(mesh.child.signalCode).toBe("SIGKILL");
+  return orderId;
+}
+
+async function expectUnknown(orderId: string): Promise<void> {
+  await eventually(async () => {
+    const { notifications } = await ask<{ notifications: object[] }>(mesh, `/v1/orders/${orderId}/notifications`);
+    expect(notifications).toMatchObject([
+      { fact: "created", state: "NOTIFICATION_STATE_UNKNOWN", reason: "OUTCOME_UNKNOWN" },
+      { fact: "ready", state: "NOTIFICATION_STATE_SKIPPED", reason: "NOT_WANTED" },
+    ]);
+  });
+}
+
+test("killed after the server took the mail, the customer has one; killed before, none: both are unknown and sent no more", async () => {
+  mesh = await start("notifications.send:after_provider");
+  await change("/v1/customers/ada?allowMissing=true", { email: "ada@example.test" });
+  // So that the mail at which it dies is the only one.
+  const preferences = [{ fact: "ready", channel: "email", enabled: false }];
+  await change("/v1/customers/ada/notification-preferences", { preferences });
+  const taken = await dieAtMail();
+  mesh = await start("notifications.send:before_provider");
+  await expectUnknown(taken);
+  const claimed = await dieAtMail();
+  mesh = await start();
+  await expectUnknown(claimed);
+  expect([taken, claimed].map(mailsOf)).toEqual([1, 0]);
+}, 180_000);
