@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { problems, reportText, type RunReport } from "./faults/report.ts";
 import { runBench, scheduleOf, type RunSettings } from "./faults/run.ts";
 import { faultText } from "./faults/schedule.ts";
+import { shopsMax } from "./faults/shops.ts";
 
 interface Settings extends RunSettings {
   json: string | undefined;
@@ -33,7 +34,7 @@ function readSettings(signal: AbortSignal): Settings {
     seed: Math.trunc(numberIn(values.seed, "seed", { min: 0, max: 4_294_967_295 })),
     minutes: numberIn(values.minutes, "minutes", { min: 0.2, max: 60 }),
     perSecond: numberIn(values.rate, "rate", { min: 1, max: 200 }),
-    tenants: Math.trunc(numberIn(values.tenants, "tenants", { min: 1, max: 20 })),
+    tenants: Math.trunc(numberIn(values.tenants, "tenants", { min: 1, max: shopsMax })),
     json: values.json,
     logLevel: values.log,
     keep: values.keep,

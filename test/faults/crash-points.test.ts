@@ -9,6 +9,7 @@ import { connect } from "@nats-io/transport-node";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { eventStream } from "#runtime/events/streams.ts";
+import { carrierSecrets } from "../../tools/faults/carrier.ts";
 import { createSender, type Sender } from "../../tools/faults/command.ts";
 import { judge, type Judgement } from "../../tools/faults/ledger/judge.ts";
 import { createProducts, startLoad } from "../../tools/faults/load.ts";
@@ -32,6 +33,7 @@ const hurried = {
   ORDERMESH_CARRIER_DISPATCH_MS: "1500",
   ORDERMESH_CARRIER_DELIVER_MS: "100",
   ORDERMESH_SANDBOX_DELAY_MS: "300",
+  ORDERMESH_CARRIER_WEBHOOK_SECRETS: carrierSecrets(["demo"]),
   ORDERMESH_SEED: "none",
   ORDERMESH_LOG_LEVEL: "warn",
   ORDERMESH_DATABASE_CONNECTIONS: "5",
@@ -165,6 +167,7 @@ async function survive(plan: LanePlan): Promise<{ missed: string[]; died: string
     const sender = createSender(`http://127.0.0.1:${edgePort}`, ending.signal);
     await createProducts(sender, products);
     const load = startLoad({
+      tenant: "demo",
       sender,
       name: plan.name,
       random: seededRandom(1),

@@ -12,10 +12,14 @@ export interface Command {
   path: string;
   body: object;
   key?: string;
+  /** More headers, made anew for each attempt of the text that is sent. */
+  headers?: (body: string) => Record<string, string>;
 }
 
 export interface Sender {
   send(command: Command, options?: { isPassing?: (refused: { status: number; reason: string }) => boolean }): Promise<Outcome>;
+  /** Reads once; undefined where nothing was answered. */
+  read(path: string): Promise<Record<string, unknown> | undefined>;
   /** Attempts that had no answer, or one that says to try again. */
   attemptsWithoutAnswer(): number;
 }
@@ -35,12 +39,14 @@ export function createSender(
   let withoutAnswer = 0;
   const asOperator = fetchWith(url, clientTokens({ edgeUrl: url, ...client }));
 
-  const attempt = async ({ path, body, key }: Command): Promise<Exclude<Outcome, { kind: "unknown" }> | undefined> => {
+  const attempt = async ({ path, body, key, headers }: Command): Promise<Exclude<Outcome, { kind: "unknown" }> | undefined> => {
+    const text = JSON.stringify(body);
+    const keyHeader = key === undefined ? {} : { "idempotency-key": key };
     try {
       const answer = await asOperator(path, {
         method: "POST",
-        headers: { "content-type": "application/json", ...(key === undefined ? {} : { "idempotency-key": key }) },
-        body: JSON.stringify(body),
+        headers: { "content-type": "application/json", ...keyHeader, ...headers?.(text) },
+        body: text,
         signal: AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]),
       });
       const read = (await answer.json()) as Record<string, unknown>;
@@ -54,6 +60,14 @@ export function createSender(
 
   return {
     attemptsWithoutAnswer: () => withoutAnswer,
+    read: async (path) => {
+      try {
+        const answer = await asOperator(path, { signal: AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]) });
+        return answer.ok ? ((await answer.json()) as Record<string, unknown>) : undefined;
+      } catch {
+        return undefined;
+      }
+    },
     send: async (command, { isPassing = () => false } = {}) => {
       for (let waitMs = retryMsMin; !signal.aborted; waitMs = Math.min(waitMs * 2, retryMsMax)) {
         const outcome = await attempt(command);

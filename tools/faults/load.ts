@@ -1,5 +1,6 @@
 // Sends the orders at their pace and keeps the ledger of what was asked and what was answered.
 import { setTimeout as sleep } from "node:timers/promises";
+import { parcelIsBack, trackingNumberOf } from "./carrier.ts";
 import type { Outcome, Sender } from "./command.ts";
 import type { Random } from "./random.ts";
 import { planOrder, type PlannedOrder, type Product, type Shape } from "./traffic.ts";
@@ -13,9 +14,11 @@ export interface Asked {
   cancelled?: Outcome;
   decided?: { decision: string; outcome: Outcome };
   refunded?: Outcome;
+  returned?: Outcome;
 }
 
 export interface LoadOptions {
+  tenant: string;
   sender: Sender;
   /** Names the run in keys, so that a second run on the same data asks for other orders. */
   name: string;
@@ -57,7 +60,7 @@ export async function createProducts(sender: Sender, products: readonly Product[
 }
 
 export function startLoad(options: LoadOptions): Load {
-  const { sender, perSecond, openMax = openMaxDefault, durationMs, enough, signal } = options;
+  const { tenant, sender, perSecond, openMax = openMaxDefault, durationMs, enough, signal } = options;
   const asked: Asked[] = [];
   const following = new Set<Promise<void>>();
 
@@ -72,7 +75,7 @@ export function startLoad(options: LoadOptions): Load {
       const planned = planOrder(index, options);
       const entry: Asked = { key: planned.key, shape: planned.shape, placed: [] };
       asked.push(entry);
-      const one: Promise<void> = follow(sender, { planned, entry, signal }).finally(() => following.delete(one));
+      const one: Promise<void> = follow(sender, { tenant, planned, entry, signal }).finally(() => following.delete(one));
       following.add(one);
     }
   })();
@@ -87,8 +90,14 @@ export function startLoad(options: LoadOptions): Load {
   };
 }
 
-async function follow(sender: Sender, order: { planned: PlannedOrder; entry: Asked; signal: AbortSignal }): Promise<void> {
-  const { planned, entry, signal } = order;
+interface Following {
+  tenant: string;
+  planned: PlannedOrder;
+  entry: Asked;
+  signal: AbortSignal;
+}
+
+async function follow(sender: Sender, { tenant, planned, entry, signal }: Following): Promise<void> {
   const place = { path: "/v1/orders", body: planned.body, key: planned.key };
   const times = planned.isRepeated ? 2 : 1;
   entry.placed = await Promise.all(Array.from({ length: times }, () => sender.send(place)));
@@ -117,6 +126,12 @@ async function follow(sender: Sender, order: { planned: PlannedOrder; entry: Ask
         key: `${planned.key}-refund`,
       };
       entry.refunded = await sender.send(refund, { isPassing });
+      return;
+    }
+    case "returned": {
+      const trackingNumber = await trackingNumberOf(sender, orderId, isPassing);
+      // It may have arrived meanwhile, and then does not come back.
+      if (trackingNumber !== "") entry.returned = await sender.send(parcelIsBack(tenant, trackingNumber), { isPassing });
       return;
     }
     case "good":

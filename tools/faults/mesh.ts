@@ -2,10 +2,12 @@
 // to PostgreSQL and to NATS.
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts } from "../../test/support/ports.ts";
+import { carrierSecrets } from "./carrier.ts";
 import { startProcess, type BenchProcess } from "./processes.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
 import type { Server, Target } from "./schedule.ts";
 import type { BenchServer } from "./servers.ts";
+import { shopNames } from "./shops.ts";
 import { allSteps, serviceNames } from "./steps.ts";
 
 const readyMsMax = 120_000;
@@ -122,6 +124,7 @@ async function startMember(options: StartMember): Promise<Member> {
     ...addresses,
     ...pace,
     ORDERMESH_SEED: "none",
+    ORDERMESH_CARRIER_WEBHOOK_SECRETS: carrierSecrets(shopNames),
     ORDERMESH_LOG_LEVEL: logLevel,
     ORDERMESH_DATABASE_CONNECTIONS: "5",
     ORDERMESH_RPC_PORT: String(isEdge ? edgeRpcPort : port),

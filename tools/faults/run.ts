@@ -99,7 +99,7 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
   const working = shops.map((shop, number): WorkingShop => {
     const random = seededRandom(seed + loadSeedStep * (number + 1));
     const pace = { perSecond: perSecond / tenants, durationMs: minutes * 60_000, signal };
-    return { ...shop, load: startLoad({ sender: shop.sender, name: `seed${seed}`, random, ...pace }) };
+    return { ...shop, load: startLoad({ tenant: shop.tenant, sender: shop.sender, name: `seed${seed}`, random, ...pace }) };
   });
   await Promise.all([injector.run(scheduleOf(settings), settings.signal), ...working.map(({ load }) => load.sending)]);
   // Somebody has asked to end: there is nothing to judge, and all that was started is to be stopped.

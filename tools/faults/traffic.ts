@@ -15,7 +15,8 @@ export type Shape =
   | "review_left"
   | "cancelled"
   | "scheduled"
-  | "refunded";
+  | "refunded"
+  | "returned";
 
 export interface PlannedOrder {
   shape: Shape;
@@ -50,7 +51,7 @@ export const productsOf = (shop: number): readonly Product[] =>
 
 /** Of a hundred orders. */
 const shares: readonly (readonly [Shape, number])[] = [
-  ["good", 22],
+  ["good", 19],
   ["scheduled", 4],
   ["two_products", 10],
   ["scarce", 14],
@@ -64,6 +65,7 @@ const shares: readonly (readonly [Shape, number])[] = [
   ["review_decided", 4],
   ["review_left", 2],
   ["refunded", 4],
+  ["returned", 3],
 ];
 const deck: readonly Shape[] = shares.flatMap(([shape, share]) => Array.from({ length: share }, () => shape));
 

@@ -4,7 +4,7 @@ import type { Asked } from "../load.ts";
 import type { AssessmentRow, Books, Left, OrderRow } from "./books.ts";
 import { findings, type Disagreement, type Findings } from "./disagreement.ts";
 
-const finalStates: readonly string[] = ["delivered", "cancelled"];
+const finalStates: readonly string[] = ["delivered", "returned", "cancelled"];
 
 const acceptedIds = (outcomes: readonly Outcome[]): Set<string> =>
   new Set(outcomes.flatMap((outcome) => (outcome.kind === "accepted" ? [String(outcome.body["orderId"])] : [])));

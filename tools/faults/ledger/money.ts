@@ -46,6 +46,12 @@ function orderMoney(order: OrderRow, { charges, refund }: OrderMoney): (Disagree
         unlessEqual(is("refunded", "given back"), charge.refunded, refund?.kind === "accepted" ? order.total : 0),
         unlessEqual(is("held_back", "still held"), heldBack, 0),
       ];
+    case "returned":
+      return [
+        unlessEqual(is("captured", "taken"), charge.captured, order.total),
+        unlessEqual(is("returned", "given back"), charge.refunded, order.total),
+        unlessEqual(is("held_back", "still held"), heldBack, 0),
+      ];
     case "cancelled":
       return [
         unlessEqual(is("charged_without_goods", "taken and not given back"), charge.captured - charge.refunded, 0),

@@ -3,7 +3,7 @@ import type { Product } from "../traffic.ts";
 import type { Books } from "./books.ts";
 import { findings, unlessEqual, type Findings } from "./disagreement.ts";
 
-const departed: readonly string[] = ["shipped", "delivered"];
+const departed: readonly string[] = ["shipped", "delivered", "returned"];
 const live: readonly string[] = ["HELD", "FIRM"];
 
 export function checkStock(products: readonly Product[], books: Books): Findings[] {
@@ -12,7 +12,7 @@ export function checkStock(products: readonly Product[], books: Books): Findings
   for (const { orderId, sku, quantity } of books.items) {
     if (departed.includes(stateOf.get(orderId) ?? "")) left.set(sku, (left.get(sku) ?? 0) + quantity);
   }
-  const isOpen = (orderId: string): boolean => !["delivered", "cancelled"].includes(stateOf.get(orderId) ?? "");
+  const isOpen = (orderId: string): boolean => !["delivered", "returned", "cancelled"].includes(stateOf.get(orderId) ?? "");
   const heldFor = books.reservations.filter(({ orderId, state }) => live.includes(state) && isOpen(orderId));
   const held = new Map<string, number>();
   const holders = new Set(heldFor.map(({ orderId }) => orderId));
