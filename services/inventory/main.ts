@@ -3,10 +3,10 @@ import { file_ordermesh_inventory_events_v1_inventory_events } from "#gen/orderm
 import { InventoryAuditService } from "#gen/ordermesh/inventory/v1/inventory_audit_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
-import { numberSetting } from "#runtime/settings.ts";
+import { numberSetting, textSetting } from "#runtime/settings.ts";
 import { inventoryHears } from "./consumers/hears.ts";
 import { factSettler } from "./consumers/settle-facts.ts";
-import { holdExpiry } from "./due.ts";
+import { holdExpiry, reporting } from "./due.ts";
 import { inventoryRoutes } from "./rpc/routes.ts";
 import type { InventoryTables } from "./store/tables.ts";
 
@@ -19,11 +19,16 @@ export const inventory: ServiceDefinition<InventoryTables> = {
     const { clock, log, env } = runtime;
     const lowStockThreshold = numberSetting(env, "ORDERMESH_LOW_STOCK_THRESHOLD", { fallback: 5, min: 0, max: 1_000_000 });
     const holdGraceSeconds = numberSetting(env, "ORDERMESH_HOLD_GRACE_SECONDS", { fallback: 60, min: 0, max: 86_400 });
+    const report = {
+      cron: textSetting(env, "ORDERMESH_INVENTORY_REPORT_CRON", "0 2 * * *"),
+      timeZone: textSetting(env, "ORDERMESH_INVENTORY_REPORT_TIME_ZONE", "UTC"),
+    };
     const settleFacts = factSettler({ clock, log, holdGraceMs: holdGraceSeconds * 1_000 });
     return {
       routes: inventoryRoutes({ ...runtime, settleFacts }),
       hears: inventoryHears({ settleFacts, clock, lowStockThreshold }),
       dueWork: [holdExpiry({ settleFacts })],
+      jobs: [reporting(report)],
     };
   },
 };

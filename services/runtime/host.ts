@@ -7,6 +7,7 @@ import { AuditLogService } from "#gen/ordermesh/auditlog/v1/auditlog_service_pb.
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
 import { PrivacyService } from "#gen/ordermesh/privacy/v1/privacy_service_pb.ts";
+import { ScheduleService } from "#gen/ordermesh/schedule/v1/schedule_service_pb.ts";
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
 import { createGuard } from "./access/guard.ts";
@@ -48,6 +49,7 @@ import { assertPolicies } from "./rpc/policy.ts";
 import { compileValidator } from "./rpc/validation.ts";
 import { serveProbes } from "./rpc/probes.ts";
 import { serveRpc } from "./rpc/server.ts";
+import { scheduleRoutes } from "./schedule/schedule-service.ts";
 import type { ServiceDefinition } from "./service.ts";
 import { numberSetting, type Environment } from "./settings.ts";
 import { startService, type RunningService } from "./start-service.ts";
@@ -92,11 +94,13 @@ export interface Host {
 }
 
 const closeGraceMs = 5_000;
+/** What every process offers for the services that run in it. */
+const servicesOfAll = [DeliveryService, AuditLogService, PrivacyService, ScheduleService];
 
 export async function startHost(options: HostOptions): Promise<Host> {
   const { definitions, log, env, tenant } = options;
   const ownServices = definitions.flatMap((definition) => definition.services);
-  const services = definitions.length > 0 ? [...ownServices, DeliveryService, AuditLogService, PrivacyService] : ownServices;
+  const services = definitions.length > 0 ? [...ownServices, ...servicesOfAll] : ownServices;
   assertPolicies(services);
   const limitSettings = readLimitSettings(env);
   const trustsProxy = readTrustedProxies(env);
@@ -154,12 +158,14 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const delivery = deliveryRoutes({ services: () => running.map(delivering), clock, log });
   const auditLog = auditLogRoutes(() => running.map(({ name, database }) => ({ name, db: database.db })));
   const privacy = privacyRoutes(() => running.map(({ name, parts }) => ({ name, personalData: parts.personalData })));
+  const schedule = scheduleRoutes(() => running.map(({ name, database }) => ({ name, ...database.system })));
   const routes = (router: ConnectRouter): void => {
     for (const service of running) service.parts.routes(router);
     if (definitions.length === 0) return;
     delivery(router);
     auditLog(router);
     privacy(router);
+    schedule(router);
   };
   const clients: Clients = createClients({
     local: {

@@ -11,6 +11,7 @@ import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PersonalData } from "./privacy/personal-data.ts";
 import type { DueWork } from "./schedule/due-work.ts";
+import type { Job } from "./schedule/jobs.ts";
 import type { Environment } from "./settings.ts";
 
 /** A service's own schema, for the tenant of the request or event, or for all. */
@@ -65,6 +66,8 @@ export interface ServiceParts {
   routes: (router: ConnectRouter) => void;
   hears?: Hearing[];
   dueWork?: DueWork[];
+  /** What it does again and again at set times. */
+  jobs?: Job[];
   tasks?: BackgroundTask[];
   /** What it keeps about persons, for their exports and erasures; absent where it keeps nothing. */
   personalData?: PersonalData;

@@ -21,6 +21,8 @@ import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ServiceClients } from "./rpc/clients.ts";
 import { dueTask, dueTaskName, sleepMsMax } from "./schedule/due-runner.ts";
+import { assertJobs, jobWork } from "./schedule/jobs.ts";
+import { declareJobs } from "./schedule/job-store.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "./service.ts";
 import type { Environment } from "./settings.ts";
 import { createSharedWakeUp, type SharedWakeUp } from "./shared-wake-up.ts";
@@ -129,8 +131,11 @@ export async function startService(definition: ServiceDefinition, options: Start
     const relay = createRelay({ service: name, db, bus, wakeUp: relayWakeUp, background, metrics, log });
     const sealing = sealTask({ service: name, database: database.system, background, clock });
     const tasks: LeasedTask[] = [{ name: relayTaskName, run: relay.run }, sealing];
-    if (parts.dueWork)
-      tasks.push(dueTask({ db, database: database.system, works: parts.dueWork, wakeUp: dueWakeUp, background, log }));
+    const { jobs = [] } = parts;
+    assertJobs(jobs);
+    await database.system.transaction((tx) => declareJobs(tx, jobs));
+    const works = [...(parts.dueWork ?? []), ...(jobs.length > 0 ? [jobWork(db, jobs)] : [])];
+    if (works.length > 0) tasks.push(dueTask({ db, database: database.system, works, wakeUp: dueWakeUp, background, log }));
     if (hears.length > 0) {
       const { retryDelaysMs } = options;
       const consuming = consumerTasks({ ...hearing, db, database: database.system, js, retryDelaysMs, background, log });

@@ -141,6 +141,11 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
     request: () => ({ service: "orders", sinceTime: timestampFromDate(new Date()), ...by }),
     expected: "INSTALLATION_ONLY",
   },
+  "OperationsService/ListJobs": { request: () => ({ service: "inventory" }), expected: "INSTALLATION_ONLY" },
+  "OperationsService/PauseJob": { request: () => theJob, expected: "INSTALLATION_ONLY" },
+  "OperationsService/ResumeJob": { request: () => theJob, expected: "INSTALLATION_ONLY" },
+  "OperationsService/RunJob": { request: () => theJob, expected: "INSTALLATION_ONLY" },
+  "InventoryService/ListInventoryReports": { expected: "its own" },
   "OperationsService/GetAuditReport": { expected: "its own" },
   "OperationsService/RunAudit": { expected: "INSTALLATION_ONLY" },
   "OperationsService/ListAuditLog": { expected: "its own" },
@@ -165,6 +170,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
 };
 
 const theirs = { description: "theirs", weight: 5, condition: { case: "bin" as const, value: { prefix: "8" } } };
+const theJob = { service: "inventory", name: "inventory.report" };
 const variantOf = (sku: string) => ({ variant: { sku, prices: [refund] }, initialStock: 1n });
 const forOperators = rpcs.filter(({ access }) => access.roles.has("operator"));
 

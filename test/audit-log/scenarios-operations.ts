@@ -8,6 +8,10 @@ import { createLogger } from "#runtime/log.ts";
 import { catalog } from "../../services/catalog/main.ts";
 import { operations } from "../../services/operations/main.ts";
 import { fileFailures, type Failure } from "../../services/operations/store/letters/file-letters.ts";
+import { ScheduleService } from "#gen/ordermesh/schedule/v1/schedule_service_pb.ts";
+import { declareJobs, pauseJob } from "#runtime/schedule/job-store.ts";
+import { scheduleRoutes } from "#runtime/schedule/schedule-service.ts";
+import { inventory } from "../../services/inventory/main.ts";
 import { serviceFixture } from "../support/service-fixture.ts";
 import { callerOf } from "./callers.ts";
 import { worldOf, type Scenario } from "./scenarios.ts";
@@ -41,7 +45,14 @@ const asked = { reason: "for the test" };
 
 async function operationsWorld() {
   const fixture = await serviceFixture(operations, {
-    others: (router) => router.service(DeliveryService, { republishEvents: () => ({ events: 3n }) }),
+    others: (router) => {
+      router.service(DeliveryService, { republishEvents: () => ({ events: 3n }) });
+      router.service(ScheduleService, {
+        pauseJob: ({ name }) => ({ job: { name, paused: true } }),
+        resumeJob: ({ name }) => ({ job: { name } }),
+        runJob: ({ name }) => ({ job: { name } }),
+      });
+    },
   });
   const world = worldOf(fixture);
   await fixture.runtime.transaction((tx) => fileFailures(tx, [failure]));
@@ -57,7 +68,51 @@ async function deliveryWorld() {
   return { ...worldOf(fixture), client: callerOf(DeliveryService, { routes }) };
 }
 
+type JobMethod = "pauseJob" | "resumeJob" | "runJob";
+const theJob = { service: "inventory", name: "inventory.report" };
+
+/** Operations writes down what was wanted, whatever comes of it. */
+const askedFor = (method: string, call: JobMethod): Scenario => ({
+  method: `ordermesh.operations.v1.OperationsService/${method}`,
+  resourceKind: "job",
+  changesAgain: true,
+  prepare: async () => {
+    const { letterId: _letterId, ...world } = await operationsWorld();
+    const change = async () => {
+      await world.client(OperationsService)[call](theJob);
+      return theJob.name;
+    };
+    return { ...world, change };
+  },
+});
+
+/** The service itself writes down what has changed. */
+const done = (method: string, call: JobMethod, paused: boolean, rest: Partial<Scenario> = {}): Scenario => ({
+  ...rest,
+  method: `ordermesh.schedule.v1.ScheduleService/${method}`,
+  resourceKind: "job",
+  prepare: async () => {
+    const fixture = await serviceFixture(inventory);
+    const { transaction } = fixture.runtime;
+    await transaction((tx) => declareJobs(tx, [{ name: theJob.name, cron: "0 2 * * *", timeZone: "UTC" }]));
+    if (paused) await transaction((tx) => pauseJob(tx, theJob.name, true));
+    const service = { name: "inventory", db: fixture.runtime.db, transaction } as never;
+    const client = callerOf(ScheduleService, { routes: scheduleRoutes(() => [service]) });
+    const change = async () => {
+      await client[call](theJob);
+      return theJob.name;
+    };
+    return { ...worldOf(fixture), client: () => client as never, change };
+  },
+});
+
 export const operationsScenarios: readonly Scenario[] = [
+  askedFor("PauseJob", "pauseJob"),
+  askedFor("ResumeJob", "resumeJob"),
+  askedFor("RunJob", "runJob"),
+  done("PauseJob", "pauseJob", false),
+  done("ResumeJob", "resumeJob", true),
+  done("RunJob", "runJob", false, { changesAgain: true }),
   {
     method: "ordermesh.operations.v1.OperationsService/RedriveDeadLetter",
     resourceKind: "dead_letter",

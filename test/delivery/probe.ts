@@ -16,6 +16,7 @@ import { startHost, type Host } from "#runtime/host.ts";
 import { createLogger } from "#runtime/log.ts";
 import { childTraceparent } from "#runtime/request-context.ts";
 import { cancelDue, dueWork, planDue, type DueWork } from "#runtime/schedule/due-work.ts";
+import type { Job } from "#runtime/schedule/jobs.ts";
 import type { ServiceDefinition, ServiceRuntime } from "#runtime/service.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { sharedIdentity } from "../support/identity.ts";
@@ -51,7 +52,7 @@ export interface ProbeWorld {
   databaseUrl: string;
   connection: NatsConnection;
   /** Starts an instance; more than one share the work. */
-  start(behave?: Behaviour, options?: { retryDelaysMs?: number[] }): Promise<Probe>;
+  start(behave?: Behaviour, options?: { retryDelaysMs?: number[]; jobs?: Job[] }): Promise<Probe>;
   /** Publishes as a stranger would. */
   publish(message: { subject: string; payload: Uint8Array; headers: Record<string, string> }): Promise<void>;
   advisories(): Promise<Record<string, unknown>[]>;
@@ -81,8 +82,9 @@ export async function probeWorld(given?: TestNats, { streamReplicas = 1 } = {}):
   return {
     databaseUrl: database.url,
     connection,
-    start: async (behave = () => {}, { retryDelaysMs = [50, 100, 200] } = {}) => {
-      const probe = await startProbe({ databaseUrl: database.url, natsUrl: nats.url, streamReplicas, behave, retryDelaysMs });
+    start: async (behave = () => {}, { retryDelaysMs = [50, 100, 200], jobs = [] } = {}) => {
+      const servers = { databaseUrl: database.url, natsUrl: nats.url, streamReplicas };
+      const probe = await startProbe({ ...servers, behave, retryDelaysMs, jobs });
       hosts.push(probe.host);
       return probe;
     },
@@ -108,6 +110,7 @@ async function startProbe(options: {
   streamReplicas: number;
   behave: Behaviour;
   retryDelaysMs: number[];
+  jobs: Job[];
 }): Promise<Probe> {
   let runtime: ServiceRuntime<ProbeTables> | undefined;
   const definition: ServiceDefinition<ProbeTables> = {
@@ -117,7 +120,7 @@ async function startProbe(options: {
     migrations: new URL("./migrations/", import.meta.url),
     create: (given) => {
       runtime = given;
-      return { routes: () => {}, hears: [writeDown(options.behave)], dueWork: [remind(options.behave)] };
+      return { routes: () => {}, hears: [writeDown(options.behave)], dueWork: [remind(options.behave)], jobs: options.jobs };
     },
   };
   const host = await startHost({

@@ -13,6 +13,7 @@ import type { InventoryTables } from "../store/tables.ts";
 import { stockAdjuster, type AdjustDeps } from "./adjust-stock.ts";
 import { auditMethods } from "./audit.ts";
 import { movementMessage, reservationMessage, reservationNotFound, skuNotFound, stockMessage } from "./messages.ts";
+import { listReports } from "./reports.ts";
 import type { ReleaseDeps } from "./release-reservation.ts";
 
 export function inventoryRoutes(
@@ -48,6 +49,8 @@ export function inventoryRoutes(
         if (!stock) throw skuNotFound(sku);
         return { stock: stockMessage(stock) };
       },
+
+      listInventoryReports: (request) => listReports(db, request),
 
       async listStockMovements({ sku, pageSize, pageToken }) {
         const { tenant } = currentRequest();

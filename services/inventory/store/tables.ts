@@ -39,6 +39,15 @@ export interface InventoryTables {
     sku: string;
     quantity: number;
   };
+  inventory_report: {
+    tenant_id: string;
+    report_time: Date;
+    skus: number;
+    on_hand: number;
+    reserved: number;
+    low_stock_skus: number;
+    low_stock: { sku: string; onHand: number; reserved: number; threshold: number }[];
+  };
   adjust_request: {
     tenant_id: string;
     request_id: string;

@@ -6,6 +6,7 @@ import { provideApplicationRole } from "./application-role.ts";
 import * as runtimeTables from "./runtime-tables.ts";
 import * as auditLogTables from "./audit-log-tables.ts";
 import * as deliveryTables from "./delivery-tables.ts";
+import * as scheduleTables from "./schedule-tables.ts";
 import * as tenantTables from "./tenant-tables.ts";
 
 async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
@@ -21,6 +22,7 @@ async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
     ["0000_runtime_tables_2_delivery", deliveryTables],
     ["0000_runtime_tables_3_tenants", tenantTables],
     ["0000_runtime_tables_4_audit_log", auditLogTables],
+    ["0000_runtime_tables_5_schedule", scheduleTables],
   ];
   return Object.fromEntries([...own, ...loaded]);
 }

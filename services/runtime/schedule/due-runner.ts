@@ -9,7 +9,7 @@ import type { BatchDatabase } from "../events/handle-batch.ts";
 import type { LeasedTask } from "../lease/lease-keeper.ts";
 import type { Logger } from "../log.ts";
 import type { WakeUp } from "../wake-up.ts";
-import { applyDue, claimDue, postponeDue, prepareDue, type ClaimedItem, type PreparedItem } from "./due-store.ts";
+import { applyDue, claimDue, dueItem, postponeDue, prepareDue, type ClaimedItem, type PreparedItem } from "./due-store.ts";
 import type { DueWork } from "./due-work.ts";
 
 export const dueTaskName = "due_work";
@@ -68,6 +68,7 @@ export function dueTask<Tables>(options: {
         "due_work_failed",
       );
       await postponeDue(db, [row], delayMs);
+      await work.failed?.(dueItem(row), error as Error);
     }
   };
 

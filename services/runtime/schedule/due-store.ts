@@ -81,7 +81,10 @@ export function inContextOf<Result>(row: ClaimedItem | undefined, work: () => Pr
   return runInContext({ requestId: row.causeId, traceparent: row.traceparent, tenant: row.tenant }, work);
 }
 
-const dueItem = ({ causeId, traceparent, ...item }: ClaimedItem): DueItem => ({ ...item, cause: { id: causeId, traceparent } });
+export const dueItem = ({ causeId, traceparent, ...item }: ClaimedItem): DueItem => ({
+  ...item,
+  cause: { id: causeId, traceparent },
+});
 
 export interface PreparedItem {
   row: ClaimedItem;

@@ -23,12 +23,15 @@ export interface DueWork {
   prepare?(item: DueItem): Promise<unknown>;
   /** In one transaction with the removal of the rows, so it takes effect once. */
   apply(tx: Transaction<never>, items: { item: DueItem; prepared: never }[]): Promise<void>;
+  /** Hears that one has failed, and is to be tried again. */
+  failed?(item: DueItem, error: Error): Promise<void>;
 }
 
 export function dueWork<Tables, Prepared = undefined>(work: {
   kind: string;
   prepare?: (item: DueItem) => Promise<Prepared>;
   apply(tx: Transaction<Tables>, items: { item: DueItem; prepared: Prepared }[]): Promise<void>;
+  failed?: (item: DueItem, error: Error) => Promise<void>;
 }): DueWork {
   return work as unknown as DueWork;
 }

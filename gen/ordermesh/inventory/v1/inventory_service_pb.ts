@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
+import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Reservation, ReservationJson, Stock, StockJson, StockMovement, StockMovementJson } from "./stock_pb.ts";
 import { file_ordermesh_inventory_v1_stock } from "./stock_pb.ts";
 import { file_ordermesh_options_v1_options } from "../../options/v1/options_pb.ts";
@@ -15,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/inventory/v1/inventory_service.proto.
  */
 export const file_ordermesh_inventory_v1_inventory_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcmRlcm1lc2gvaW52ZW50b3J5L3YxL2ludmVudG9yeV9zZXJ2aWNlLnByb3RvEhZvcmRlcm1lc2guaW52ZW50b3J5LnYxIloKGENoZWNrQXZhaWxhYmlsaXR5UmVxdWVzdBI+CgVpdGVtcxgBIAMoCzIiLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuV2FudGVkSXRlbUILukgIkgEFCAEQ9AMiQwoKV2FudGVkSXRlbRIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIdCghxdWFudGl0eRgCIAEoA0ILukgIIgYYwIQ9KAEiYwoZQ2hlY2tBdmFpbGFiaWxpdHlSZXNwb25zZRIRCglhdmFpbGFibGUYASABKAgSMwoJc2hvcnRhZ2VzGAIgAygLMiAub3JkZXJtZXNoLmludmVudG9yeS52MS5TaG9ydGFnZSJAChtCYXRjaEdldEF2YWlsYWJpbGl0eVJlcXVlc3QSIQoEc2t1cxgBIAMoCUITukgQkgENCAEQ6AciBnIEEAEYPyJcChxCYXRjaEdldEF2YWlsYWJpbGl0eVJlc3BvbnNlEjwKDmF2YWlsYWJpbGl0aWVzGAEgAygLMiQub3JkZXJtZXNoLmludmVudG9yeS52MS5BdmFpbGFiaWxpdHkiLgoMQXZhaWxhYmlsaXR5EgsKA3NrdRgBIAEoCRIRCglhdmFpbGFibGUYAiABKAMiPQoIU2hvcnRhZ2USCwoDc2t1GAEgASgJEhEKCXJlcXVlc3RlZBgCIAEoAxIRCglhdmFpbGFibGUYAyABKAMiKQoPR2V0U3RvY2tSZXF1ZXN0EhYKA3NrdRgBIAEoCUIJukgGcgQQARg/IkAKEEdldFN0b2NrUmVzcG9uc2USLAoFc3RvY2sYASABKAsyHS5vcmRlcm1lc2guaW52ZW50b3J5LnYxLlN0b2NrInAKGUxpc3RTdG9ja01vdmVtZW50c1JlcXVlc3QSFgoDc2t1GAEgASgJQgm6SAZyBBABGD8SHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDIm8KGkxpc3RTdG9ja01vdmVtZW50c1Jlc3BvbnNlEjgKCW1vdmVtZW50cxgBIAMoCzIlLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuU3RvY2tNb3ZlbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikQEKEkFkanVzdFN0b2NrUmVxdWVzdBIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIqCghxdWFudGl0eRgCIAEoA0IYukgVIhM4ABiAlOvcAyiA7JSj/P////8BEhoKBnJlYXNvbhgDIAEoCUIKukgHcgUQARj0AxIbCgpyZXF1ZXN0X2lkGAQgASgJQge6SARyAhhAIkMKE0FkanVzdFN0b2NrUmVzcG9uc2USLAoFc3RvY2sYASABKAsyHS5vcmRlcm1lc2guaW52ZW50b3J5LnYxLlN0b2NrIjQKFUdldFJlc2VydmF0aW9uUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIlIKFkdldFJlc2VydmF0aW9uUmVzcG9uc2USOAoLcmVzZXJ2YXRpb24YASABKAsyIy5vcmRlcm1lc2guaW52ZW50b3J5LnYxLlJlc2VydmF0aW9uMpAJChBJbnZlbnRvcnlTZXJ2aWNlEsABChFDaGVja0F2YWlsYWJpbGl0eRIwLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuQ2hlY2tBdmFpbGFiaWxpdHlSZXF1ZXN0GjEub3JkZXJtZXNoLmludmVudG9yeS52MS5DaGVja0F2YWlsYWJpbGl0eVJlc3BvbnNlIkaQAgGquxgECgIIAYLT5JMCNToBKloYOgEqIhMvY2hlY2stYXZhaWxhYmlsaXR5IhYvdjEvYXZhaWxhYmlsaXR5OmNoZWNrErIBChRCYXRjaEdldEF2YWlsYWJpbGl0eRIzLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuQmF0Y2hHZXRBdmFpbGFiaWxpdHlSZXF1ZXN0GjQub3JkZXJtZXNoLmludmVudG9yeS52MS5CYXRjaEdldEF2YWlsYWJpbGl0eVJlc3BvbnNlIi+QAgGquxgECgIIAYLT5JMCHjoBKiIZL3YxL2F2YWlsYWJpbGl0eTpiYXRjaEdldBKpAQoIR2V0U3RvY2sSJy5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkdldFN0b2NrUmVxdWVzdBooLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuR2V0U3RvY2tSZXNwb25zZSJKkAIBqrsYJQojEg5pbnZlbnRvcnk6cmVhZBoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAhhiBXN0b2NrEg8vdjEvc3RvY2sve3NrdX0SygEKEkxpc3RTdG9ja01vdmVtZW50cxIxLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuTGlzdFN0b2NrTW92ZW1lbnRzUmVxdWVzdBoyLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuTGlzdFN0b2NrTW92ZW1lbnRzUmVzcG9uc2UiTZACAaq7GCUKIxIOaW52ZW50b3J5OnJlYWQaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIbEhkvdjEvc3RvY2sve3NrdX0vbW92ZW1lbnRzErQBCgtBZGp1c3RTdG9jaxIqLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuQWRqdXN0U3RvY2tSZXF1ZXN0Gisub3JkZXJtZXNoLmludmVudG9yeS52MS5BZGp1c3RTdG9ja1Jlc3BvbnNlIkyQAgKquxgdChsSD2ludmVudG9yeTp3cml0ZRoIb3BlcmF0b3KC0+STAiI6ASpiBXN0b2NrIhYvdjEvc3RvY2sve3NrdX06YWRqdXN0EtMBCg5HZXRSZXNlcnZhdGlvbhItLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuR2V0UmVzZXJ2YXRpb25SZXF1ZXN0Gi4ub3JkZXJtZXNoLmludmVudG9yeS52MS5HZXRSZXNlcnZhdGlvblJlc3BvbnNlImKQAgGquxglCiMSDmludmVudG9yeTpyZWFkGghvcGVyYXRvchoHc2VydmljZYLT5JMCMGILcmVzZXJ2YXRpb24SIS92MS9vcmRlcnMve29yZGVyX2lkfS9yZXNlcnZhdGlvbmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_inventory_v1_stock, file_ordermesh_options_v1_options]);
+  fileDesc("Ci5vcmRlcm1lc2gvaW52ZW50b3J5L3YxL2ludmVudG9yeV9zZXJ2aWNlLnByb3RvEhZvcmRlcm1lc2guaW52ZW50b3J5LnYxIloKGENoZWNrQXZhaWxhYmlsaXR5UmVxdWVzdBI+CgVpdGVtcxgBIAMoCzIiLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuV2FudGVkSXRlbUILukgIkgEFCAEQ9AMiQwoKV2FudGVkSXRlbRIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIdCghxdWFudGl0eRgCIAEoA0ILukgIIgYYwIQ9KAEiYwoZQ2hlY2tBdmFpbGFiaWxpdHlSZXNwb25zZRIRCglhdmFpbGFibGUYASABKAgSMwoJc2hvcnRhZ2VzGAIgAygLMiAub3JkZXJtZXNoLmludmVudG9yeS52MS5TaG9ydGFnZSJAChtCYXRjaEdldEF2YWlsYWJpbGl0eVJlcXVlc3QSIQoEc2t1cxgBIAMoCUITukgQkgENCAEQ6AciBnIEEAEYPyJcChxCYXRjaEdldEF2YWlsYWJpbGl0eVJlc3BvbnNlEjwKDmF2YWlsYWJpbGl0aWVzGAEgAygLMiQub3JkZXJtZXNoLmludmVudG9yeS52MS5BdmFpbGFiaWxpdHkiLgoMQXZhaWxhYmlsaXR5EgsKA3NrdRgBIAEoCRIRCglhdmFpbGFibGUYAiABKAMiPQoIU2hvcnRhZ2USCwoDc2t1GAEgASgJEhEKCXJlcXVlc3RlZBgCIAEoAxIRCglhdmFpbGFibGUYAyABKAMiKQoPR2V0U3RvY2tSZXF1ZXN0EhYKA3NrdRgBIAEoCUIJukgGcgQQARg/IkAKEEdldFN0b2NrUmVzcG9uc2USLAoFc3RvY2sYASABKAsyHS5vcmRlcm1lc2guaW52ZW50b3J5LnYxLlN0b2NrInAKGUxpc3RTdG9ja01vdmVtZW50c1JlcXVlc3QSFgoDc2t1GAEgASgJQgm6SAZyBBABGD8SHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDIm8KGkxpc3RTdG9ja01vdmVtZW50c1Jlc3BvbnNlEjgKCW1vdmVtZW50cxgBIAMoCzIlLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuU3RvY2tNb3ZlbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikQEKEkFkanVzdFN0b2NrUmVxdWVzdBIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIqCghxdWFudGl0eRgCIAEoA0IYukgVIhM4ABiAlOvcAyiA7JSj/P////8BEhoKBnJlYXNvbhgDIAEoCUIKukgHcgUQARj0AxIbCgpyZXF1ZXN0X2lkGAQgASgJQge6SARyAhhAIkMKE0FkanVzdFN0b2NrUmVzcG9uc2USLAoFc3RvY2sYASABKAsyHS5vcmRlcm1lc2guaW52ZW50b3J5LnYxLlN0b2NrIjQKFUdldFJlc2VydmF0aW9uUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIlIKFkdldFJlc2VydmF0aW9uUmVzcG9uc2USOAoLcmVzZXJ2YXRpb24YASABKAsyIy5vcmRlcm1lc2guaW52ZW50b3J5LnYxLlJlc2VydmF0aW9uIlkKG0xpc3RJbnZlbnRvcnlSZXBvcnRzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxj0AyJxChxMaXN0SW52ZW50b3J5UmVwb3J0c1Jlc3BvbnNlEjgKB3JlcG9ydHMYASADKAsyJy5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkludmVudG9yeVJlcG9ydBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiwAEKD0ludmVudG9yeVJlcG9ydBIvCgtyZXBvcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEc2t1cxgCIAEoAxIPCgdvbl9oYW5kGAMgASgDEhAKCHJlc2VydmVkGAQgASgDEjMKCWxvd19zdG9jaxgFIAMoCzIgLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuTG93U3RvY2sSFgoObG93X3N0b2NrX3NrdXMYBiABKAMiTQoITG93U3RvY2sSCwoDc2t1GAEgASgJEg8KB29uX2hhbmQYAiABKAMSEAoIcmVzZXJ2ZWQYAyABKAMSEQoJdGhyZXNob2xkGAQgASgDMt8KChBJbnZlbnRvcnlTZXJ2aWNlEsABChFDaGVja0F2YWlsYWJpbGl0eRIwLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuQ2hlY2tBdmFpbGFiaWxpdHlSZXF1ZXN0GjEub3JkZXJtZXNoLmludmVudG9yeS52MS5DaGVja0F2YWlsYWJpbGl0eVJlc3BvbnNlIkaQAgGquxgECgIIAYLT5JMCNToBKloYOgEqIhMvY2hlY2stYXZhaWxhYmlsaXR5IhYvdjEvYXZhaWxhYmlsaXR5OmNoZWNrErIBChRCYXRjaEdldEF2YWlsYWJpbGl0eRIzLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuQmF0Y2hHZXRBdmFpbGFiaWxpdHlSZXF1ZXN0GjQub3JkZXJtZXNoLmludmVudG9yeS52MS5CYXRjaEdldEF2YWlsYWJpbGl0eVJlc3BvbnNlIi+QAgGquxgECgIIAYLT5JMCHjoBKiIZL3YxL2F2YWlsYWJpbGl0eTpiYXRjaEdldBKpAQoIR2V0U3RvY2sSJy5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkdldFN0b2NrUmVxdWVzdBooLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuR2V0U3RvY2tSZXNwb25zZSJKkAIBqrsYJQojEg5pbnZlbnRvcnk6cmVhZBoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAhhiBXN0b2NrEg8vdjEvc3RvY2sve3NrdX0SzAEKFExpc3RJbnZlbnRvcnlSZXBvcnRzEjMub3JkZXJtZXNoLmludmVudG9yeS52MS5MaXN0SW52ZW50b3J5UmVwb3J0c1JlcXVlc3QaNC5vcmRlcm1lc2guaW52ZW50b3J5LnYxLkxpc3RJbnZlbnRvcnlSZXBvcnRzUmVzcG9uc2UiSZACAaq7GCUKIxIOaW52ZW50b3J5OnJlYWQaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIXEhUvdjEvaW52ZW50b3J5LXJlcG9ydHMSygEKEkxpc3RTdG9ja01vdmVtZW50cxIxLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuTGlzdFN0b2NrTW92ZW1lbnRzUmVxdWVzdBoyLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuTGlzdFN0b2NrTW92ZW1lbnRzUmVzcG9uc2UiTZACAaq7GCUKIxIOaW52ZW50b3J5OnJlYWQaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIbEhkvdjEvc3RvY2sve3NrdX0vbW92ZW1lbnRzErQBCgtBZGp1c3RTdG9jaxIqLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuQWRqdXN0U3RvY2tSZXF1ZXN0Gisub3JkZXJtZXNoLmludmVudG9yeS52MS5BZGp1c3RTdG9ja1Jlc3BvbnNlIkyQAgKquxgdChsSD2ludmVudG9yeTp3cml0ZRoIb3BlcmF0b3KC0+STAiI6ASpiBXN0b2NrIhYvdjEvc3RvY2sve3NrdX06YWRqdXN0EtMBCg5HZXRSZXNlcnZhdGlvbhItLm9yZGVybWVzaC5pbnZlbnRvcnkudjEuR2V0UmVzZXJ2YXRpb25SZXF1ZXN0Gi4ub3JkZXJtZXNoLmludmVudG9yeS52MS5HZXRSZXNlcnZhdGlvblJlc3BvbnNlImKQAgGquxglCiMSDmludmVudG9yeTpyZWFkGghvcGVyYXRvchoHc2VydmljZYLT5JMCMGILcmVzZXJ2YXRpb24SIS92MS9vcmRlcnMve29yZGVyX2lkfS9yZXNlcnZhdGlvbmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_inventory_v1_stock, file_ordermesh_options_v1_options]);
 
 /**
  * Units wanted.
@@ -697,6 +699,286 @@ export const GetReservationResponseSchema: GenMessage<GetReservationResponse, {j
   messageDesc(file_ordermesh_inventory_v1_inventory_service, 14);
 
 /**
+ * Which page of reports.
+ *
+ * @generated from message ordermesh.inventory.v1.ListInventoryReportsRequest
+ */
+export type ListInventoryReportsRequest = Message<"ordermesh.inventory.v1.ListInventoryReportsRequest"> & {
+  /**
+   * Reports a page, 1 to 100; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Which page of reports.
+ *
+ * @generated from message ordermesh.inventory.v1.ListInventoryReportsRequest
+ */
+export type ListInventoryReportsRequestJson = {
+  /**
+   * Reports a page, 1 to 100; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize?: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.inventory.v1.ListInventoryReportsRequest.
+ * Use `create(ListInventoryReportsRequestSchema)` to create a new message.
+ */
+export const ListInventoryReportsRequestSchema: GenMessage<ListInventoryReportsRequest, {jsonType: ListInventoryReportsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 15);
+
+/**
+ * A page of reports.
+ *
+ * @generated from message ordermesh.inventory.v1.ListInventoryReportsResponse
+ */
+export type ListInventoryReportsResponse = Message<"ordermesh.inventory.v1.ListInventoryReportsResponse"> & {
+  /**
+   * The reports, newest first.
+   *
+   * @generated from field: repeated ordermesh.inventory.v1.InventoryReport reports = 1;
+   */
+  reports: InventoryReport[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * A page of reports.
+ *
+ * @generated from message ordermesh.inventory.v1.ListInventoryReportsResponse
+ */
+export type ListInventoryReportsResponseJson = {
+  /**
+   * The reports, newest first.
+   *
+   * @generated from field: repeated ordermesh.inventory.v1.InventoryReport reports = 1;
+   */
+  reports?: InventoryReportJson[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.inventory.v1.ListInventoryReportsResponse.
+ * Use `create(ListInventoryReportsResponseSchema)` to create a new message.
+ */
+export const ListInventoryReportsResponseSchema: GenMessage<ListInventoryReportsResponse, {jsonType: ListInventoryReportsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 16);
+
+/**
+ * The stock of a shop at one moment.
+ *
+ * @generated from message ordermesh.inventory.v1.InventoryReport
+ */
+export type InventoryReport = Message<"ordermesh.inventory.v1.InventoryReport"> & {
+  /**
+   * When it was counted up.
+   *
+   * @generated from field: google.protobuf.Timestamp report_time = 1;
+   */
+  reportTime?: Timestamp | undefined;
+
+  /**
+   * SKUs that have stock records.
+   *
+   * @generated from field: int64 skus = 2;
+   */
+  skus: bigint;
+
+  /**
+   * Units on hand, of all SKUs.
+   *
+   * @generated from field: int64 on_hand = 3;
+   */
+  onHand: bigint;
+
+  /**
+   * Units of those that are held for orders.
+   *
+   * @generated from field: int64 reserved = 4;
+   */
+  reserved: bigint;
+
+  /**
+   * SKUs of which fewer units are on hand than their threshold, by SKU; the first 1,000.
+   *
+   * @generated from field: repeated ordermesh.inventory.v1.LowStock low_stock = 5;
+   */
+  lowStock: LowStock[];
+
+  /**
+   * How many such SKUs there were.
+   *
+   * @generated from field: int64 low_stock_skus = 6;
+   */
+  lowStockSkus: bigint;
+};
+
+/**
+ * The stock of a shop at one moment.
+ *
+ * @generated from message ordermesh.inventory.v1.InventoryReport
+ */
+export type InventoryReportJson = {
+  /**
+   * When it was counted up.
+   *
+   * @generated from field: google.protobuf.Timestamp report_time = 1;
+   */
+  reportTime?: TimestampJson;
+
+  /**
+   * SKUs that have stock records.
+   *
+   * @generated from field: int64 skus = 2;
+   */
+  skus?: string;
+
+  /**
+   * Units on hand, of all SKUs.
+   *
+   * @generated from field: int64 on_hand = 3;
+   */
+  onHand?: string;
+
+  /**
+   * Units of those that are held for orders.
+   *
+   * @generated from field: int64 reserved = 4;
+   */
+  reserved?: string;
+
+  /**
+   * SKUs of which fewer units are on hand than their threshold, by SKU; the first 1,000.
+   *
+   * @generated from field: repeated ordermesh.inventory.v1.LowStock low_stock = 5;
+   */
+  lowStock?: LowStockJson[];
+
+  /**
+   * How many such SKUs there were.
+   *
+   * @generated from field: int64 low_stock_skus = 6;
+   */
+  lowStockSkus?: string;
+};
+
+/**
+ * Describes the message ordermesh.inventory.v1.InventoryReport.
+ * Use `create(InventoryReportSchema)` to create a new message.
+ */
+export const InventoryReportSchema: GenMessage<InventoryReport, {jsonType: InventoryReportJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 17);
+
+/**
+ * A SKU that runs out.
+ *
+ * @generated from message ordermesh.inventory.v1.LowStock
+ */
+export type LowStock = Message<"ordermesh.inventory.v1.LowStock"> & {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * Units on hand.
+   *
+   * @generated from field: int64 on_hand = 2;
+   */
+  onHand: bigint;
+
+  /**
+   * Units of those that are held for orders.
+   *
+   * @generated from field: int64 reserved = 3;
+   */
+  reserved: bigint;
+
+  /**
+   * Below which it is low.
+   *
+   * @generated from field: int64 threshold = 4;
+   */
+  threshold: bigint;
+};
+
+/**
+ * A SKU that runs out.
+ *
+ * @generated from message ordermesh.inventory.v1.LowStock
+ */
+export type LowStockJson = {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku?: string;
+
+  /**
+   * Units on hand.
+   *
+   * @generated from field: int64 on_hand = 2;
+   */
+  onHand?: string;
+
+  /**
+   * Units of those that are held for orders.
+   *
+   * @generated from field: int64 reserved = 3;
+   */
+  reserved?: string;
+
+  /**
+   * Below which it is low.
+   *
+   * @generated from field: int64 threshold = 4;
+   */
+  threshold?: string;
+};
+
+/**
+ * Describes the message ordermesh.inventory.v1.LowStock.
+ * Use `create(LowStockSchema)` to create a new message.
+ */
+export const LowStockSchema: GenMessage<LowStock, {jsonType: LowStockJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_inventory_v1_inventory_service, 18);
+
+/**
  * What is there, what is held, and for whom.
  *
  * @generated from service ordermesh.inventory.v1.InventoryService
@@ -732,6 +1014,17 @@ export const InventoryService: GenService<{
     methodKind: "unary";
     input: typeof GetStockRequestSchema;
     output: typeof GetStockResponseSchema;
+  },
+  /**
+   * Lists what the stock of the shop was when it was counted up, newest first: each night, or when an operator has the job
+   * "inventory.report" run. Reports are kept for 400 days.
+   *
+   * @generated from rpc ordermesh.inventory.v1.InventoryService.ListInventoryReports
+   */
+  listInventoryReports: {
+    methodKind: "unary";
+    input: typeof ListInventoryReportsRequestSchema;
+    output: typeof ListInventoryReportsResponseSchema;
   },
   /**
    * Lists the movements of one SKU, newest first. Errors: NOT_FOUND with SKU_NOT_FOUND.

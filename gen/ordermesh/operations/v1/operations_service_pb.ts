@@ -15,13 +15,15 @@ import { file_ordermesh_operations_v1_audit_report } from "./audit_report_pb.ts"
 import type { DeadLetter, DeadLetterAction, DeadLetterActionJson, DeadLetterJson, DeadLetterState, DeadLetterStateJson, Redrive, RedriveJson } from "./dead_letter_pb.ts";
 import { file_ordermesh_operations_v1_dead_letter } from "./dead_letter_pb.ts";
 import { file_ordermesh_options_v1_options } from "../../options/v1/options_pb.ts";
+import type { Job, JobJson } from "../../schedule/v1/schedule_service_pb.ts";
+import { file_ordermesh_schedule_v1_schedule_service } from "../../schedule/v1/schedule_service_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file ordermesh/operations/v1/operations_service.proto.
  */
 export const file_ordermesh_operations_v1_operations_service: GenFile = /*@__PURE__*/
-  fileDesc("CjBvcmRlcm1lc2gvb3BlcmF0aW9ucy92MS9vcGVyYXRpb25zX3NlcnZpY2UucHJvdG8SF29yZGVybWVzaC5vcGVyYXRpb25zLnYxIsACChNMaXN0QXVkaXRMb2dSZXF1ZXN0EhgKB3NlcnZpY2UYASABKAlCB7pIBHICGD8SGQoHc3ViamVjdBgCIAEoCUIIukgFcgMYgAESGAoGbWV0aG9kGAMgASgJQgi6SAVyAxiAAhIeCg1yZXNvdXJjZV9raW5kGAQgASgJQge6SARyAhhAEh0KC3Jlc291cmNlX2lkGAUgASgJQgi6SAVyAxiAAhIuCgpzaW5jZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1bnRpbF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCglwYWdlX3NpemUYCCABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgJIAEoCUIIukgFcgMY9AMiYwoUTGlzdEF1ZGl0TG9nUmVzcG9uc2USMgoHZW50cmllcxgBIAMoCzIhLm9yZGVybWVzaC5hdWRpdGxvZy52MS5BdWRpdEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLTAgoQRGVhZExldHRlckZpbHRlchJBCgVzdGF0ZRgBIAEoDjIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJTdGF0ZUIIukgFggECEAESGAoHc2VydmljZRgCIAEoCUIHukgEcgIYPxIaCghjb25zdW1lchgDIAEoCUIIukgFcgMYgAESGwoJdHlwZV9uYW1lGAQgASgJQgi6SAVyAxiAAhIWCgRjb2RlGAUgASgJQgi6SAVyAxiAARIVCgNrZXkYBiABKAlCCLpIBXIDGIABEhoKCGV2ZW50X2lkGAcgASgJQgi6SAVyAxiAARIuCgpzaW5jZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1bnRpbF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLIAQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBI5CgZmaWx0ZXIYASABKAsyKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyRmlsdGVyEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AxIZCgVsaW1pdBgEIAEoBUIKukgHGgUY9AMoABIbCgZvZmZzZXQYBSABKAVCC7pICBoGGKCNBigAIm0KF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEjkKDGRlYWRfbGV0dGVycxgBIAMoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjQKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EhwKCWxldHRlcl9pZBgBIAEoCUIJukgGcgQQARhAIlEKFUdldERlYWRMZXR0ZXJSZXNwb25zZRI4CgtkZWFkX2xldHRlchgBIAEoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXIiPAocTGlzdERlYWRMZXR0ZXJBY3Rpb25zUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQCJbCh1MaXN0RGVhZExldHRlckFjdGlvbnNSZXNwb25zZRI6CgdhY3Rpb25zGAEgAygLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckFjdGlvbiJWChlHZXREZWFkTGV0dGVyU3RhdHNSZXF1ZXN0EjkKBmZpbHRlchgBIAEoCzIpLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJGaWx0ZXIijwMKGkdldERlYWRMZXR0ZXJTdGF0c1Jlc3BvbnNlEg0KBXRvdGFsGAEgASgDEjoKCGJ5X3N0YXRlGAIgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50Ej0KC2J5X2NvbnN1bWVyGAMgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50EjkKB2J5X3R5cGUYBCADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSOQoHYnlfY29kZRgFIAMoCzIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJDb3VudBI4CgZieV9hZ2UYBiADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSNwoTb2xkZXN0X2ZhaWx1cmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMAoPRGVhZExldHRlckNvdW50EgwKBG5hbWUYASABKAkSDwoHbGV0dGVycxgCIAEoAyJxChhSZWRyaXZlRGVhZExldHRlclJlcXVlc3QSHAoJbGV0dGVyX2lkGAEgASgJQgm6SAZyBBABGEASGQoFYWN0b3IYAiABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAMgASgJQgy6SAlyBxj0AzICXFMiVQoZUmVkcml2ZURlYWRMZXR0ZXJSZXNwb25zZRI4CgtkZWFkX2xldHRlchgBIAEoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXIixQEKGVJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QSQQoGZmlsdGVyGAEgASgLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckZpbHRlckIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgSGQoFYWN0b3IYAyABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAQgASgJQgy6SAlyBxj0AzICXFMSGwoKcmVxdWVzdF9pZBgFIAEoCUIHukgEcgIYQCJPChpSZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRIxCgdyZWRyaXZlGAEgASgLMiAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZSIyChFHZXRSZWRyaXZlUmVxdWVzdBIdCgpyZWRyaXZlX2lkGAEgASgJQgm6SAZyBBABGEAiRwoSR2V0UmVkcml2ZVJlc3BvbnNlEjEKB3JlZHJpdmUYASABKAsyIC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZWRyaXZlInEKGERpc2NhcmREZWFkTGV0dGVyUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQBIZCgVhY3RvchgCIAEoCUIKGAG6SAVyAxjIARIcCgZyZWFzb24YAyABKAlCDLpICXIHGPQDMgJcUyJVChlEaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEjgKC2RlYWRfbGV0dGVyGAEgASgLMiMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlciJvChVMaXN0U3RyZWFtS2V5c1JlcXVlc3QSGQoFdG9waWMYASABKAlCCrpIB3IFEAEYgAISHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDIj8KFkxpc3RTdHJlYW1LZXlzUmVzcG9uc2USDAoEa2V5cxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkipQEKFlJlcHVibGlzaEV2ZW50c1JlcXVlc3QSGgoHc2VydmljZRgBIAEoCUIJukgGcgQQARg/EjYKCnNpbmNlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGQoFYWN0b3IYAyABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAQgASgJQgy6SAlyBxj0AzICXFMiKQoXUmVwdWJsaXNoRXZlbnRzUmVzcG9uc2USDgoGZXZlbnRzGAEgASgDIhcKFUdldEF1ZGl0UmVwb3J0UmVxdWVzdCJOChZHZXRBdWRpdFJlcG9ydFJlc3BvbnNlEjQKBnJlcG9ydBgBIAEoCzIkLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0UmVwb3J0IhEKD1J1bkF1ZGl0UmVxdWVzdCJIChBSdW5BdWRpdFJlc3BvbnNlEjQKBnJlcG9ydBgBIAEoCzIkLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0UmVwb3J0Mr0UChFPcGVyYXRpb25zU2VydmljZRLDAQoPTGlzdERlYWRMZXR0ZXJzEi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBowLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlIk2QAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAiNaDxINL2RscS9tZXNzYWdlcxIQL3YxL2RlYWQtbGV0dGVycxLFAQoNR2V0RGVhZExldHRlchItLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldERlYWRMZXR0ZXJSZXF1ZXN0Gi4ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0RGVhZExldHRlclJlc3BvbnNlIlWQAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAitiC2RlYWRfbGV0dGVyEhwvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9EtgBChVMaXN0RGVhZExldHRlckFjdGlvbnMSNS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0RGVhZExldHRlckFjdGlvbnNSZXF1ZXN0GjYub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdERlYWRMZXR0ZXJBY3Rpb25zUmVzcG9uc2UiUJACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCJhIkL3YxL2RlYWQtbGV0dGVycy97bGV0dGVyX2lkfS9hY3Rpb25zEs8BChJHZXREZWFkTGV0dGVyU3RhdHMSMi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXREZWFkTGV0dGVyU3RhdHNSZXF1ZXN0GjMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0RGVhZExldHRlclN0YXRzUmVzcG9uc2UiUJACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCJloMEgovZGxxL3N0YXRzEhYvdjEvZGVhZC1sZXR0ZXJzOnN0YXRzEuABChFSZWRyaXZlRGVhZExldHRlchIxLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmVEZWFkTGV0dGVyUmVxdWVzdBoyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmVEZWFkTGV0dGVyUmVzcG9uc2UiZJACAqq7GCEKHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3IQygGC0+STAjY6ASpiC2RlYWRfbGV0dGVyIiQvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9OnJlZHJpdmUS0wEKElJlZHJpdmVEZWFkTGV0dGVycxIyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QaMy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZSJUkAICqrsYIQocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvchDKAYLT5JMCJjoBKmIHcmVkcml2ZSIYL3YxL2RlYWQtbGV0dGVyczpyZWRyaXZlErUBCgpHZXRSZWRyaXZlEioub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0UmVkcml2ZVJlcXVlc3QaKy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXRSZWRyaXZlUmVzcG9uc2UiTpACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCJGIHcmVkcml2ZRIZL3YxL3JlZHJpdmVzL3tyZWRyaXZlX2lkfRLdAQoRRGlzY2FyZERlYWRMZXR0ZXISMS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaMi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlImGQAgKquxgeChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9ygtPkkwI2OgEqYgtkZWFkX2xldHRlciIkL3YxL2RlYWQtbGV0dGVycy97bGV0dGVyX2lkfTpkaXNjYXJkEsoBCg5MaXN0U3RyZWFtS2V5cxIuLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RTdHJlYW1LZXlzUmVxdWVzdBovLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RTdHJlYW1LZXlzUmVzcG9uc2UiV5ACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCLVoaEhgvZ2V0QWxsT3JkZXJJZHNGcm9tVG9waWMSDy92MS9zdHJlYW0ta2V5cxLJAQoPUmVwdWJsaXNoRXZlbnRzEi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVwdWJsaXNoRXZlbnRzUmVxdWVzdBowLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlcHVibGlzaEV2ZW50c1Jlc3BvbnNlIlOQAgKquxghChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9yEMoBgtPkkwIlOgEqIiAvdjEvc2VydmljZXMve3NlcnZpY2V9OnJlcHVibGlzaBKwAQoOR2V0QXVkaXRSZXBvcnQSLi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXRBdWRpdFJlcG9ydFJlcXVlc3QaLy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXRBdWRpdFJlcG9ydFJlc3BvbnNlIj2QAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAhNiBnJlcG9ydBIJL3YxL2F1ZGl0EqYBCghSdW5BdWRpdBIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJ1bkF1ZGl0UmVxdWVzdBopLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJ1bkF1ZGl0UmVzcG9uc2UiRZACAqq7GB4KHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3KC0+STAho6ASpiBnJlcG9ydCINL3YxL2F1ZGl0OnJ1bhKmAQoMTGlzdEF1ZGl0TG9nEiwub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdEF1ZGl0TG9nUmVxdWVzdBotLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RBdWRpdExvZ1Jlc3BvbnNlIjmQAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAg8SDS92MS9hdWRpdC1sb2diBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_auditlog_v1_audit_entry, file_ordermesh_operations_v1_audit_report, file_ordermesh_operations_v1_dead_letter, file_ordermesh_options_v1_options]);
+  fileDesc("CjBvcmRlcm1lc2gvb3BlcmF0aW9ucy92MS9vcGVyYXRpb25zX3NlcnZpY2UucHJvdG8SF29yZGVybWVzaC5vcGVyYXRpb25zLnYxIsACChNMaXN0QXVkaXRMb2dSZXF1ZXN0EhgKB3NlcnZpY2UYASABKAlCB7pIBHICGD8SGQoHc3ViamVjdBgCIAEoCUIIukgFcgMYgAESGAoGbWV0aG9kGAMgASgJQgi6SAVyAxiAAhIeCg1yZXNvdXJjZV9raW5kGAQgASgJQge6SARyAhhAEh0KC3Jlc291cmNlX2lkGAUgASgJQgi6SAVyAxiAAhIuCgpzaW5jZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1bnRpbF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCglwYWdlX3NpemUYCCABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgJIAEoCUIIukgFcgMY9AMiYwoUTGlzdEF1ZGl0TG9nUmVzcG9uc2USMgoHZW50cmllcxgBIAMoCzIhLm9yZGVybWVzaC5hdWRpdGxvZy52MS5BdWRpdEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLTAgoQRGVhZExldHRlckZpbHRlchJBCgVzdGF0ZRgBIAEoDjIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJTdGF0ZUIIukgFggECEAESGAoHc2VydmljZRgCIAEoCUIHukgEcgIYPxIaCghjb25zdW1lchgDIAEoCUIIukgFcgMYgAESGwoJdHlwZV9uYW1lGAQgASgJQgi6SAVyAxiAAhIWCgRjb2RlGAUgASgJQgi6SAVyAxiAARIVCgNrZXkYBiABKAlCCLpIBXIDGIABEhoKCGV2ZW50X2lkGAcgASgJQgi6SAVyAxiAARIuCgpzaW5jZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1bnRpbF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLIAQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBI5CgZmaWx0ZXIYASABKAsyKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyRmlsdGVyEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AxIZCgVsaW1pdBgEIAEoBUIKukgHGgUY9AMoABIbCgZvZmZzZXQYBSABKAVCC7pICBoGGKCNBigAIm0KF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEjkKDGRlYWRfbGV0dGVycxgBIAMoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjQKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EhwKCWxldHRlcl9pZBgBIAEoCUIJukgGcgQQARhAIlEKFUdldERlYWRMZXR0ZXJSZXNwb25zZRI4CgtkZWFkX2xldHRlchgBIAEoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXIiPAocTGlzdERlYWRMZXR0ZXJBY3Rpb25zUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQCJbCh1MaXN0RGVhZExldHRlckFjdGlvbnNSZXNwb25zZRI6CgdhY3Rpb25zGAEgAygLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckFjdGlvbiJWChlHZXREZWFkTGV0dGVyU3RhdHNSZXF1ZXN0EjkKBmZpbHRlchgBIAEoCzIpLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJGaWx0ZXIijwMKGkdldERlYWRMZXR0ZXJTdGF0c1Jlc3BvbnNlEg0KBXRvdGFsGAEgASgDEjoKCGJ5X3N0YXRlGAIgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50Ej0KC2J5X2NvbnN1bWVyGAMgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50EjkKB2J5X3R5cGUYBCADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSOQoHYnlfY29kZRgFIAMoCzIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJDb3VudBI4CgZieV9hZ2UYBiADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSNwoTb2xkZXN0X2ZhaWx1cmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMAoPRGVhZExldHRlckNvdW50EgwKBG5hbWUYASABKAkSDwoHbGV0dGVycxgCIAEoAyJxChhSZWRyaXZlRGVhZExldHRlclJlcXVlc3QSHAoJbGV0dGVyX2lkGAEgASgJQgm6SAZyBBABGEASGQoFYWN0b3IYAiABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAMgASgJQgy6SAlyBxj0AzICXFMiVQoZUmVkcml2ZURlYWRMZXR0ZXJSZXNwb25zZRI4CgtkZWFkX2xldHRlchgBIAEoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXIixQEKGVJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QSQQoGZmlsdGVyGAEgASgLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckZpbHRlckIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgSGQoFYWN0b3IYAyABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAQgASgJQgy6SAlyBxj0AzICXFMSGwoKcmVxdWVzdF9pZBgFIAEoCUIHukgEcgIYQCJPChpSZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRIxCgdyZWRyaXZlGAEgASgLMiAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZSIyChFHZXRSZWRyaXZlUmVxdWVzdBIdCgpyZWRyaXZlX2lkGAEgASgJQgm6SAZyBBABGEAiRwoSR2V0UmVkcml2ZVJlc3BvbnNlEjEKB3JlZHJpdmUYASABKAsyIC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZWRyaXZlInEKGERpc2NhcmREZWFkTGV0dGVyUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQBIZCgVhY3RvchgCIAEoCUIKGAG6SAVyAxjIARIcCgZyZWFzb24YAyABKAlCDLpICXIHGPQDMgJcUyJVChlEaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEjgKC2RlYWRfbGV0dGVyGAEgASgLMiMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlciJvChVMaXN0U3RyZWFtS2V5c1JlcXVlc3QSGQoFdG9waWMYASABKAlCCrpIB3IFEAEYgAISHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDIj8KFkxpc3RTdHJlYW1LZXlzUmVzcG9uc2USDAoEa2V5cxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkipQEKFlJlcHVibGlzaEV2ZW50c1JlcXVlc3QSGgoHc2VydmljZRgBIAEoCUIJukgGcgQQARg/EjYKCnNpbmNlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGQoFYWN0b3IYAyABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAQgASgJQgy6SAlyBxj0AzICXFMiKQoXUmVwdWJsaXNoRXZlbnRzUmVzcG9uc2USDgoGZXZlbnRzGAEgASgDIhcKFUdldEF1ZGl0UmVwb3J0UmVxdWVzdCJOChZHZXRBdWRpdFJlcG9ydFJlc3BvbnNlEjQKBnJlcG9ydBgBIAEoCzIkLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0UmVwb3J0IhEKD1J1bkF1ZGl0UmVxdWVzdCJIChBSdW5BdWRpdFJlc3BvbnNlEjQKBnJlcG9ydBgBIAEoCzIkLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0UmVwb3J0Ii0KD0xpc3RKb2JzUmVxdWVzdBIaCgdzZXJ2aWNlGAEgASgJQgm6SAZyBBABGD8iPAoQTGlzdEpvYnNSZXNwb25zZRIoCgRqb2JzGAEgAygLMhoub3JkZXJtZXNoLnNjaGVkdWxlLnYxLkpvYiJGCg9QYXVzZUpvYlJlcXVlc3QSGgoHc2VydmljZRgBIAEoCUIJukgGcgQQARg/EhcKBG5hbWUYAiABKAlCCbpIBnIEEAEYPyI7ChBQYXVzZUpvYlJlc3BvbnNlEicKA2pvYhgBIAEoCzIaLm9yZGVybWVzaC5zY2hlZHVsZS52MS5Kb2IiRwoQUmVzdW1lSm9iUmVxdWVzdBIaCgdzZXJ2aWNlGAEgASgJQgm6SAZyBBABGD8SFwoEbmFtZRgCIAEoCUIJukgGcgQQARg/IjwKEVJlc3VtZUpvYlJlc3BvbnNlEicKA2pvYhgBIAEoCzIaLm9yZGVybWVzaC5zY2hlZHVsZS52MS5Kb2IiRAoNUnVuSm9iUmVxdWVzdBIaCgdzZXJ2aWNlGAEgASgJQgm6SAZyBBABGD8SFwoEbmFtZRgCIAEoCUIJukgGcgQQARg/IjkKDlJ1bkpvYlJlc3BvbnNlEicKA2pvYhgBIAEoCzIaLm9yZGVybWVzaC5zY2hlZHVsZS52MS5Kb2IypBoKEU9wZXJhdGlvbnNTZXJ2aWNlEsMBCg9MaXN0RGVhZExldHRlcnMSLy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GjAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2UiTZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCI1oPEg0vZGxxL21lc3NhZ2VzEhAvdjEvZGVhZC1sZXR0ZXJzEsUBCg1HZXREZWFkTGV0dGVyEi0ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0RGVhZExldHRlclJlcXVlc3QaLi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXREZWFkTGV0dGVyUmVzcG9uc2UiVZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCK2ILZGVhZF9sZXR0ZXISHC92MS9kZWFkLWxldHRlcnMve2xldHRlcl9pZH0S2AEKFUxpc3REZWFkTGV0dGVyQWN0aW9ucxI1Lm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3REZWFkTGV0dGVyQWN0aW9uc1JlcXVlc3QaNi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0RGVhZExldHRlckFjdGlvbnNSZXNwb25zZSJQkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwImEiQvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9L2FjdGlvbnMSzwEKEkdldERlYWRMZXR0ZXJTdGF0cxIyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldERlYWRMZXR0ZXJTdGF0c1JlcXVlc3QaMy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXREZWFkTGV0dGVyU3RhdHNSZXNwb25zZSJQkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwImWgwSCi9kbHEvc3RhdHMSFi92MS9kZWFkLWxldHRlcnM6c3RhdHMS4AEKEVJlZHJpdmVEZWFkTGV0dGVyEjEub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJSZXF1ZXN0GjIub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJSZXNwb25zZSJkkAICqrsYIQocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvchDKAYLT5JMCNjoBKmILZGVhZF9sZXR0ZXIiJC92MS9kZWFkLWxldHRlcnMve2xldHRlcl9pZH06cmVkcml2ZRLTAQoSUmVkcml2ZURlYWRMZXR0ZXJzEjIub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBozLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlIlSQAgKquxghChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9yEMoBgtPkkwImOgEqYgdyZWRyaXZlIhgvdjEvZGVhZC1sZXR0ZXJzOnJlZHJpdmUStQEKCkdldFJlZHJpdmUSKi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXRSZWRyaXZlUmVxdWVzdBorLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldFJlZHJpdmVSZXNwb25zZSJOkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwIkYgdyZWRyaXZlEhkvdjEvcmVkcml2ZXMve3JlZHJpdmVfaWR9Et0BChFEaXNjYXJkRGVhZExldHRlchIxLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRpc2NhcmREZWFkTGV0dGVyUmVxdWVzdBoyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2UiYZACAqq7GB4KHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3KC0+STAjY6ASpiC2RlYWRfbGV0dGVyIiQvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9OmRpc2NhcmQSygEKDkxpc3RTdHJlYW1LZXlzEi4ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdFN0cmVhbUtleXNSZXF1ZXN0Gi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdFN0cmVhbUtleXNSZXNwb25zZSJXkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwItWhoSGC9nZXRBbGxPcmRlcklkc0Zyb21Ub3BpYxIPL3YxL3N0cmVhbS1rZXlzEskBCg9SZXB1Ymxpc2hFdmVudHMSLy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZXB1Ymxpc2hFdmVudHNSZXF1ZXN0GjAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVwdWJsaXNoRXZlbnRzUmVzcG9uc2UiU5ACAqq7GCEKHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3IQygGC0+STAiU6ASoiIC92MS9zZXJ2aWNlcy97c2VydmljZX06cmVwdWJsaXNoEqgBCghMaXN0Sm9icxIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RKb2JzUmVxdWVzdBopLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RKb2JzUmVzcG9uc2UiR5ACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCHRIbL3YxL3NlcnZpY2VzL3tzZXJ2aWNlfS9qb2JzEr4BCghQYXVzZUpvYhIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlBhdXNlSm9iUmVxdWVzdBopLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlBhdXNlSm9iUmVzcG9uc2UiXZACAqq7GB4KHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3KC0+STAjI6ASpiA2pvYiIoL3YxL3NlcnZpY2VzL3tzZXJ2aWNlfS9qb2JzL3tuYW1lfTpwYXVzZRLCAQoJUmVzdW1lSm9iEikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVzdW1lSm9iUmVxdWVzdBoqLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlc3VtZUpvYlJlc3BvbnNlIl6QAgKquxgeChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9ygtPkkwIzOgEqYgNqb2IiKS92MS9zZXJ2aWNlcy97c2VydmljZX0vam9icy97bmFtZX06cmVzdW1lErMBCgZSdW5Kb2ISJi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SdW5Kb2JSZXF1ZXN0Gicub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUnVuSm9iUmVzcG9uc2UiWKq7GB4KHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3KC0+STAjA6ASpiA2pvYiImL3YxL3NlcnZpY2VzL3tzZXJ2aWNlfS9qb2JzL3tuYW1lfTpydW4SsAEKDkdldEF1ZGl0UmVwb3J0Ei4ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0QXVkaXRSZXBvcnRSZXF1ZXN0Gi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0QXVkaXRSZXBvcnRSZXNwb25zZSI9kAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwITYgZyZXBvcnQSCS92MS9hdWRpdBKmAQoIUnVuQXVkaXQSKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SdW5BdWRpdFJlcXVlc3QaKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SdW5BdWRpdFJlc3BvbnNlIkWQAgKquxgeChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9ygtPkkwIaOgEqYgZyZXBvcnQiDS92MS9hdWRpdDpydW4SpgEKDExpc3RBdWRpdExvZxIsLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RBdWRpdExvZ1JlcXVlc3QaLS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0QXVkaXRMb2dSZXNwb25zZSI5kAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwIPEg0vdjEvYXVkaXQtbG9nYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_auditlog_v1_audit_entry, file_ordermesh_operations_v1_audit_report, file_ordermesh_operations_v1_dead_letter, file_ordermesh_options_v1_options, file_ordermesh_schedule_v1_schedule_service]);
 
 /**
  * Which entries of the audit log to list. Fields that are not set select all.
@@ -1600,6 +1602,328 @@ export const RunAuditResponseSchema: GenMessage<RunAuditResponse, {jsonType: Run
   messageDesc(file_ordermesh_operations_v1_operations_service, 27);
 
 /**
+ * Whose jobs to list.
+ *
+ * @generated from message ordermesh.operations.v1.ListJobsRequest
+ */
+export type ListJobsRequest = Message<"ordermesh.operations.v1.ListJobsRequest"> & {
+  /**
+   * Name of the service, such as "inventory".
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+};
+
+/**
+ * Whose jobs to list.
+ *
+ * @generated from message ordermesh.operations.v1.ListJobsRequest
+ */
+export type ListJobsRequestJson = {
+  /**
+   * Name of the service, such as "inventory".
+   *
+   * @generated from field: string service = 1;
+   */
+  service?: string;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.ListJobsRequest.
+ * Use `create(ListJobsRequestSchema)` to create a new message.
+ */
+export const ListJobsRequestSchema: GenMessage<ListJobsRequest, {jsonType: ListJobsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 28);
+
+/**
+ * The jobs of the service.
+ *
+ * @generated from message ordermesh.operations.v1.ListJobsResponse
+ */
+export type ListJobsResponse = Message<"ordermesh.operations.v1.ListJobsResponse"> & {
+  /**
+   * By name.
+   *
+   * @generated from field: repeated ordermesh.schedule.v1.Job jobs = 1;
+   */
+  jobs: Job[];
+};
+
+/**
+ * The jobs of the service.
+ *
+ * @generated from message ordermesh.operations.v1.ListJobsResponse
+ */
+export type ListJobsResponseJson = {
+  /**
+   * By name.
+   *
+   * @generated from field: repeated ordermesh.schedule.v1.Job jobs = 1;
+   */
+  jobs?: JobJson[];
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.ListJobsResponse.
+ * Use `create(ListJobsResponseSchema)` to create a new message.
+ */
+export const ListJobsResponseSchema: GenMessage<ListJobsResponse, {jsonType: ListJobsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 29);
+
+/**
+ * Which job to pause.
+ *
+ * @generated from message ordermesh.operations.v1.PauseJobRequest
+ */
+export type PauseJobRequest = Message<"ordermesh.operations.v1.PauseJobRequest"> & {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * Name of the job.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Which job to pause.
+ *
+ * @generated from message ordermesh.operations.v1.PauseJobRequest
+ */
+export type PauseJobRequestJson = {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string service = 1;
+   */
+  service?: string;
+
+  /**
+   * Name of the job.
+   *
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.PauseJobRequest.
+ * Use `create(PauseJobRequestSchema)` to create a new message.
+ */
+export const PauseJobRequestSchema: GenMessage<PauseJobRequest, {jsonType: PauseJobRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 30);
+
+/**
+ * The job.
+ *
+ * @generated from message ordermesh.operations.v1.PauseJobResponse
+ */
+export type PauseJobResponse = Message<"ordermesh.operations.v1.PauseJobResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: ordermesh.schedule.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * The job.
+ *
+ * @generated from message ordermesh.operations.v1.PauseJobResponse
+ */
+export type PauseJobResponseJson = {
+  /**
+   * As it is now.
+   *
+   * @generated from field: ordermesh.schedule.v1.Job job = 1;
+   */
+  job?: JobJson;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.PauseJobResponse.
+ * Use `create(PauseJobResponseSchema)` to create a new message.
+ */
+export const PauseJobResponseSchema: GenMessage<PauseJobResponse, {jsonType: PauseJobResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 31);
+
+/**
+ * Which job to resume.
+ *
+ * @generated from message ordermesh.operations.v1.ResumeJobRequest
+ */
+export type ResumeJobRequest = Message<"ordermesh.operations.v1.ResumeJobRequest"> & {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * Name of the job.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Which job to resume.
+ *
+ * @generated from message ordermesh.operations.v1.ResumeJobRequest
+ */
+export type ResumeJobRequestJson = {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string service = 1;
+   */
+  service?: string;
+
+  /**
+   * Name of the job.
+   *
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.ResumeJobRequest.
+ * Use `create(ResumeJobRequestSchema)` to create a new message.
+ */
+export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest, {jsonType: ResumeJobRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 32);
+
+/**
+ * The job.
+ *
+ * @generated from message ordermesh.operations.v1.ResumeJobResponse
+ */
+export type ResumeJobResponse = Message<"ordermesh.operations.v1.ResumeJobResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: ordermesh.schedule.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * The job.
+ *
+ * @generated from message ordermesh.operations.v1.ResumeJobResponse
+ */
+export type ResumeJobResponseJson = {
+  /**
+   * As it is now.
+   *
+   * @generated from field: ordermesh.schedule.v1.Job job = 1;
+   */
+  job?: JobJson;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.ResumeJobResponse.
+ * Use `create(ResumeJobResponseSchema)` to create a new message.
+ */
+export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse, {jsonType: ResumeJobResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 33);
+
+/**
+ * Which job to run.
+ *
+ * @generated from message ordermesh.operations.v1.RunJobRequest
+ */
+export type RunJobRequest = Message<"ordermesh.operations.v1.RunJobRequest"> & {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * Name of the job.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Which job to run.
+ *
+ * @generated from message ordermesh.operations.v1.RunJobRequest
+ */
+export type RunJobRequestJson = {
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string service = 1;
+   */
+  service?: string;
+
+  /**
+   * Name of the job.
+   *
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.RunJobRequest.
+ * Use `create(RunJobRequestSchema)` to create a new message.
+ */
+export const RunJobRequestSchema: GenMessage<RunJobRequest, {jsonType: RunJobRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 34);
+
+/**
+ * The job.
+ *
+ * @generated from message ordermesh.operations.v1.RunJobResponse
+ */
+export type RunJobResponse = Message<"ordermesh.operations.v1.RunJobResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: ordermesh.schedule.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * The job.
+ *
+ * @generated from message ordermesh.operations.v1.RunJobResponse
+ */
+export type RunJobResponseJson = {
+  /**
+   * As it is now.
+   *
+   * @generated from field: ordermesh.schedule.v1.Job job = 1;
+   */
+  job?: JobJson;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.RunJobResponse.
+ * Use `create(RunJobResponseSchema)` to create a new message.
+ */
+export const RunJobResponseSchema: GenMessage<RunJobResponse, {jsonType: RunJobResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 35);
+
+/**
  * Dead letters and what becomes of them, the auditor's report, and the means to mend what went wrong.
  *
  * @generated from service ordermesh.operations.v1.OperationsService
@@ -1714,6 +2038,51 @@ export const OperationsService: GenService<{
     methodKind: "unary";
     input: typeof RepublishEventsRequestSchema;
     output: typeof RepublishEventsResponseSchema;
+  },
+  /**
+   * Lists what a service does again and again at set times, with the last run of each and its next. For operators of the
+   * installation's own tenant, as are all methods about jobs; others are refused with INSTALLATION_ONLY.
+   * Errors: INVALID_ARGUMENT with SERVICE_UNKNOWN.
+   *
+   * @generated from rpc ordermesh.operations.v1.OperationsService.ListJobs
+   */
+  listJobs: {
+    methodKind: "unary";
+    input: typeof ListJobsRequestSchema;
+    output: typeof ListJobsResponseSchema;
+  },
+  /**
+   * Lets a job rest: it does not run until it is resumed.
+   * Errors: INVALID_ARGUMENT with SERVICE_UNKNOWN; NOT_FOUND with JOB_NOT_FOUND.
+   *
+   * @generated from rpc ordermesh.operations.v1.OperationsService.PauseJob
+   */
+  pauseJob: {
+    methodKind: "unary";
+    input: typeof PauseJobRequestSchema;
+    output: typeof PauseJobResponseSchema;
+  },
+  /**
+   * Lets a job run again from its next time on; what it has missed is not made up for.
+   * Errors: INVALID_ARGUMENT with SERVICE_UNKNOWN; NOT_FOUND with JOB_NOT_FOUND.
+   *
+   * @generated from rpc ordermesh.operations.v1.OperationsService.ResumeJob
+   */
+  resumeJob: {
+    methodKind: "unary";
+    input: typeof ResumeJobRequestSchema;
+    output: typeof ResumeJobResponseSchema;
+  },
+  /**
+   * Runs a job now, beside its own times; answers when that is planned.
+   * Errors: INVALID_ARGUMENT with SERVICE_UNKNOWN; NOT_FOUND with JOB_NOT_FOUND; FAILED_PRECONDITION with JOB_PAUSED.
+   *
+   * @generated from rpc ordermesh.operations.v1.OperationsService.RunJob
+   */
+  runJob: {
+    methodKind: "unary";
+    input: typeof RunJobRequestSchema;
+    output: typeof RunJobResponseSchema;
   },
   /**
    * Reads what the auditor has found in the books of all services: of all tenants for operators of the installation's own, for
