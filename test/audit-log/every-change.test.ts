@@ -9,9 +9,16 @@ import { address, entriesOf, requestId, subjects } from "./callers.ts";
 import { customersScenarios } from "./scenarios-customers.ts";
 import { identityScenarios, newPassword } from "./scenarios-identity.ts";
 import { operationsScenarios } from "./scenarios-operations.ts";
+import { shippingScenarios } from "./scenarios-shipping.ts";
 import { scenarios as serviceScenarios } from "./scenarios.ts";
 
-const scenarios = [...serviceScenarios, ...operationsScenarios, ...identityScenarios, ...customersScenarios];
+const scenarios = [
+  ...serviceScenarios,
+  ...shippingScenarios,
+  ...operationsScenarios,
+  ...identityScenarios,
+  ...customersScenarios,
+];
 
 /** What callers give in the scenarios and nobody else may read. */
 const secrets = ["tok_", "1 Main St", "Lovelace", ada.login, ada.password, newPassword];
