@@ -1,4 +1,6 @@
 // The same for what operators do about parcels.
+import { OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { PicksService } from "#gen/ordermesh/shipping/v1/picks_service_pb.ts";
 import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
 import { shipping } from "../../services/shipping/main.ts";
 import { serviceFixture } from "../support/service-fixture.ts";
@@ -23,7 +25,33 @@ async function ratesWorld() {
   return { world, rates };
 }
 
+async function picksWorld() {
+  const fixture = await serviceFixture(shipping);
+  const world = worldOf(fixture);
+  await fixture.deliver(OrderReadySchema, { orderId: "ord_1", lines: [{ sku: "MUG", quantity: 2n }] });
+  const picks = world.client(PicksService);
+  return { world, claim: async () => (await picks.claimPicks({ worker: "bench-1" })).picks[0]?.orderId, picks };
+}
+
 export const shippingScenarios: readonly Scenario[] = [
+  {
+    method: "ordermesh.shipping.v1.PicksService/ClaimPicks",
+    resourceKind: "shipment",
+    prepare: async () => {
+      const { world, claim } = await picksWorld();
+      return { ...world, change: claim };
+    },
+  },
+  {
+    method: "ordermesh.shipping.v1.PicksService/PackPick",
+    resourceKind: "shipment",
+    prepare: async () => {
+      const { world, claim, picks } = await picksWorld();
+      await claim();
+      const pack = async () => (await picks.packPick({ orderId: "ord_1", worker: "bench-1" })).pick?.orderId;
+      return { ...world, change: pack };
+    },
+  },
   {
     method: "ordermesh.shipping.v1.RatesService/PutZone",
     resourceKind: "shipping_zone",
