@@ -10,15 +10,15 @@ test.each([
 
 test("every SKU is found, without a price, or unknown, and keeps its place", () => {
   const sorted = sortPrices([
-    { sku: "B", title: "Bowl", minorUnits: 900 },
-    { sku: "X", title: undefined, minorUnits: undefined },
-    { sku: "A", title: "Apron", minorUnits: 100 },
-    { sku: "C", title: "Cap", minorUnits: undefined },
+    { sku: "B", title: "Bowl", minorUnits: 900, weightGrams: 20 },
+    { sku: "X", title: undefined, minorUnits: undefined, weightGrams: 0 },
+    { sku: "A", title: "Apron", minorUnits: 100, weightGrams: 20 },
+    { sku: "C", title: "Cap", minorUnits: undefined, weightGrams: 0 },
   ]);
   expect(sorted).toEqual({
     found: [
-      { sku: "B", title: "Bowl", minorUnits: 900 },
-      { sku: "A", title: "Apron", minorUnits: 100 },
+      { sku: "B", title: "Bowl", minorUnits: 900, weightGrams: 20 },
+      { sku: "A", title: "Apron", minorUnits: 100, weightGrams: 20 },
     ],
     unknown: ["X"],
     withoutPrice: ["C"],

@@ -17,10 +17,12 @@ export interface PricedSku {
   title: string | undefined;
   /** Undefined where it is not sold in the currency. */
   minorUnits: number | undefined;
+  /** Of one unit; 0 where it is not known. */
+  weightGrams: number;
 }
 
 export interface SortedPrices {
-  found: { sku: string; title: string; minorUnits: number }[];
+  found: { sku: string; title: string; minorUnits: number; weightGrams: number }[];
   unknown: string[];
   withoutPrice: string[];
 }
@@ -28,10 +30,10 @@ export interface SortedPrices {
 /** Sorts what was found from what was not, each in the order given. */
 export function sortPrices(skus: readonly PricedSku[]): SortedPrices {
   const sorted: SortedPrices = { found: [], unknown: [], withoutPrice: [] };
-  for (const { sku, title, minorUnits } of skus) {
+  for (const { sku, title, minorUnits, weightGrams } of skus) {
     if (title === undefined) sorted.unknown.push(sku);
     else if (minorUnits === undefined) sorted.withoutPrice.push(sku);
-    else sorted.found.push({ sku, title, minorUnits });
+    else sorted.found.push({ sku, title, minorUnits, weightGrams });
   }
   return sorted;
 }

@@ -10,6 +10,8 @@ interface SeedVariant {
   /** US cents; the other prices follow from it. */
   cents: number;
   stock: number;
+  /** What one unit weighs. */
+  grams: number;
 }
 
 interface SeedProduct {
@@ -46,6 +48,14 @@ function stockFor(sku: string): number {
   return stockOf[sku] ?? stockMin + (hash % stockSpan);
 }
 
+/** Weights that one can feel, by the first word of the SKU; all else weighs some number of tens of grams up to a kilogram. */
+const gramsOf: Readonly<Record<string, number>> = { MUG: 350, TSHIRT: 180, TENT: 3_400, TEAPOT: 900, RAINCOAT: 650, LAMP: 2_600 };
+
+function gramsFor(prefix: string): number {
+  const sum = [...Buffer.from(prefix)].reduce((total, byte) => total + byte, 0);
+  return gramsOf[prefix.split("-")[0] ?? ""] ?? 100 + (sum % 90) * 10;
+}
+
 /** A variant's title, or its title and its own price in US cents. */
 type VariantText = string | readonly [title: string, cents: number];
 
@@ -69,7 +79,7 @@ function product(
     variants: Object.entries(variants).map(([key, text]) => {
       const sku = key === "" ? prefix : `${prefix}-${key}`;
       const [variantTitle, variantCents] = typeof text === "string" ? [text, cents] : text;
-      return { sku, title: variantTitle, cents: variantCents, stock: stockFor(sku) };
+      return { sku, title: variantTitle, cents: variantCents, stock: stockFor(sku), grams: gramsFor(prefix) };
     }),
   };
 }
@@ -267,8 +277,8 @@ function createRequest({
     requestId: `seed-${slug}`,
     title,
     description,
-    variants: variants.map(({ sku, title, cents, stock }) => ({
-      variant: { sku, title, prices: prices(cents, soldInYen) },
+    variants: variants.map(({ sku, title, cents, stock, grams }) => ({
+      variant: { sku, title, prices: prices(cents, soldInYen), weightGrams: BigInt(grams) },
       initialStock: BigInt(stock),
     })),
   };

@@ -91,11 +91,14 @@ async function withoutKnown(tx: Transaction<Tables>, orders: ReadyOrder[]): Prom
 }
 
 function readyOrder({ id, tenant, message }: ReceivedEvent<OrderReady>): ReadyOrder {
-  const { orderId, customerId, shippingAddress } = message;
+  const { orderId, customerId, priority, lines, shippingAddress } = message;
   return {
     tenant,
     orderId,
     customerId,
+    // What is not known is nothing special.
+    priority: priority === "RUSH" ? "RUSH" : "NORMAL",
+    lines: lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) })),
     eventId: id,
     method: methodOf(message),
     address: shippingAddress ? addressOf(shippingAddress) : null,

@@ -1,5 +1,7 @@
 // Shipping: makes the parcel of an order that is ready, moves it, or keeps it from leaving.
 import { file_ordermesh_shipping_events_v1_shipping_events } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
+import { PicksService } from "#gen/ordermesh/shipping/v1/picks_service_pb.ts";
+import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
 import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { ShippingWebhookService } from "#gen/ordermesh/shipping/v1/shipping_webhook_pb.ts";
@@ -7,11 +9,13 @@ import { StartupError } from "#runtime/backing/startup-error.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { textSetting, type Environment } from "#runtime/settings.ts";
 import { createCarriers } from "./carrier/carriers.ts";
-import { readCarrierSettings } from "./carrier/settings.ts";
+import { readCarrierSettings, readSenders } from "./carrier/settings.ts";
 import { shippingHears } from "./consumers.ts";
 import { shippingDueWork } from "./due.ts";
 import { auditMethods } from "./rpc/audit.ts";
 import { shippingMethods } from "./rpc/methods.ts";
+import { picksMethods } from "./rpc/picks.ts";
+import { ratesMethods } from "./rpc/rates.ts";
 import { receiveCarrierMessage } from "./rpc/webhook.ts";
 import { shipmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/shipments.ts";
@@ -24,15 +28,18 @@ function countrySetting(env: Environment): string {
 
 export const shipping: ServiceDefinition<Tables> = {
   name: "shipping",
-  services: [ShippingService, ShippingAuditService, ShippingWebhookService],
+  services: [ShippingService, RatesService, PicksService, ShippingAuditService, ShippingWebhookService],
   emits: [file_ordermesh_shipping_events_v1_shipping_events],
   migrations: new URL("migrations/", import.meta.url),
   create: (runtime) => {
     const shopCountryCode = countrySetting(runtime.env);
+    const shipFrom = readSenders(runtime.env, shopCountryCode);
     const carriers = createCarriers(readCarrierSettings(runtime.env));
     return {
       routes: (router) => {
-        router.service(ShippingService, shippingMethods(runtime, { shopCountryCode }));
+        router.service(ShippingService, shippingMethods(runtime, { shopCountryCode, shipFrom }));
+        router.service(RatesService, ratesMethods(runtime, shopCountryCode));
+        router.service(PicksService, picksMethods(runtime));
         router.service(ShippingWebhookService, { receiveCarrierMessage: receiveCarrierMessage(runtime, carriers) });
         router.service(ShippingAuditService, auditMethods(runtime, carriers));
       },

@@ -12,6 +12,7 @@ import { ListKind } from "#gen/ordermesh/fraud/v1/list_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { NotificationsService } from "#gen/ordermesh/notifications/v1/notifications_service_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
 import { openForge } from "./forge.ts";
 import { until } from "../support/until.ts";
@@ -43,6 +44,8 @@ beforeAll(async () => {
   addressId = address?.addressId ?? "";
   await mesh.client(NotificationsService).putTemplate({ ...template, language: "fr", content: words });
   await mesh.client(AdminService).createClient({ clientId: "erp", roles: ["operator"], scopes: ["orders:read"] });
+  await mesh.client(RatesService).putZone({ zone: "benelux", countryCodes: ["NL"] });
+  await mesh.client(RatesService).putRate({ rate: { ...theirRate, zone: "benelux", baseMinorUnits: 700n, maxMinorUnits: 700n } });
   await mesh.client(TenantService).createTenant({ tenantId: "other" });
   transport = createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" });
   const { sign } = await openForge(mesh);
@@ -60,6 +63,7 @@ const by = { reason: "mine" };
 const home = { recipient: "Ada", lines: ["1 Main St"], city: "Paris", countryCode: "FR" };
 const template = { fact: "ready", language: "en", channel: "email" };
 const words = { subject: "theirs", text: "theirs" };
+const theirRate = { currencyCode: "EUR", method: "STANDARD", baseMinorUnits: 1n, unitMinorUnits: 0n, maxMinorUnits: 1n };
 const refund = { currencyCode: "EUR", minorUnits: 1n };
 type Expected = "NOT_FOUND" | "INSTALLATION_ONLY" | "PAGE_TOKEN_INVALID" | "its own" | "nothing";
 
@@ -164,6 +168,19 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
     expected: "NOT_FOUND",
   },
   "ShippingService/GetShipment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "PicksService/ListPicks": { expected: "nothing" },
+  "PicksService/ClaimPicks": { request: () => ({ worker: "mallory" }), expected: "its own" },
+  "PicksService/PackPick": { request: () => ({ orderId, worker: "mallory" }), expected: "NOT_FOUND" },
+  "RatesService/ListZones": { expected: "nothing" },
+  "RatesService/PutZone": { request: () => ({ zone: "nordics", countryCodes: ["SE"] }), expected: "its own" },
+  "RatesService/DeleteZone": { request: () => ({ zone: "benelux" }), expected: "NOT_FOUND" },
+  "RatesService/ListRates": { expected: "its own" },
+  "RatesService/PutRate": { request: () => ({ rate: { ...theirRate, zone: "benelux" } }), expected: "NOT_FOUND" },
+  "RatesService/DeleteRate": {
+    request: () => ({ zone: "benelux", currencyCode: "EUR", method: "STANDARD" }),
+    expected: "NOT_FOUND",
+  },
+  "ShippingService/GetShipmentLabel": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "ShippingService/GetTracking": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   // A parcel of this order is never to be made in the other shop: so it is said before any is.
   "ShippingService/StopShipment": { request: () => ({ orderId, reason: "mine" }), expected: "its own" },
@@ -204,6 +221,9 @@ test("and afterwards all is here as it was", async () => {
   expect((await notifications.getTemplate(template)).template?.isReplaced).toBe(false);
   const { preferences } = await notifications.getPreferences({ customerId: "bob" });
   expect(preferences.filter(({ enabled, channel }) => enabled !== (channel === "email"))).toEqual([]);
+  expect((await mesh.client(RatesService).listZones({})).zones).toMatchObject([{ zone: "benelux", countryCodes: ["NL"] }]);
+  const { rates } = await mesh.client(RatesService).listRates({});
+  expect(rates.filter(({ zone }) => zone === "benelux")).toMatchObject([{ baseMinorUnits: 700n }]);
   const { clients } = await mesh.client(AdminService).listClients({});
   expect(clients.map(({ clientId }) => clientId)).toContain("erp");
   const other = createClient(FraudService, transport);

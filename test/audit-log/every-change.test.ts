@@ -11,10 +11,12 @@ import { fraudScenarios } from "./scenarios-fraud.ts";
 import { notificationsScenarios } from "./scenarios-notifications.ts";
 import { identityScenarios, newPassword } from "./scenarios-identity.ts";
 import { operationsScenarios } from "./scenarios-operations.ts";
+import { shippingScenarios } from "./scenarios-shipping.ts";
 import { scenarios as serviceScenarios } from "./scenarios.ts";
 
 const scenarios = [
   ...serviceScenarios,
+  ...shippingScenarios,
   ...operationsScenarios,
   ...identityScenarios,
   ...customersScenarios,

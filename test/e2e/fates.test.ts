@@ -4,6 +4,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
+import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { ReservationState } from "#gen/ordermesh/inventory/v1/stock_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
@@ -142,6 +143,39 @@ test("a parcel that cannot be delivered comes back, and so does the money, with 
   await nothingHeld("BACK", 3);
   const { report } = await mesh.client(OperationsService).runAudit({});
   expect(report?.violations.filter(({ key }) => key === orderId)).toEqual([]);
+});
+
+test("an order pays for its weight, and keeps what it has paid when an operator changes the rate", async () => {
+  const prices = [{ currencyCode: "EUR", minorUnits: 1_000n }];
+  const anvil = { variant: { sku: "ANVIL", prices, weightGrams: 3_000n }, initialStock: 9n };
+  await mesh.client(CatalogService).createProduct({ title: "Anvil", variants: [anvil] });
+  await eventually(async () => void (await mesh.inventory.getStock({ sku: "ANVIL" })));
+  const put = async (path: string, body: object): Promise<number> => {
+    const headers = { "content-type": "application/json" };
+    return (await mesh.fetch(path, { method: "PUT", headers, body: JSON.stringify(body) })).status;
+  };
+  const rate = (base: string) => ({
+    baseMinorUnits: base,
+    unitMinorUnits: "10",
+    maxMinorUnits: "9000",
+    steps: [
+      { toGrams: "5000", minorUnits: "0" },
+      { fromGrams: "5000", minorUnits: "2000" },
+    ],
+  });
+  const place = (quantity: bigint) =>
+    mesh.place({
+      items: [{ sku: "ANVIL", quantity }],
+      shippingAddress: { recipient: "Ada", lines: ["1 Storgata"], city: "Oslo", countryCode: "NO" },
+    });
+  expect(await put("/v1/shipping-zones/nordics", { countryCodes: ["NO", "SE"] })).toBe(200);
+  expect(await put("/v1/shipping-rates/nordics/EUR/STANDARD", rate("800"))).toBe(200);
+  const [light, heavy] = [await place(1n), await place(2n)];
+  expect([light.shippingCost?.minorUnits, heavy.shippingCost?.minorUnits]).toEqual([800n, 2_810n]);
+  expect(await put("/v1/shipping-rates/nordics/EUR/STANDARD", rate("900"))).toBe(200);
+  // Three are another parcel than those whose cost orders has been told.
+  expect((await place(3n)).shippingCost?.minorUnits).toBe(2_920n);
+  expect((await mesh.orders.getOrder({ orderId: heavy.orderId })).order).toMatchObject({ shippingCost: { minorUnits: 2_810n } });
 });
 
 test("a shipped order can no longer be cancelled", async () => {

@@ -67,6 +67,7 @@ function newProduct({ title, description, variants }: CreateProductRequest, crea
     variants: variants.map(({ variant }) => ({
       sku: variant?.sku ?? "",
       title: variant?.title ?? "",
+      weightGrams: Number(variant?.weightGrams ?? 0n),
       prices: sortByCurrency(
         (variant?.prices ?? []).map(({ currencyCode, minorUnits }) => ({ currencyCode, minorUnits: Number(minorUnits) })),
       ),
@@ -75,9 +76,15 @@ function newProduct({ title, description, variants }: CreateProductRequest, crea
   return { product, initialStock: variants.map(({ initialStock }) => initialStock) };
 }
 
-/** Two requests with the same hash ask for the same product. */
+/** Two requests with the same hash ask for the same product. One without weights has the hash that it had before there were any. */
 function hashOf({ product, initialStock }: NewProduct): Buffer {
-  const { title, description, variants } = product;
+  const { title, description } = product;
+  const variants = product.variants.map(({ sku, title: form, prices, weightGrams }) => ({
+    sku,
+    title: form,
+    prices,
+    ...(weightGrams > 0 && { weightGrams }),
+  }));
   return createHash("sha256")
     .update(JSON.stringify([title, description, variants, initialStock.map(String)]))
     .digest();

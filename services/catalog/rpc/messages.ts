@@ -16,7 +16,12 @@ export function productMessage(product: Product): MessageInitShape<typeof Produc
     productId,
     title,
     description,
-    variants: variants.map((variant) => ({ ...variant, prices: variant.prices.map(moneyMessage) })),
+    variants: variants.map(({ sku, title: form, prices, weightGrams }) => ({
+      sku,
+      title: form,
+      prices: prices.map(moneyMessage),
+      weightGrams: BigInt(weightGrams),
+    })),
     createTime: timestampFromDate(createTime),
   };
 }

@@ -165,3 +165,15 @@ test("prices come in the order asked, with the line's title; the rest is named a
     skusWithoutPrice: ["BOWL-L"],
   });
 });
+
+test("what a unit weighs is kept and comes with its price; a repeat of other weight is another product", async () => {
+  const heavy = { sku: "HEAVY", prices: [dollars(100n)], weightGrams: 2_500n };
+  const request = { title: "Anvil", requestId: "anvil", variants: [{ variant: heavy }, thing("LIGHT")] };
+  const { product } = await client.createProduct(request);
+  expect(product?.variants.map(({ weightGrams }) => weightGrams)).toEqual([2_500n, 0n]);
+  const { prices } = await client.batchGetPrices({ currencyCode: "USD", skus: ["HEAVY", "LIGHT"] });
+  expect(prices.map(({ weightGrams }) => weightGrams)).toEqual([2_500n, 0n]);
+  expect((await client.createProduct(request)).product).toEqual(product);
+  const other = { ...request, variants: [{ variant: { ...heavy, weightGrams: 1n } }, thing("LIGHT")] };
+  expect(await refusalWithMetadata(client.createProduct(other))).toMatchObject({ reason: "REQUEST_ID_REUSED" });
+});

@@ -39,17 +39,19 @@ export function catalogRoutes(deps: CreateDeps & { db: Kysely<CatalogTables> }):
       async batchGetPrices({ currencyCode, skus }) {
         const wanted = { tenant: currentRequest().tenant, currencyCode, skus: [...new Set(skus)] };
         const sorted = sortPrices(
-          (await readPrices(db, wanted)).map(({ sku, product, variant, minorUnits }) => ({
+          (await readPrices(db, wanted)).map(({ sku, product, variant, minorUnits, weightGrams }) => ({
             sku,
             title: product === null ? undefined : lineTitle({ product, variant: variant ?? "" }),
             minorUnits: minorUnits ?? undefined,
+            weightGrams: weightGrams ?? 0,
           })),
         );
         return {
-          prices: sorted.found.map(({ sku, title, minorUnits }) => ({
+          prices: sorted.found.map(({ sku, title, minorUnits, weightGrams }) => ({
             sku,
             title,
             unitPrice: moneyMessage({ currencyCode, minorUnits }),
+            weightGrams: BigInt(weightGrams),
           })),
           unknownSkus: sorted.unknown,
           skusWithoutPrice: sorted.withoutPrice,

@@ -7,6 +7,8 @@ export interface Variant {
   sku: string;
   title: string;
   prices: Price[];
+  /** Of one unit; 0 where it is not known. */
+  weightGrams: number;
 }
 
 export interface Product {
@@ -50,16 +52,21 @@ async function withVariants(
 ): Promise<Product[]> {
   if (rows.length === 0) return [];
   const read = await sql<{ productId: string } & Variant>`
-    select product_id as "productId", variant.sku, title,
+    select product_id as "productId", variant.sku, title, weight_grams as "weightGrams",
       json_agg(json_build_object('currencyCode', currency_code, 'minorUnits', minor_units) order by currency_code) as prices
     from variant join price using (tenant_id, sku)
     where tenant_id = ${tenant} and product_id = any(${rows.map(({ productId }) => productId)})
-    group by product_id, position, variant.sku, title
+    group by product_id, position, variant.sku, title, weight_grams
     order by product_id, position`.execute(db);
   const variants = Map.groupBy(read.rows, ({ productId }) => productId);
   return rows.map((row) => ({
     ...row,
-    variants: (variants.get(row.productId) ?? []).map(({ sku, title, prices }) => ({ sku, title, prices })),
+    variants: (variants.get(row.productId) ?? []).map(({ sku, title, prices, weightGrams }) => ({
+      sku,
+      title,
+      prices,
+      weightGrams,
+    })),
   }));
 }
 
@@ -70,6 +77,7 @@ export interface PriceRow {
   variant: string | null;
   /** Null where it is not sold in the currency. */
   minorUnits: number | null;
+  weightGrams: number | null;
 }
 
 /** What is known about each SKU, in the order given. One query, whatever their number. */
@@ -78,7 +86,8 @@ export async function readPrices(
   wanted: { tenant: string; currencyCode: string; skus: readonly string[] },
 ): Promise<PriceRow[]> {
   const read = await sql<PriceRow>`
-    select wanted.sku, product.title as product, variant.title as variant, price.minor_units as "minorUnits"
+    select wanted.sku, product.title as product, variant.title as variant, price.minor_units as "minorUnits",
+      variant.weight_grams as "weightGrams"
     from unnest(${[...wanted.skus]}::text[]) with ordinality as wanted (sku, position)
     left join variant on variant.tenant_id = ${wanted.tenant} and variant.sku = wanted.sku
     left join product on product.tenant_id = variant.tenant_id and product.product_id = variant.product_id

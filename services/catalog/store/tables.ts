@@ -1,7 +1,7 @@
 // The tables of the catalogue, as they are read and written.
 export interface CatalogTables {
   product: { tenant_id: string; product_id: string; title: string; description: string; create_time: Date };
-  variant: { tenant_id: string; sku: string; product_id: string; position: number; title: string };
+  variant: { tenant_id: string; sku: string; product_id: string; position: number; title: string; weight_grams: number };
   price: { tenant_id: string; sku: string; currency_code: string; minor_units: number };
   create_request: { tenant_id: string; request_id: string; content_hash: Buffer; product_id: string };
 }

@@ -43,6 +43,11 @@ export function unitsOf(wanted: readonly WantedItem[]): number {
   return wanted.reduce((sum, item) => sum + item.quantity, 0);
 }
 
+/** Grams of all lines together; a SKU whose weight is not known adds nothing. */
+export function weightOf(wanted: readonly WantedItem[], known: ReadonlyMap<string, { weightGrams: number }>): number {
+  return wanted.reduce((sum, { sku, quantity }) => sum + quantity * (known.get(sku)?.weightGrams ?? 0), 0);
+}
+
 /** A SKU of which less is available than is wanted. */
 export interface Shortage {
   sku: string;

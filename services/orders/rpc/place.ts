@@ -12,7 +12,7 @@ import { requestCause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { priceOrder, totalMax, unitsOf, type PricingOutcome } from "../domain/place.ts";
+import { priceOrder, totalMax, type PricingOutcome } from "../domain/place.ts";
 import { createPlacements, type Placement } from "../events/place.ts";
 import { placedRow } from "../store/insert.ts";
 import { readOrderOfRequest, type OrderRow } from "../store/read.ts";
@@ -54,14 +54,9 @@ export function placeOrder({ runtime, orderLifeMs }: Deps): Ask {
 
   const price = async (request: PlaceOrderRequest): Promise<Extract<PricingOutcome, { kind: "priced" }>> => {
     const wanted = request.items.map((item) => ({ sku: item.sku, quantity: Number(item.quantity) }));
-    const asked = [
-      prices.pricesOf(
-        request.currency,
-        wanted.map(({ sku }) => sku),
-      ),
-      askShippingCost(request, unitsOf(wanted)),
-      checkAvailability(wanted),
-    ] as const;
+    const skus = wanted.map(({ sku }) => sku);
+    const priced = prices.pricesOf(request.currency, skus);
+    const asked = [priced, askShippingCost(request, wanted, priced), checkAvailability(wanted)] as const;
     // All at once, but the refusals in this order: a SKU that does not exist is not merely out of stock.
     await Promise.allSettled(asked);
     const [known, shippingCost] = [await asked[0], await asked[1]];

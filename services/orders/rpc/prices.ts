@@ -13,6 +13,8 @@ export interface KnownPrice {
   title: string;
   /** Minor units. */
   unitPrice: number;
+  /** Of one unit; 0 where it is not known. */
+  weightGrams: number;
 }
 
 export interface PriceList {
@@ -51,8 +53,8 @@ export function createPriceList(runtime: Pick<ServiceRuntime<OrdersTables>, "cli
     const found = await inServiceContext(tenant, () => catalog.batchGetPrices({ currencyCode, skus: [...skus] }));
     const answers = new Map<string, Answer>(found.unknownSkus.map((sku) => [sku, "unknown"]));
     for (const sku of found.skusWithoutPrice) answers.set(sku, "not_sold");
-    for (const { sku, title, unitPrice } of found.prices) {
-      const price = { title, unitPrice: Number(unitPrice?.minorUnits ?? 0n) };
+    for (const { sku, title, unitPrice, weightGrams } of found.prices) {
+      const price = { title, unitPrice: Number(unitPrice?.minorUnits ?? 0n), weightGrams: Number(weightGrams) };
       answers.set(sku, price);
       if (asked === generation) known.set(keyOf(tenant, currencyCode, sku), price);
     }

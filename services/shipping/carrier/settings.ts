@@ -6,6 +6,7 @@ import { secretsKey } from "./webhook.ts";
 
 const carrierMs = { fallback: 5_000, min: 0, max: 30 * 24 * 60 * 60 * 1_000 };
 const secretBytesMin = 24;
+const senderLinesMax = 5;
 
 /** @throws StartupError where one of the settings says nothing that can be understood. Its message has no secret in it. */
 export const readCarrierSettings = (env: Environment): CarrierSettings => ({
@@ -52,4 +53,21 @@ function readSecrets(text: string): Map<string, string[]> {
 function isSecret(secret: string): boolean {
   const text = secret.replace(/^whsec_/, "");
   return /^[A-Za-z0-9+/]+={0,2}$/.test(text) && text.length % 4 === 0 && Buffer.from(text, "base64").length >= secretBytesMin;
+}
+
+/** Lines of the address of a tenant's shop; its name and country where the setting has none. */
+export function readSenders(env: Environment, shopCountryCode: string): (tenant: string) => readonly string[] {
+  const senders = new Map<string, string[]>();
+  for (const entry of (env["ORDERMESH_SHIP_FROM"] ?? "").split(";").filter(Boolean)) {
+    const [, tenant = "", text = ""] = /^([A-Za-z0-9_-]{1,63})=(.+)$/.exec(entry.trim()) ?? [];
+    const lines = text.split("|").map((line) => line.trim());
+    if (lines.length > senderLinesMax || lines.some((line) => line === "")) {
+      throw new StartupError(
+        `ORDERMESH_SHIP_FROM has the entry "${entry}"; set it to addresses of one to ${senderLinesMax} lines such as ` +
+          "demo=The Shop|1 Main St|10115 Berlin|DE, with ; between those of several tenants.",
+      );
+    }
+    senders.set(tenant, lines);
+  }
+  return (tenant) => senders.get(tenant) ?? [tenant, shopCountryCode];
 }

@@ -17,6 +17,8 @@ const parcel = (state: ShipmentState): Shipment => ({
   carrier: "external",
   trackingNumber: "1",
   address: null,
+  priority: "NORMAL",
+  lines: [],
   readyEventId: "evt_1",
   stopReason: "",
   createTime: before(60),

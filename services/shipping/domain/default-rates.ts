@@ -1,17 +1,13 @@
 // What a new shop asks for a parcel until it has rates of its own. The first migration has given the same to the shop "demo".
-import type { RateRule, Zone } from "./rates.ts";
+import type { ZoneRate } from "./rates.ts";
 import type { ShippingMethod } from "./shipment.ts";
-
-export interface ZoneRate extends RateRule {
-  zone: Zone;
-}
 
 /** Minor units: of the first unit, of every further one, and the most. */
 type Amounts = readonly [base: number, unit: number, max: number];
 
-const rate = (method: ShippingMethod, currencyCode: string, zone: Zone, amounts: Amounts): ZoneRate => {
+const rate = (method: ShippingMethod, currencyCode: string, zone: "domestic" | "international", amounts: Amounts): ZoneRate => {
   const [baseMinorUnits, unitMinorUnits, maxMinorUnits] = amounts;
-  return { method, currencyCode, zone, baseMinorUnits, unitMinorUnits, maxMinorUnits };
+  return { method, currencyCode, zone, baseMinorUnits, unitMinorUnits, maxMinorUnits, steps: [] };
 };
 
 export const defaultRates: readonly ZoneRate[] = [

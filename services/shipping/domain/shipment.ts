@@ -3,6 +3,14 @@
 export type ShipmentState = "CREATED" | "DISPATCHED" | "DELIVERY_FAILED" | "DELIVERED" | "RETURNED" | "STOPPED";
 export type ShippingMethod = "STANDARD" | "EXPRESS";
 
+/** What comes first at the shelves. */
+export type Priority = "NORMAL" | "RUSH";
+
+export interface Line {
+  sku: string;
+  quantity: number;
+}
+
 /** How long a parcel takes by the clock. Milliseconds. */
 export interface Pace {
   /** From the label until it leaves. */
@@ -33,6 +41,8 @@ export interface Shipment {
   carrier: string;
   trackingNumber: string;
   address: Address | null;
+  priority: Priority;
+  lines: Line[];
   /** Id of the OrderReady that it answers. */
   readyEventId: string | null;
   stopReason: string;
@@ -52,6 +62,8 @@ export interface ReadyOrder {
   tenant: string;
   orderId: string;
   customerId: string;
+  priority: Priority;
+  lines: Line[];
   eventId: string;
   method: ShippingMethod;
   address: Address | null;
@@ -69,7 +81,7 @@ export function onReady(shipment: Pick<Shipment, "readyEventId"> | undefined, ev
 const notYet = { dispatchTime: null, deliverTime: null, failTime: null, failReason: "", returnTime: null } as const;
 
 export function makeParcel(
-  { tenant, orderId, customerId, eventId, method, address }: ReadyOrder,
+  { tenant, orderId, customerId, priority, lines, eventId, method, address }: ReadyOrder,
   label: { shipmentId: string; carrier: string; trackingNumber: string; now: Date },
 ): Shipment {
   const { shipmentId, carrier, trackingNumber, now } = label;
@@ -83,6 +95,8 @@ export function makeParcel(
     carrier,
     trackingNumber,
     address,
+    priority,
+    lines,
     readyEventId: eventId,
     stopReason: "",
     createTime: now,
@@ -105,6 +119,8 @@ export function stopBeforeParcel(
     carrier: "",
     trackingNumber: "",
     address: null,
+    priority: "NORMAL",
+    lines: [],
     readyEventId: null,
     stopReason: reason,
     createTime: now,

@@ -10,27 +10,28 @@ import { requestCause, type Cause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { quote, zoneOf } from "../domain/rates.ts";
+import { isDomestic, quote } from "../domain/rates.ts";
 import { stop, stopBeforeParcel, type Shipment, type StopOutcome } from "../domain/shipment.ts";
 import { tellOf } from "../store/outbox.ts";
 import { findRates, isPrepared } from "../store/rates.ts";
+import { getLabel } from "./label.ts";
 import { methodMessages, shipmentMessage, shipmentNotFound } from "./shipment-message.ts";
 import { getTracking } from "./tracking.ts";
 import { findShipment, insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "../store/shipments.ts";
 
 export function shippingMethods(
   runtime: ServiceRuntime<Tables>,
-  { shopCountryCode }: { shopCountryCode: string },
+  { shopCountryCode, shipFrom }: { shopCountryCode: string; shipFrom: (tenant: string) => readonly string[] },
 ): ServiceImpl<typeof ShippingService> {
   const { db, clock } = runtime;
   return {
-    quoteRates: async ({ currencyCode, units, countryCode }) => {
+    quoteRates: async ({ currencyCode, units, countryCode, weightGrams }) => {
       const { tenant } = currentRequest();
-      const zone = zoneOf(countryCode, shopCountryCode);
-      const rules = await findRates(db, { tenant, currencyCode, zone });
+      const country = isDomestic(countryCode, shopCountryCode) ? "domestic" : { countryCode };
+      const rules = await findRates(db, { tenant, currencyCode, country });
       if (rules.length === 0 && !(await isPrepared(db, tenant))) throw tenantNotReady(tenant);
       return {
-        rates: quote(rules, Number(units)).map(({ method, cost }) => ({
+        rates: quote(rules, { units: Number(units), weightGrams: Number(weightGrams) }).map(({ method, cost }) => ({
           method: methodMessages[method],
           cost: { currencyCode: cost.currencyCode, minorUnits: BigInt(cost.minorUnits) },
         })),
@@ -44,6 +45,8 @@ export function shippingMethods(
     },
 
     getTracking: ({ orderId }) => getTracking(db, orderId),
+
+    getShipmentLabel: ({ orderId }) => getLabel(db, orderId, shipFrom),
 
     stopShipment: async ({ orderId, reason }) => {
       const { tenant } = currentRequest();

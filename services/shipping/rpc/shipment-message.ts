@@ -20,7 +20,7 @@ export const shipmentNotFound = (orderId: string): ConnectError =>
   refuse(Code.NotFound, "SHIPMENT_NOT_FOUND", `order ${orderId} has no shipment`, { orderId });
 
 export function shipmentMessage(shipment: Shipment): MessageInitShape<typeof ShipmentSchema> {
-  const { shipmentId, orderId, state, method, carrier, trackingNumber, address, failReason } = shipment;
+  const { shipmentId, orderId, state, method, carrier, trackingNumber, address, priority, failReason } = shipment;
   const { createTime, dispatchTime, deliverTime, failTime, returnTime } = shipment;
   return {
     shipmentId,
@@ -35,6 +35,7 @@ export function shipmentMessage(shipment: Shipment): MessageInitShape<typeof Shi
     ...(deliverTime ? { deliverTime: timestampFromDate(deliverTime) } : {}),
     ...(failTime ? { failTime: timestampFromDate(failTime) } : {}),
     failReason,
+    priority,
     ...(returnTime ? { returnTime: timestampFromDate(returnTime) } : {}),
   };
 }

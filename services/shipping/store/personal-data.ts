@@ -28,7 +28,7 @@ export function shipmentData(db: Kysely<Tables>): PersonalData {
       if (orderIds.length === 0) return { records: [] };
       const read = await sql<PersonalRecord>`
         select 'shipment' as kind, shipment_id as id,
-          to_jsonb(shipment) - '{tenant_id,ready_event_id,event_count}'::text[] || jsonb_build_object('tracking', (
+          to_jsonb(shipment) - '{tenant_id,ready_event_id,event_count,is_erased,pick_worker,pick_until}'::text[] || jsonb_build_object('tracking', (
             select coalesce(jsonb_agg(to_jsonb(told) - '{tenant_id,order_id}'::text[] order by event_time), '[]')
             from tracking_event told
             where told.tenant_id = shipment.tenant_id and told.order_id = shipment.order_id

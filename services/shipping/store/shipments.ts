@@ -1,6 +1,6 @@
 // The SQL of shipments.
 import { sql, type ColumnType, type Kysely, type Selectable, type Transaction } from "kysely";
-import type { Address, Shipment, ShipmentState, ShippingMethod } from "../domain/shipment.ts";
+import type { Address, Line, Priority, Shipment, ShipmentState, ShippingMethod } from "../domain/shipment.ts";
 import type { RateTable } from "./rates.ts";
 
 interface ShipmentTable {
@@ -14,6 +14,9 @@ interface ShipmentTable {
   tracking_number: string;
   /** An object on the way out, JSON text on the way in. */
   address: ColumnType<Address | null, string | null, string | null>;
+  priority: Priority;
+  /** The same. */
+  lines: ColumnType<Line[], string, string>;
   ready_event_id: string | null;
   stop_reason: string;
   create_time: Date;
@@ -48,6 +51,8 @@ const columns = [
   "carrier",
   "tracking_number",
   "address",
+  "priority",
+  "lines",
   "ready_event_id",
   "stop_reason",
   "create_time",
@@ -71,6 +76,8 @@ const shipmentOfRow = (row: Selectable<ShipmentTable>): Shipment => ({
   carrier: row.carrier,
   trackingNumber: row.tracking_number,
   address: row.address,
+  priority: row.priority,
+  lines: row.lines,
   readyEventId: row.ready_event_id,
   stopReason: row.stop_reason,
   createTime: row.create_time,
@@ -125,6 +132,8 @@ export async function insertShipments(tx: Transaction<Tables>, shipments: readon
       ${column((shipment) => shipment.carrier)}::text[],
       ${column((shipment) => shipment.trackingNumber)}::text[],
       ${column((shipment) => shipment.address && JSON.stringify(shipment.address))}::jsonb[],
+      ${column((shipment) => shipment.priority)}::text[],
+      ${column((shipment) => JSON.stringify(shipment.lines))}::jsonb[],
       ${column((shipment) => shipment.readyEventId)}::text[],
       ${column((shipment) => shipment.stopReason)}::text[],
       ${column((shipment) => shipment.createTime)}::timestamptz[],

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/catalog/v1/product.proto.
  */
 export const file_ordermesh_catalog_v1_product: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmRlcm1lc2gvY2F0YWxvZy92MS9wcm9kdWN0LnByb3RvEhRvcmRlcm1lc2guY2F0YWxvZy52MSLFAQoHUHJvZHVjdBISCgpwcm9kdWN0X2lkGAEgASgJEhkKBXRpdGxlGAIgASgJQgq6SAdyBRABGMgBEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxiIJxI7Cgh2YXJpYW50cxgEIAMoCzIdLm9yZGVybWVzaC5jYXRhbG9nLnYxLlZhcmlhbnRCCrpIB5IBBAgBEGQSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIrMDCgdWYXJpYW50EjQKA3NrdRgBIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTlfLV17MCw2Mn0kEhcKBXRpdGxlGAIgASgJQgi6SAVyAxjIARI0CgZwcmljZXMYAyADKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leUIKukgHkgEECAEQCjqiArpIngIaggEKF3ZhcmlhbnQucHJpY2VzX3Bvc2l0aXZlEh5ldmVyeSBwcmljZSBtdXN0IGJlIGFib3ZlIHplcm8aR3NpemUodGhpcy5wcmljZXMpID4gMTAgfHwgdGhpcy5wcmljZXMuYWxsKHByaWNlLCBwcmljZS5taW5vcl91bml0cyA+IDApGpYBCh92YXJpYW50LnByaWNlc19vbmVfcGVyX2N1cnJlbmN5EiNwcmljZXMgbXVzdCBuYW1lIGVhY2ggY3VycmVuY3kgb25jZRpOc2l6ZSh0aGlzLnByaWNlcykgPiAxMCB8fCB0aGlzLnByaWNlcy5tYXAocHJpY2UsIHByaWNlLmN1cnJlbmN5X2NvZGUpLnVuaXF1ZSgpYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
+  fileDesc("CiJvcmRlcm1lc2gvY2F0YWxvZy92MS9wcm9kdWN0LnByb3RvEhRvcmRlcm1lc2guY2F0YWxvZy52MSLFAQoHUHJvZHVjdBISCgpwcm9kdWN0X2lkGAEgASgJEhkKBXRpdGxlGAIgASgJQgq6SAdyBRABGMgBEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxiIJxI7Cgh2YXJpYW50cxgEIAMoCzIdLm9yZGVybWVzaC5jYXRhbG9nLnYxLlZhcmlhbnRCCrpIB5IBBAgBEGQSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItYDCgdWYXJpYW50EjQKA3NrdRgBIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTlfLV17MCw2Mn0kEhcKBXRpdGxlGAIgASgJQgi6SAVyAxjIARI0CgZwcmljZXMYAyADKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leUIKukgHkgEECAEQChIhCgx3ZWlnaHRfZ3JhbXMYBCABKANCC7pICCIGGMCEPSgAOqICukieAhqCAQoXdmFyaWFudC5wcmljZXNfcG9zaXRpdmUSHmV2ZXJ5IHByaWNlIG11c3QgYmUgYWJvdmUgemVybxpHc2l6ZSh0aGlzLnByaWNlcykgPiAxMCB8fCB0aGlzLnByaWNlcy5hbGwocHJpY2UsIHByaWNlLm1pbm9yX3VuaXRzID4gMCkalgEKH3ZhcmlhbnQucHJpY2VzX29uZV9wZXJfY3VycmVuY3kSI3ByaWNlcyBtdXN0IG5hbWUgZWFjaCBjdXJyZW5jeSBvbmNlGk5zaXplKHRoaXMucHJpY2VzKSA+IDEwIHx8IHRoaXMucHJpY2VzLm1hcChwcmljZSwgcHJpY2UuY3VycmVuY3lfY29kZSkudW5pcXVlKCliBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
 
 /**
  * Something a shop sells, in one or more variants.
@@ -134,6 +134,13 @@ export type Variant = Message<"ordermesh.catalog.v1.Variant"> & {
    * @generated from field: repeated ordermesh.type.v1.Money prices = 3;
    */
   prices: Money[];
+
+  /**
+   * What one unit weighs when it is packed, in grams; 0 where that is not known.
+   *
+   * @generated from field: int64 weight_grams = 4;
+   */
+  weightGrams: bigint;
 };
 
 /**
@@ -162,6 +169,13 @@ export type VariantJson = {
    * @generated from field: repeated ordermesh.type.v1.Money prices = 3;
    */
   prices?: MoneyJson[];
+
+  /**
+   * What one unit weighs when it is packed, in grams; 0 where that is not known.
+   *
+   * @generated from field: int64 weight_grams = 4;
+   */
+  weightGrams?: string;
 };
 
 /**

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/v1/shipment.proto.
  */
 export const file_ordermesh_shipping_v1_shipment: GenFile = /*@__PURE__*/
-  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcG1lbnQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSKJBAoIU2hpcG1lbnQSEwoLc2hpcG1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMwoFc3RhdGUYAyABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI1CgZtZXRob2QYBCABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSDwoHY2FycmllchgFIAEoCRIXCg90cmFja2luZ19udW1iZXIYBiABKAkSMAoHYWRkcmVzcxgHIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3NCA4ABARIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZGlzcGF0Y2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZGVsaXZlcl90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmYWlsX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2ZhaWxfcmVhc29uGAwgASgJQgOAAQESLwoLcmV0dXJuX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKuUBCg1TaGlwbWVudFN0YXRlEh4KGlNISVBNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWU0hJUE1FTlRfU1RBVEVfQ1JFQVRFRBABEh0KGVNISVBNRU5UX1NUQVRFX0RJU1BBVENIRUQQAhIcChhTSElQTUVOVF9TVEFURV9ERUxJVkVSRUQQAxIaChZTSElQTUVOVF9TVEFURV9TVE9QUEVEEAQSIgoeU0hJUE1FTlRfU1RBVEVfREVMSVZFUllfRkFJTEVEEAUSGwoXU0hJUE1FTlRfU1RBVEVfUkVUVVJORUQQBipsCg5TaGlwcGluZ01ldGhvZBIfChtTSElQUElOR19NRVRIT0RfVU5TUEVDSUZJRUQQABIcChhTSElQUElOR19NRVRIT0RfU1RBTkRBUkQQARIbChdTSElQUElOR19NRVRIT0RfRVhQUkVTUxACYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_type_v1_address]);
+  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcG1lbnQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSKbBAoIU2hpcG1lbnQSEwoLc2hpcG1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMwoFc3RhdGUYAyABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI1CgZtZXRob2QYBCABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSDwoHY2FycmllchgFIAEoCRIXCg90cmFja2luZ19udW1iZXIYBiABKAkSMAoHYWRkcmVzcxgHIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3NCA4ABARIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZGlzcGF0Y2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZGVsaXZlcl90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmYWlsX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2ZhaWxfcmVhc29uGAwgASgJQgOAAQESLwoLcmV0dXJuX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GA4gASgJKuUBCg1TaGlwbWVudFN0YXRlEh4KGlNISVBNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWU0hJUE1FTlRfU1RBVEVfQ1JFQVRFRBABEh0KGVNISVBNRU5UX1NUQVRFX0RJU1BBVENIRUQQAhIcChhTSElQTUVOVF9TVEFURV9ERUxJVkVSRUQQAxIaChZTSElQTUVOVF9TVEFURV9TVE9QUEVEEAQSIgoeU0hJUE1FTlRfU1RBVEVfREVMSVZFUllfRkFJTEVEEAUSGwoXU0hJUE1FTlRfU1RBVEVfUkVUVVJORUQQBipsCg5TaGlwcGluZ01ldGhvZBIfChtTSElQUElOR19NRVRIT0RfVU5TUEVDSUZJRUQQABIcChhTSElQUElOR19NRVRIT0RfU1RBTkRBUkQQARIbChdTSElQUElOR19NRVRIT0RfRVhQUkVTUxACYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_type_v1_address]);
 
 /**
  * The parcel of one order.
@@ -112,6 +112,13 @@ export type Shipment = Message<"ordermesh.shipping.v1.Shipment"> & {
    * @generated from field: google.protobuf.Timestamp return_time = 13;
    */
   returnTime?: Timestamp | undefined;
+
+  /**
+   * What comes first at the shelves: NORMAL or RUSH.
+   *
+   * @generated from field: string priority = 14;
+   */
+  priority: string;
 };
 
 /**
@@ -210,6 +217,13 @@ export type ShipmentJson = {
    * @generated from field: google.protobuf.Timestamp return_time = 13;
    */
   returnTime?: TimestampJson;
+
+  /**
+   * What comes first at the shelves: NORMAL or RUSH.
+   *
+   * @generated from field: string priority = 14;
+   */
+  priority?: string;
 };
 
 /**

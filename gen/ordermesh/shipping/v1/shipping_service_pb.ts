@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
+import type { HttpBody, HttpBodyJson } from "../../../google/api/httpbody_pb.ts";
+import { file_google_api_httpbody } from "../../../google/api/httpbody_pb.ts";
 import { file_ordermesh_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Shipment, ShipmentJson, ShippingMethod, ShippingMethodJson } from "./shipment_pb.ts";
 import { file_ordermesh_shipping_v1_shipment } from "./shipment_pb.ts";
@@ -19,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/v1/shipping_service.proto.
  */
 export const file_ordermesh_shipping_v1_shipping_service: GenFile = /*@__PURE__*/
-  fileDesc("CixvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcHBpbmdfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLnNoaXBwaW5nLnYxIo8BChFRdW90ZVJhdGVzUmVxdWVzdBIwCg1jdXJyZW5jeV9jb2RlGAEgASgJQhm6SBZyFFIDVVNEUgNFVVJSA0dCUFIDSlBZEhwKBXVuaXRzGAIgASgDQg26SAoiCBiAlOvcAygBEioKDGNvdW50cnlfY29kZRgDIAEoCUIUukgRcg8yDV4oW0EtWl17Mn0pPyQiQAoSUXVvdGVSYXRlc1Jlc3BvbnNlEioKBXJhdGVzGAEgAygLMhsub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlJhdGUiZQoEUmF0ZRI1CgZtZXRob2QYASABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSJgoEY29zdBgCIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5IjEKEkdldFNoaXBtZW50UmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIkgKE0dldFNoaXBtZW50UmVzcG9uc2USMQoIc2hpcG1lbnQYASABKAsyHy5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnQiMQoSR2V0VHJhY2tpbmdSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiSAoTR2V0VHJhY2tpbmdSZXNwb25zZRIxCgh0cmFja2luZxgBIAEoCzIfLm9yZGVybWVzaC5zaGlwcGluZy52MS5UcmFja2luZyJlChNTdG9wU2hpcG1lbnRSZXF1ZXN0EjIKCG9yZGVyX2lkGAEgASgJQiC6SB1yGzIZXm9yZF9bMC05QS1aYS16Xy1dezEsNjB9JBIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMiSQoUU3RvcFNoaXBtZW50UmVzcG9uc2USMQoIc2hpcG1lbnQYASABKAsyHy5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnQyhwYKD1NoaXBwaW5nU2VydmljZRKRAQoKUXVvdGVSYXRlcxIoLm9yZGVybWVzaC5zaGlwcGluZy52MS5RdW90ZVJhdGVzUmVxdWVzdBopLm9yZGVybWVzaC5zaGlwcGluZy52MS5RdW90ZVJhdGVzUmVzcG9uc2UiLpACAaq7GAQKAggBgtPkkwIdOgEqIhgvdjEvc2hpcHBpbmctcmF0ZXM6cXVvdGUSwQEKC0dldFNoaXBtZW50Eikub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFNoaXBtZW50UmVxdWVzdBoqLm9yZGVybWVzaC5zaGlwcGluZy52MS5HZXRTaGlwbWVudFJlc3BvbnNlIluQAgGquxgkCiISDXNoaXBwaW5nOnJlYWQaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIqYghzaGlwbWVudBIeL3YxL29yZGVycy97b3JkZXJfaWR9L3NoaXBtZW50EssBCgtHZXRUcmFja2luZxIpLm9yZGVybWVzaC5zaGlwcGluZy52MS5HZXRUcmFja2luZ1JlcXVlc3QaKi5vcmRlcm1lc2guc2hpcHBpbmcudjEuR2V0VHJhY2tpbmdSZXNwb25zZSJlkAIBqrsYLgosEg1zaGlwcGluZzpyZWFkGghjdXN0b21lchoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAipiCHRyYWNraW5nEh4vdjEvb3JkZXJzL3tvcmRlcl9pZH0vdHJhY2tpbmcSzQEKDFN0b3BTaGlwbWVudBIqLm9yZGVybWVzaC5zaGlwcGluZy52MS5TdG9wU2hpcG1lbnRSZXF1ZXN0Gisub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlN0b3BTaGlwbWVudFJlc3BvbnNlImSQAgKquxglCiMSDnNoaXBwaW5nOndyaXRlGghvcGVyYXRvchoHc2VydmljZYLT5JMCMjoBKmIIc2hpcG1lbnQiIy92MS9vcmRlcnMve29yZGVyX2lkfS9zaGlwbWVudDpzdG9wYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_options_v1_options, file_ordermesh_shipping_v1_shipment, file_ordermesh_shipping_v1_tracking, file_ordermesh_type_v1_money]);
+  fileDesc("CixvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcHBpbmdfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLnNoaXBwaW5nLnYxIrcBChFRdW90ZVJhdGVzUmVxdWVzdBIwCg1jdXJyZW5jeV9jb2RlGAEgASgJQhm6SBZyFFIDVVNEUgNFVVJSA0dCUFIDSlBZEhwKBXVuaXRzGAIgASgDQg26SAoiCBiAlOvcAygBEioKDGNvdW50cnlfY29kZRgDIAEoCUIUukgRcg8yDV4oW0EtWl17Mn0pPyQSJgoMd2VpZ2h0X2dyYW1zGAQgASgDQhC6SA0iCxiAgJqm6q/jASgAIkAKElF1b3RlUmF0ZXNSZXNwb25zZRIqCgVyYXRlcxgBIAMoCzIbLm9yZGVybWVzaC5zaGlwcGluZy52MS5SYXRlImUKBFJhdGUSNQoGbWV0aG9kGAEgASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEiYKBGNvc3QYAiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leSIxChJHZXRTaGlwbWVudFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQCJIChNHZXRTaGlwbWVudFJlc3BvbnNlEjEKCHNoaXBtZW50GAEgASgLMh8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBtZW50IjEKEkdldFRyYWNraW5nUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIkgKE0dldFRyYWNraW5nUmVzcG9uc2USMQoIdHJhY2tpbmcYASABKAsyHy5vcmRlcm1lc2guc2hpcHBpbmcudjEuVHJhY2tpbmciNgoXR2V0U2hpcG1lbnRMYWJlbFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQCJEChhHZXRTaGlwbWVudExhYmVsUmVzcG9uc2USKAoFbGFiZWwYASABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5QgOAAQEiZQoTU3RvcFNoaXBtZW50UmVxdWVzdBIyCghvcmRlcl9pZBgBIAEoCUIgukgdchsyGV5vcmRfWzAtOUEtWmEtel8tXXsxLDYwfSQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDIkkKFFN0b3BTaGlwbWVudFJlc3BvbnNlEjEKCHNoaXBtZW50GAEgASgLMh8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBtZW50MtQHCg9TaGlwcGluZ1NlcnZpY2USkQEKClF1b3RlUmF0ZXMSKC5vcmRlcm1lc2guc2hpcHBpbmcudjEuUXVvdGVSYXRlc1JlcXVlc3QaKS5vcmRlcm1lc2guc2hpcHBpbmcudjEuUXVvdGVSYXRlc1Jlc3BvbnNlIi6QAgGquxgECgIIAYLT5JMCHToBKiIYL3YxL3NoaXBwaW5nLXJhdGVzOnF1b3RlEsEBCgtHZXRTaGlwbWVudBIpLm9yZGVybWVzaC5zaGlwcGluZy52MS5HZXRTaGlwbWVudFJlcXVlc3QaKi5vcmRlcm1lc2guc2hpcHBpbmcudjEuR2V0U2hpcG1lbnRSZXNwb25zZSJbkAIBqrsYJAoiEg1zaGlwcGluZzpyZWFkGghvcGVyYXRvchoHc2VydmljZYLT5JMCKmIIc2hpcG1lbnQSHi92MS9vcmRlcnMve29yZGVyX2lkfS9zaGlwbWVudBLLAQoLR2V0VHJhY2tpbmcSKS5vcmRlcm1lc2guc2hpcHBpbmcudjEuR2V0VHJhY2tpbmdSZXF1ZXN0Gioub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFRyYWNraW5nUmVzcG9uc2UiZZACAaq7GC4KLBINc2hpcHBpbmc6cmVhZBoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIqYgh0cmFja2luZxIeL3YxL29yZGVycy97b3JkZXJfaWR9L3RyYWNraW5nEsoBChBHZXRTaGlwbWVudExhYmVsEi4ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFNoaXBtZW50TGFiZWxSZXF1ZXN0Gi8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFNoaXBtZW50TGFiZWxSZXNwb25zZSJVkAIBqrsYGwoZEg1zaGlwcGluZzpyZWFkGghvcGVyYXRvcoLT5JMCLWIFbGFiZWwSJC92MS9vcmRlcnMve29yZGVyX2lkfS9zaGlwbWVudC9sYWJlbBLNAQoMU3RvcFNoaXBtZW50Eioub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlN0b3BTaGlwbWVudFJlcXVlc3QaKy5vcmRlcm1lc2guc2hpcHBpbmcudjEuU3RvcFNoaXBtZW50UmVzcG9uc2UiZJACAqq7GCUKIxIOc2hpcHBpbmc6d3JpdGUaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIyOgEqYghzaGlwbWVudCIjL3YxL29yZGVycy97b3JkZXJfaWR9L3NoaXBtZW50OnN0b3BiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_httpbody, file_ordermesh_options_v1_options, file_ordermesh_shipping_v1_shipment, file_ordermesh_shipping_v1_tracking, file_ordermesh_type_v1_money]);
 
 /**
  * A parcel to price.
@@ -47,6 +49,13 @@ export type QuoteRatesRequest = Message<"ordermesh.shipping.v1.QuoteRatesRequest
    * @generated from field: string country_code = 3;
    */
   countryCode: string;
+
+  /**
+   * What the parcel weighs, in grams; 0 where that is not known, which costs as the lightest.
+   *
+   * @generated from field: int64 weight_grams = 4;
+   */
+  weightGrams: bigint;
 };
 
 /**
@@ -75,6 +84,13 @@ export type QuoteRatesRequestJson = {
    * @generated from field: string country_code = 3;
    */
   countryCode?: string;
+
+  /**
+   * What the parcel weighs, in grams; 0 where that is not known, which costs as the lightest.
+   *
+   * @generated from field: int64 weight_grams = 4;
+   */
+  weightGrams?: string;
 };
 
 /**
@@ -309,6 +325,76 @@ export const GetTrackingResponseSchema: GenMessage<GetTrackingResponse, {jsonTyp
   messageDesc(file_ordermesh_shipping_v1_shipping_service, 6);
 
 /**
+ * Whose label to print.
+ *
+ * @generated from message ordermesh.shipping.v1.GetShipmentLabelRequest
+ */
+export type GetShipmentLabelRequest = Message<"ordermesh.shipping.v1.GetShipmentLabelRequest"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+};
+
+/**
+ * Whose label to print.
+ *
+ * @generated from message ordermesh.shipping.v1.GetShipmentLabelRequest
+ */
+export type GetShipmentLabelRequestJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+};
+
+/**
+ * Describes the message ordermesh.shipping.v1.GetShipmentLabelRequest.
+ * Use `create(GetShipmentLabelRequestSchema)` to create a new message.
+ */
+export const GetShipmentLabelRequestSchema: GenMessage<GetShipmentLabelRequest, {jsonType: GetShipmentLabelRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_v1_shipping_service, 7);
+
+/**
+ * The label.
+ *
+ * @generated from message ordermesh.shipping.v1.GetShipmentLabelResponse
+ */
+export type GetShipmentLabelResponse = Message<"ordermesh.shipping.v1.GetShipmentLabelResponse"> & {
+  /**
+   * application/pdf.
+   *
+   * @generated from field: google.api.HttpBody label = 1;
+   */
+  label?: HttpBody | undefined;
+};
+
+/**
+ * The label.
+ *
+ * @generated from message ordermesh.shipping.v1.GetShipmentLabelResponse
+ */
+export type GetShipmentLabelResponseJson = {
+  /**
+   * application/pdf.
+   *
+   * @generated from field: google.api.HttpBody label = 1;
+   */
+  label?: HttpBodyJson;
+};
+
+/**
+ * Describes the message ordermesh.shipping.v1.GetShipmentLabelResponse.
+ * Use `create(GetShipmentLabelResponseSchema)` to create a new message.
+ */
+export const GetShipmentLabelResponseSchema: GenMessage<GetShipmentLabelResponse, {jsonType: GetShipmentLabelResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_v1_shipping_service, 8);
+
+/**
  * Which shipment to stop.
  *
  * @generated from message ordermesh.shipping.v1.StopShipmentRequest
@@ -355,7 +441,7 @@ export type StopShipmentRequestJson = {
  * Use `create(StopShipmentRequestSchema)` to create a new message.
  */
 export const StopShipmentRequestSchema: GenMessage<StopShipmentRequest, {jsonType: StopShipmentRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_v1_shipping_service, 7);
+  messageDesc(file_ordermesh_shipping_v1_shipping_service, 9);
 
 /**
  * The shipment as stopped.
@@ -390,7 +476,7 @@ export type StopShipmentResponseJson = {
  * Use `create(StopShipmentResponseSchema)` to create a new message.
  */
 export const StopShipmentResponseSchema: GenMessage<StopShipmentResponse, {jsonType: StopShipmentResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_v1_shipping_service, 8);
+  messageDesc(file_ordermesh_shipping_v1_shipping_service, 10);
 
 /**
  * Parcels and what they cost to send.
@@ -399,7 +485,7 @@ export const StopShipmentResponseSchema: GenMessage<StopShipmentResponse, {jsonT
  */
 export const ShippingService: GenService<{
   /**
-   * What it costs to send a number of units, one rate a method.
+   * What it costs to send a number of units of some weight, one rate for each method that goes there.
    *
    * @generated from rpc ordermesh.shipping.v1.ShippingService.QuoteRates
    */
@@ -428,6 +514,17 @@ export const ShippingService: GenService<{
     methodKind: "unary";
     input: typeof GetTrackingRequestSchema;
     output: typeof GetTrackingResponseSchema;
+  },
+  /**
+   * The label of a parcel as a page of PDF in A6, with its number as a GS1-128 barcode. The same parcel has the same bytes.
+   * Errors: NOT_FOUND with SHIPMENT_NOT_FOUND; FAILED_PRECONDITION with SHIPMENT_STOPPED.
+   *
+   * @generated from rpc ordermesh.shipping.v1.ShippingService.GetShipmentLabel
+   */
+  getShipmentLabel: {
+    methodKind: "unary";
+    input: typeof GetShipmentLabelRequestSchema;
+    output: typeof GetShipmentLabelResponseSchema;
   },
   /**
    * Keeps a parcel from leaving, also one that does not exist yet: no shipment will be created for the order afterwards.
