@@ -3,8 +3,11 @@ import { file_ordermesh_fraud_events_v1_fraud_events } from "#gen/ordermesh/frau
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { fraudHears } from "./consumers/hears.ts";
+import { reviewDeadlines } from "./due.ts";
 import { assessmentMethods } from "./rpc/assessments.ts";
+import { dryRunMethods } from "./rpc/dry-run.ts";
 import { listMethods } from "./rpc/lists.ts";
+import { reviewMethods } from "./rpc/reviews.ts";
 import { ruleMethods } from "./rpc/rules.ts";
 import { assessmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/tables.ts";
@@ -16,9 +19,16 @@ export const fraud: ServiceDefinition<Tables> = {
   migrations: new URL("migrations/", import.meta.url),
   create: (runtime) => ({
     routes: (router) => {
-      router.service(FraudService, { ...assessmentMethods(runtime), ...ruleMethods(runtime), ...listMethods(runtime) });
+      router.service(FraudService, {
+        ...assessmentMethods(runtime),
+        ...reviewMethods(runtime),
+        ...ruleMethods(runtime),
+        ...listMethods(runtime),
+        ...dryRunMethods(runtime),
+      });
     },
     hears: fraudHears(runtime),
+    dueWork: [reviewDeadlines(runtime)],
     personalData: assessmentData(runtime.db),
   }),
 };

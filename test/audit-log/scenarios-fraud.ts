@@ -19,6 +19,7 @@ interface Ids {
 }
 
 const orderId = "ord_1";
+let leases = 0;
 const rule = { description: "cheap", weight: 5, condition: { case: "bin", value: { prefix: "55" } } } as const;
 const listed = { value: "tok_of_a_device", note: "Lovelace's" };
 
@@ -53,6 +54,26 @@ export const fraudScenarios: readonly Scenario[] = [
   scenario("DecideAssessment", "assessment", (client) =>
     changes(orderId, () => client.decideAssessment({ orderId, decision: AssessmentState.CLEARED, note: "known" })),
   ),
+  {
+    // Taken again, it is taken for longer.
+    ...scenario("ClaimReview", "assessment", (client) =>
+      changes(orderId, () => client.claimReview({ orderId, leaseSeconds: 60 + (leases += 1) })),
+    ),
+    changesAgain: true,
+  },
+  scenario("ReleaseReview", "assessment", (client) => {
+    const claimed = client.claimReview({ orderId });
+    return changes(orderId, async () => {
+      await claimed;
+      await client.releaseReview({ orderId });
+    });
+  }),
+  {
+    ...scenario("AddReviewNote", "assessment", (client) =>
+      changes(orderId, () => client.addReviewNote({ orderId, text: "Lovelace has called" })),
+    ),
+    changesAgain: true,
+  },
   {
     ...scenario("CreateRule", "rule", (client) => async () => (await client.createRule({ rule })).rule?.ruleId),
     changesAgain: true,

@@ -107,6 +107,7 @@ async function dieAtEach(lanePoints: readonly string[], { process, sender, manag
     const reached = async (): Promise<boolean> => {
       if (point.startsWith("payments.settle:")) await letProviderAnswer(db);
       if (point.startsWith("payments.reconcile:")) await letProviderTell(db);
+      if (point.startsWith("fraud.review_deadline:")) await letReviewEnd(db);
       return hasDied();
     };
     await until(reached, { timeoutMs: deathMsMax }).catch(() => missed.push(point));
@@ -132,6 +133,16 @@ async function letProviderTell(db: pg.Client): Promise<void> {
     `insert into payments.due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
      select 'due_' || payment_id, 'payments.reconcile', tenant_id, order_id, now(), due_event_id, ''
      from payments.payment where state = 'CAPTURED' order by update_time desc limit 1
+     on conflict do nothing`,
+  );
+}
+
+/** Reviews have the time of their orders where no shop says otherwise, and then the end of the order ends them. */
+async function letReviewEnd(db: pg.Client): Promise<void> {
+  await db.query(
+    `insert into fraud.due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
+     select 'due_' || order_id, 'fraud.review_deadline', tenant_id, order_id, now(), order_event_id, ''
+     from fraud.assessment where state = 'REVIEW' order by create_time desc limit 1
      on conflict do nothing`,
   );
 }

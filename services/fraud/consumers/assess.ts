@@ -1,11 +1,13 @@
 // Screens orders that were created: asks what the rules need to know, decides, and keeps and tells the result.
 import type { Transaction } from "kysely";
 import type { OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
+import { planDue } from "#runtime/schedule/due-work.ts";
 import { RefusedEvent, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { assessOrders } from "../domain/assessment.ts";
 import { defaultRules } from "../domain/default-rules.ts";
 import { entryQuestions, listsFoundFor, listsOfRules } from "../domain/lists.ts";
 import { valueOf, type ScreenedOrder } from "../domain/order.ts";
+import { reviewDeadlineKind, reviewTerm } from "../domain/review-term.ts";
 import { defaultPolicy, type Rule, type RuleSet } from "../domain/rules.ts";
 import { velocityQuestions, type VelocityQuestion } from "../domain/velocity.ts";
 import { findCancelled, insertAssessments, lockAssessments } from "../store/assessments.ts";
@@ -25,6 +27,7 @@ export async function assess(tx: Transaction<Tables>, events: ReceivedEvent<Orde
   const questions = velocityQuestions(orders, rules);
   const counts = await countForBatch(tx, questions);
   const listIdsOf = await lookIntoLists(tx, { orders, rules, now });
+  const byKey = new Map(orders.map((order) => [keyOf(order), order]));
   const assessed = assessOrders({ orders, ruleSets, velocity: { questions, counts }, listIdsOf, now }).flatMap((assessment) => {
     const event = created.get(keyOf(assessment));
     return event ? [{ assessment, event }] : [];
@@ -37,6 +40,17 @@ export async function assess(tx: Transaction<Tables>, events: ReceivedEvent<Orde
     tellOf(
       tx,
       assessed.map(({ assessment, event }) => ({ assessment, time: now, cause: event.cause })),
+    ),
+    planDue(
+      tx,
+      assessed.flatMap(({ assessment, event }) => {
+        const { tenant, orderId, state } = assessment;
+        const policy = ruleSets.get(tenant)?.policy;
+        if (state !== "REVIEW" || !policy) return [];
+        const { endsInMs } = reviewTerm(policy, byKey.get(keyOf(assessment))?.expireTime ?? null, now);
+        if (endsInMs === undefined) return [];
+        return [{ kind: reviewDeadlineKind, tenant, key: orderId, due: { inMs: endsInMs }, cause: event.cause }];
+      }),
     ),
   ]);
 }

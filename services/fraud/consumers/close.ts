@@ -3,9 +3,11 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Transaction } from "kysely";
 import type { OrderCancelled } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import type { ReceivedEvent } from "#runtime/events/hearing.ts";
-import { closeReview } from "../domain/assessment.ts";
+import { cancelDue } from "#runtime/schedule/due-work.ts";
+import { closeReview } from "../domain/review.ts";
+import { reviewDeadlineKind } from "../domain/review-term.ts";
 import { lockAssessments, rememberCancelled, saveDecisions } from "../store/assessments.ts";
-import { keyOf, type Tables } from "../store/tables.ts";
+import { dueKeyOf, keyOf, type Tables } from "../store/tables.ts";
 
 export async function close(tx: Transaction<Tables>, events: ReceivedEvent<OrderCancelled>[], now: Date): Promise<void> {
   const orders = events.map(({ tenant, message }) => ({
@@ -27,4 +29,5 @@ export async function close(tx: Transaction<Tables>, events: ReceivedEvent<Order
     return (assessment && closeReview(assessment, { reason, now })) ?? [];
   });
   await saveDecisions(tx, closed);
+  await cancelDue(tx, reviewDeadlineKind, closed.map(dueKeyOf));
 }

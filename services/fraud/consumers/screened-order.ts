@@ -7,7 +7,7 @@ import { RefusedEvent, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { addressForm, emailForm, postalCodeForm, type ScreenedOrder } from "../domain/order.ts";
 
 export function screenedOrder({ tenant, time, message }: ReceivedEvent<OrderCreated>): ScreenedOrder {
-  const { orderId, buyer, total, createTime, lines, shippingAddress } = message;
+  const { orderId, buyer, total, createTime, expireTime, lines, shippingAddress } = message;
   if (!total) throw new RefusedEvent("ORDER_WITHOUT_TOTAL", `order ${orderId} has no total`);
   return {
     tenant,
@@ -23,6 +23,7 @@ export function screenedOrder({ tenant, time, message }: ReceivedEvent<OrderCrea
     lines: lines.length,
     total: { currencyCode: total.currencyCode, minorUnits: Number(total.minorUnits) },
     placeTime: createTime ? timestampDate(createTime) : time,
+    expireTime: expireTime ? timestampDate(expireTime) : null,
   };
 }
 

@@ -6,18 +6,18 @@ import {
   matchesOf,
   scoreOf,
   stateOfScore,
-  type Policy,
   type RuleMatch,
   type RuleSet,
   type ScoreState,
+  type Thresholds,
   type Verdict,
 } from "./rules.ts";
+import { reviewTerm } from "./review-term.ts";
 import { byPlaceTime, velocityCounter, type VelocityQuestion } from "./velocity.ts";
 
 export type AssessmentState = ScoreState;
-export type Decision = "CLEARED" | "REJECTED";
-/** The rules alone, a person, or the end of the order. */
-export type Decider = "RULES" | "PERSON" | "CANCELLATION";
+/** The rules alone, a person, the time that a review may take, or the end of the order. */
+export type Decider = "RULES" | "PERSON" | "DEADLINE" | "CANCELLATION";
 
 export interface Assessment {
   tenant: string;
@@ -29,7 +29,7 @@ export interface Assessment {
   /** Of the rule set that scored it; 0 where that was before rule sets had versions. */
   ruleSetVersion: number;
   /** By which it was scored. */
-  policy: Policy;
+  thresholds: Thresholds;
   /** What the rules looked at; null, as is observed, where it was not kept then or the customer is erased. */
   facts: OrderFacts | null;
   observed: Observed | null;
@@ -42,6 +42,11 @@ export interface Assessment {
   decidedBy: string;
   decisionNote: string;
   decideTime: Date | null;
+  /** Null where it never was in review. */
+  reviewDeadline: Date | null;
+  /** Empty, and claimExpireTime null, where nobody has taken the review. */
+  claimedBy: string;
+  claimExpireTime: Date | null;
   /** Events sent for this order so far. */
   eventCount: number;
 }
@@ -72,11 +77,12 @@ function assessmentOf(
   order: ScreenedOrder,
   { ruleSet, observed, now }: { ruleSet: RuleSet; observed: Observed; now: Date },
 ): Assessment {
-  const { tenant, orderId, customerId, total, placeTime, ...facts } = order;
+  const { tenant, orderId, customerId, total, placeTime, expireTime, ...facts } = order;
   const matches = matchesOf(judge(order, ruleSet.rules, observed));
   const score = scoreOf(matches);
   const state = stateOfScore(score, ruleSet.policy);
   const isDecided = state !== "REVIEW";
+  const { reviewScoreMin, rejectScoreMin } = ruleSet.policy;
   return {
     tenant,
     orderId,
@@ -85,7 +91,7 @@ function assessmentOf(
     score,
     matches,
     ruleSetVersion: ruleSet.version,
-    policy: ruleSet.policy,
+    thresholds: { reviewScoreMin, rejectScoreMin },
     facts,
     observed,
     total,
@@ -95,44 +101,20 @@ function assessmentOf(
     decidedBy: "",
     decisionNote: "",
     decideTime: isDecided ? now : null,
+    reviewDeadline: isDecided ? null : reviewTerm(ruleSet.policy, expireTime, now).deadline,
+    claimedBy: "",
+    claimExpireTime: null,
     eventCount: 1,
   };
 }
 
 /** The order as it was screened; undefined where that is not known any more. */
 export function screenedOrderOf({ facts, tenant, orderId, customerId, total, placeTime }: Assessment): ScreenedOrder | undefined {
-  return facts ? { tenant, orderId, customerId, total, placeTime, ...facts } : undefined;
+  return facts ? { tenant, orderId, customerId, total, placeTime, expireTime: null, ...facts } : undefined;
 }
 
 /** What each rule found, from what it looked at; none where that is not known any more. */
 export function verdictsOf(assessment: Assessment, { rules }: Pick<RuleSet, "rules">): Verdict[] {
   const order = screenedOrderOf(assessment);
   return order && assessment.observed ? judge(order, rules, assessment.observed) : [];
-}
-
-export type DecideOutcome =
-  | { kind: "decided"; assessment: Assessment }
-  | { kind: "repeated"; assessment: Assessment }
-  | { kind: "already_decided"; assessment: Assessment };
-
-/** A person decides. A decision that a person has already made the same way is a repeat, whoever asks. */
-export function decide(
-  assessment: Assessment,
-  { decision, decidedBy, note, now }: { decision: Decision; decidedBy: string; note: string; now: Date },
-): DecideOutcome {
-  if (assessment.state === "REVIEW") {
-    const decided = { state: decision, decider: "PERSON", decidedBy, decisionNote: note, decideTime: now } as const;
-    return { kind: "decided", assessment: { ...assessment, ...decided, eventCount: assessment.eventCount + 1 } };
-  }
-  const isRepeat = assessment.decider === "PERSON" && assessment.state === decision;
-  return { kind: isRepeat ? "repeated" : "already_decided", assessment };
-}
-
-/**
- * The order has ended: a review of it leaves the queue as rejected, and nobody is told, because its end is known already.
- * Undefined where there is nothing to close.
- */
-export function closeReview(assessment: Assessment, { reason, now }: { reason: string; now: Date }): Assessment | undefined {
-  if (assessment.state !== "REVIEW") return undefined;
-  return { ...assessment, state: "REJECTED", decider: "CANCELLATION", decisionNote: reason, decideTime: now };
 }

@@ -18,6 +18,7 @@ const order: ScreenedOrder = {
   lines: 3,
   total: { currencyCode: "EUR", minorUnits: 2_000 },
   placeTime: new Date("2026-03-01T12:00:00Z"),
+  expireTime: null,
 };
 const nothing = { velocity: {}, listIds: ["lst_known"] };
 

@@ -30,6 +30,8 @@ export interface ScreenedOrder extends OrderFacts {
   customerId: string;
   total: Money;
   placeTime: Date;
+  /** When it ends unless it is ready; null where that is not known. */
+  expireTime: Date | null;
 }
 
 /**

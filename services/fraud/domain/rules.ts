@@ -19,13 +19,20 @@ export interface Rule {
 }
 
 /** Which scores mean what. */
-export interface Policy {
+export interface Thresholds {
   reviewScoreMin: number;
   rejectScoreMin: number;
 }
 
+export interface Policy extends Thresholds {
+  /** How long a review may take; 0 where only the end of its order ends it. */
+  reviewSeconds: number;
+  /** What becomes of a review that nobody has decided in time. */
+  atDeadline: "CLEARED" | "REJECTED";
+}
+
 /** What holds where a shop has said nothing. */
-export const defaultPolicy: Policy = { reviewScoreMin: 50, rejectScoreMin: 100 };
+export const defaultPolicy: Policy = { reviewScoreMin: 50, rejectScoreMin: 100, reviewSeconds: 0, atDeadline: "REJECTED" };
 
 /** The rules and the policy from one change to the next. */
 export interface RuleSet {
@@ -77,9 +84,32 @@ export function scoreOf(matches: readonly Pick<RuleMatch, "weight" | "mode" | "e
 
 export type ScoreState = "CLEARED" | "REVIEW" | "REJECTED";
 
-export function stateOfScore(score: number, { reviewScoreMin, rejectScoreMin }: Policy): ScoreState {
+export function stateOfScore(score: number, { reviewScoreMin, rejectScoreMin }: Thresholds): ScoreState {
   if (score >= rejectScoreMin) return "REJECTED";
   return score >= reviewScoreMin ? "REVIEW" : "CLEARED";
+}
+
+export type ChangedRules =
+  | { kind: "rules"; rules: Rule[] }
+  /** There is no such rule in force that could be replaced or removed. */
+  | { kind: "unknown_rule"; ruleId: string };
+
+/** The rules in force with some changes: rules with an id replace, those without one are added under "new-1" and so on. */
+export function changeRules(
+  inForce: readonly Rule[],
+  { put, removeIds, withoutCurrent }: { put: readonly Rule[]; removeIds: readonly string[]; withoutCurrent: boolean },
+): ChangedRules {
+  const known = new Set(inForce.map(({ ruleId }) => ruleId));
+  const replacing = new Map(put.filter(({ ruleId }) => ruleId !== "").map((rule) => [rule.ruleId, rule]));
+  const unknown = [...replacing.keys(), ...removeIds].find((ruleId) => !known.has(ruleId));
+  if (unknown !== undefined) return { kind: "unknown_rule", ruleId: unknown };
+  const removed = new Set(removeIds);
+  const kept = inForce.flatMap((rule) => {
+    if (removed.has(rule.ruleId)) return [];
+    return replacing.get(rule.ruleId) ?? (withoutCurrent ? [] : [rule]);
+  });
+  const added = put.filter(({ ruleId }) => ruleId === "").map((rule, index) => ({ ...rule, ruleId: `new-${index + 1}` }));
+  return { kind: "rules", rules: [...kept, ...added] };
 }
 
 /** Ids of the lists to which a rule refers. */

@@ -2,9 +2,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { AssessmentState as State, type AssessmentSchema, type OrderFactsSchema } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
-import type { Assessment, AssessmentState } from "../domain/assessment.ts";
+import type { Assessment, AssessmentState, Decider } from "../domain/assessment.ts";
 import type { OrderFacts } from "../domain/order.ts";
 import type { RuleMatch, Verdict } from "../domain/rules.ts";
+import type { ReviewNote } from "../store/reviews.ts";
 import { moneyMessage } from "./condition-messages.ts";
 import { effectMessages, modeMessages, verdictMessage } from "./rule-messages.ts";
 
@@ -20,14 +21,15 @@ export function stateOfMessage(message: State): AssessmentState | undefined {
   return states.find((state) => stateMessages[state] === message);
 }
 
-/** Shown as the one who decided where the end of the order closed a review. */
-const cancellationName = "order cancelled";
+/** Shown as the one who decided where nobody did. */
+const deciderNames: Partial<Record<Decider, string>> = { CANCELLATION: "order cancelled", DEADLINE: "deadline" };
 
 export function assessmentMessage(
   assessment: Assessment,
-  verdicts: readonly Verdict[] = [],
+  { verdicts = [], notes = [] }: { verdicts?: readonly Verdict[]; notes?: readonly ReviewNote[] } = {},
 ): MessageInitShape<typeof AssessmentSchema> {
-  const { orderId, customerId, state, score, matches, total, decider, decisionNote, decideTime, policy, facts } = assessment;
+  const { orderId, customerId, state, score, matches, total, decider, decisionNote, decideTime, thresholds, facts } = assessment;
+  const { reviewDeadline, claimedBy, claimExpireTime } = assessment;
   return {
     orderId,
     customerId,
@@ -36,16 +38,26 @@ export function assessmentMessage(
     matches: matches.map(matchMessage),
     state: stateMessages[state],
     total: moneyMessage(total),
-    decidedBy: decider === "CANCELLATION" ? cancellationName : assessment.decidedBy,
+    decidedBy: (decider && deciderNames[decider]) ?? assessment.decidedBy,
     createTime: timestampFromDate(assessment.createTime),
     ...(decideTime ? { decideTime: timestampFromDate(decideTime) } : {}),
     ruleSetVersion: assessment.ruleSetVersion,
-    reviewScoreMin: policy.reviewScoreMin,
-    rejectScoreMin: policy.rejectScoreMin,
+    reviewScoreMin: thresholds.reviewScoreMin,
+    rejectScoreMin: thresholds.rejectScoreMin,
     ...(facts ? { facts: factsMessage(facts) } : {}),
     verdicts: verdicts.map(verdictMessage),
+    notes: notes.map(noteMessage),
+    claimedBy,
+    ...(reviewDeadline ? { reviewDeadline: timestampFromDate(reviewDeadline) } : {}),
+    ...(claimExpireTime ? { claimExpireTime: timestampFromDate(claimExpireTime) } : {}),
   };
 }
+
+export const noteMessage = ({ author, text, createTime }: ReviewNote) => ({
+  author,
+  text,
+  createTime: timestampFromDate(createTime),
+});
 
 const matchMessage = ({ mode, effect, ...match }: RuleMatch) => ({
   ...match,

@@ -2,6 +2,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
+  DeadlineDecision,
   RuleEffect as Effect,
   RuleMode as Mode,
   RuleSchema,
@@ -44,12 +45,17 @@ export function ruleOfMessage(message: RuleMessage): Omit<Rule, "ruleId"> {
   };
 }
 
-export const policyMessage = ({ reviewScoreMin, rejectScoreMin }: Policy): MessageInitShape<typeof FraudPolicySchema> => ({
-  reviewScoreMin,
-  rejectScoreMin,
+export const policyMessage = ({ atDeadline, ...policy }: Policy): MessageInitShape<typeof FraudPolicySchema> => ({
+  ...policy,
+  atDeadline: atDeadline === "CLEARED" ? DeadlineDecision.CLEAR : DeadlineDecision.REJECT,
 });
 
-export const policyOfMessage = ({ reviewScoreMin, rejectScoreMin }: FraudPolicy): Policy => ({ reviewScoreMin, rejectScoreMin });
+export const policyOfMessage = ({ reviewScoreMin, rejectScoreMin, reviewSeconds, atDeadline }: FraudPolicy): Policy => ({
+  reviewScoreMin,
+  rejectScoreMin,
+  reviewSeconds,
+  atDeadline: atDeadline === DeadlineDecision.CLEAR ? "CLEARED" : "REJECTED",
+});
 
 export function ruleSetMessage(ruleSet: StoredRuleSet): MessageInitShape<typeof RuleSetSchema> {
   const { version, policy, rules, changedBy, createTime } = ruleSet;

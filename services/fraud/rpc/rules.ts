@@ -11,7 +11,7 @@ import { refuse } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { defaultPolicy, listIdsOf, type Policy } from "../domain/rules.ts";
+import { defaultPolicy, listIdsOf, type Policy, type Rule } from "../domain/rules.ts";
 import { kindsOf } from "../store/lists.ts";
 import {
   beginVersion,
@@ -29,7 +29,7 @@ import { listNotFound } from "./lists.ts";
 import { policyMessage, policyOfMessage, ruleMessage, ruleOfMessage, ruleSetMessage } from "./rule-messages.ts";
 
 /** Every order is held against every rule. */
-const rulesMax = 500;
+export const rulesMax = 500;
 
 type Methods = Pick<
   ServiceImpl<typeof FraudService>,
@@ -137,38 +137,41 @@ interface Change {
   begin(policy: Policy): Promise<void>;
 }
 
-async function ruleSetInForce(db: Kysely<Tables>, tenant: string): Promise<StoredRuleSet> {
+export async function ruleSetInForce(db: Kysely<Tables>, tenant: string): Promise<StoredRuleSet> {
   const ruleSet = (await ruleSetsOf(db, { tenants: [tenant], first: defaultPolicy })).get(tenant);
   if (!ruleSet) throw new Error(`no rule set was read for tenant ${tenant}`);
   return ruleSet;
 }
 
 /** Refuses where the tenant is about to get the rules that a shop begins with. */
-async function assertReady(db: Kysely<Tables>, tenant: string): Promise<void> {
+export async function assertReady(db: Kysely<Tables>, tenant: string): Promise<void> {
   if ((await findPrepared(db, [tenant])).has(tenant)) return;
   const message = `the shop ${tenant} has no rules yet: try again in a moment`;
   throw refuse(Code.FailedPrecondition, "TENANT_NOT_READY", message, { tenant });
 }
 
-async function assertListsExist(tx: Transaction<Tables>, tenant: string, rule: StoredRule): Promise<void> {
+export async function assertListsExist(db: Kysely<Tables>, tenant: string, rule: Pick<Rule, "condition">): Promise<void> {
   const wanted = listIdsOf(rule).map((listId) => ({ tenant, listId }));
   if (wanted.length === 0) return;
-  const known = new Set((await kindsOf(tx, wanted)).map(({ listId }) => listId));
+  const known = new Set((await kindsOf(db, wanted)).map(({ listId }) => listId));
   for (const { listId } of wanted) if (!known.has(listId)) throw listNotFound(listId);
 }
 
 function ruleOf({ rules }: StoredRuleSet, ruleId: string): StoredRule {
   const rule = rules.find((candidate) => candidate.ruleId === ruleId);
-  if (!rule) throw refuse(Code.NotFound, "RULE_NOT_FOUND", `there is no rule ${ruleId}`, { ruleId });
+  if (!rule) throw ruleNotFound(ruleId);
   return rule;
 }
 
 /** The version is with it, because what has changed may be a field that is not to be told. */
 const shownIn = (version: number, rule: StoredRule) => ({ ...shown(RuleSchema, ruleMessage(rule)), ruleSetVersion: version });
 
+export const ruleNotFound = (ruleId: string): ConnectError =>
+  refuse(Code.NotFound, "RULE_NOT_FOUND", `there is no rule ${ruleId}`, { ruleId });
+
 const resourceOf = (id: string) => ({ kind: "rule", id });
 
-const tooManyRules = (): ConnectError =>
+export const tooManyRules = (): ConnectError =>
   refuse(Code.ResourceExhausted, "TOO_MANY_RULES", `there are ${rulesMax} rules already, delete one first`, {
     rulesMax: String(rulesMax),
   });

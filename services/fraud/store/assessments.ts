@@ -35,6 +35,9 @@ const columns = [
   "address_hash",
   "facts",
   "observed",
+  "review_deadline",
+  "claimed_by",
+  "claim_expire_time",
 ] as const satisfies (keyof Tables["assessment"])[];
 export const columnList = sql.join(columns.map((column) => sql.ref(`assessment.${column}`)));
 
@@ -50,9 +53,12 @@ export const assessmentOfRow = (row: AssessmentRow): StoredAssessment => ({
   // Those from before rules had modes and effects counted and added.
   matches: row.matches.map(({ mode = "ACTIVE", effect = "ADD", ...match }) => ({ ...match, mode, effect })),
   ruleSetVersion: row.rule_set_version,
-  policy: { reviewScoreMin: row.review_score_min, rejectScoreMin: row.reject_score_min },
+  thresholds: { reviewScoreMin: row.review_score_min, rejectScoreMin: row.reject_score_min },
   facts: factsOfRow(row),
   observed: row.observed,
+  reviewDeadline: row.review_deadline,
+  claimedBy: row.claimed_by,
+  claimExpireTime: row.claim_expire_time,
   total: { currencyCode: row.currency_code, minorUnits: row.total_minor_units },
   placeTime: row.place_time,
   createTime: row.create_time,
@@ -135,14 +141,17 @@ export async function insertAssessments(tx: Transaction<Tables>, assessments: re
       ${column((assessment) => assessment.decideTime)}::timestamptz[],
       ${column((assessment) => assessment.eventCount)}::bigint[],
       ${column((assessment) => assessment.ruleSetVersion)}::integer[],
-      ${column((assessment) => assessment.policy.reviewScoreMin)}::integer[],
-      ${column((assessment) => assessment.policy.rejectScoreMin)}::integer[],
+      ${column((assessment) => assessment.thresholds.reviewScoreMin)}::integer[],
+      ${column((assessment) => assessment.thresholds.rejectScoreMin)}::integer[],
       ${column(({ facts }) => facts?.cardBin ?? "")}::text[],
       ${column(({ facts }) => facts?.deviceFingerprint ?? "")}::text[],
       ${column(({ facts }) => facts?.email ?? "")}::text[],
       ${column(({ facts }) => facts?.addressHash ?? "")}::text[],
       ${column(({ facts }) => facts && JSON.stringify(otherFacts(facts)))}::jsonb[],
-      ${column(({ observed }) => observed && JSON.stringify(observed))}::jsonb[]
+      ${column(({ observed }) => observed && JSON.stringify(observed))}::jsonb[],
+      ${column((assessment) => assessment.reviewDeadline)}::timestamptz[],
+      ${column((assessment) => assessment.claimedBy)}::text[],
+      ${column((assessment) => assessment.claimExpireTime)}::timestamptz[]
     )`.execute(tx);
 }
 
@@ -152,7 +161,8 @@ export async function saveDecisions(tx: Transaction<Tables>, assessments: readon
   const { rows } = await sql`
     update assessment
     set state = decided.state, decider = decided.decider, decided_by = decided.decided_by,
-        decision_note = decided.decision_note, decide_time = decided.decide_time, event_count = decided.event_count
+        decision_note = decided.decision_note, decide_time = decided.decide_time, event_count = decided.event_count,
+        claimed_by = '', claim_expire_time = null
     from unnest(
       ${assessments.map(({ tenant }) => tenant)}::text[],
       ${assessments.map(({ orderId }) => orderId)}::text[],

@@ -50,6 +50,8 @@ interface RuleSetRow extends Omit<RuleRow, "rule_id" | "create_time"> {
   version: number;
   review_score_min: number;
   reject_score_min: number;
+  review_seconds: number;
+  at_deadline: Policy["atDeadline"];
   changed_by: string;
   set_time: Date | null;
   /** Null, as all of the rule, of a set without rules. */
@@ -57,9 +59,10 @@ interface RuleSetRow extends Omit<RuleRow, "rule_id" | "create_time"> {
   create_time: Date | null;
 }
 
-const policyColumns = sql`review_score_min, reject_score_min`;
+const policyColumns = sql`review_score_min, reject_score_min, review_seconds, at_deadline`;
 /** What version 1 has, which stands nowhere: the policy where a shop has said nothing. */
-const firstPolicy = (policy: Policy) => sql`${policy.reviewScoreMin}::integer, ${policy.rejectScoreMin}::integer`;
+const firstPolicy = (policy: Policy) => sql`
+  ${policy.reviewScoreMin}::integer, ${policy.rejectScoreMin}::integer, ${policy.reviewSeconds}::integer, ${policy.atDeadline}`;
 
 const ruleColumns = sql`rule.rule_id, rule.description, rule.weight, rule.kind, rule.params, rule.is_disabled, rule.mode,
   rule.effect, rule.create_time`;
@@ -78,7 +81,7 @@ export async function ruleSetsOf(
       union all
       (select 1, ${firstPolicy(first)}, '', null)
       order by version desc limit 1
-    ) as latest (version, review_score_min, reject_score_min, changed_by, set_time)
+    ) as latest (version, ${policyColumns}, changed_by, set_time)
     left join rule on rule.tenant_id = wanted.tenant and rule.until_version is null
     order by wanted.tenant, rule.rule_id`.execute(db);
   return new Map([...Map.groupBy(rows, ({ tenant }) => tenant)].flatMap(([tenant, own]) => [[tenant, ruleSetOf(own)] as const]));
@@ -96,7 +99,7 @@ export async function findRuleSet(
       where tenant_id = ${tenant} and version = ${version}
       union all
       select 1, ${firstPolicy(first)}, '', null where ${version} = 1
-    ) as chosen (version, review_score_min, reject_score_min, changed_by, set_time)
+    ) as chosen (version, ${policyColumns}, changed_by, set_time)
     left join rule on rule.tenant_id = ${tenant} and rule.from_version <= chosen.version
       and (rule.until_version is null or rule.until_version > chosen.version)
     order by rule.rule_id`.execute(db);
@@ -108,7 +111,12 @@ function ruleSetOf(rows: readonly RuleSetRow[]): StoredRuleSet {
   if (!row) throw new Error("a rule set was read without a row");
   return {
     version: row.version,
-    policy: { reviewScoreMin: row.review_score_min, rejectScoreMin: row.reject_score_min },
+    policy: {
+      reviewScoreMin: row.review_score_min,
+      rejectScoreMin: row.reject_score_min,
+      reviewSeconds: row.review_seconds,
+      atDeadline: row.at_deadline,
+    },
     changedBy: row.changed_by,
     createTime: row.set_time,
     rules: rows.flatMap(({ rule_id, create_time, ...rule }) =>
@@ -135,6 +143,8 @@ export async function beginVersion(
       version,
       review_score_min: policy.reviewScoreMin,
       reject_score_min: policy.rejectScoreMin,
+      review_seconds: policy.reviewSeconds,
+      at_deadline: policy.atDeadline,
       changed_by: changedBy,
       create_time: now,
     })

@@ -12,6 +12,9 @@ type Json<Value> = ColumnType<Value, string, string>;
 /** Facts of an order by which none is looked for. */
 export type OtherFacts = Omit<OrderFacts, "cardBin" | "deviceFingerprint" | "email" | "addressHash">;
 
+/** Those from before rules had modes and effects have none. */
+type StoredMatch = Omit<RuleMatch, "mode" | "effect"> & Partial<Pick<RuleMatch, "mode" | "effect">>;
+
 export interface Tables {
   rule: {
     tenant_id: string;
@@ -35,6 +38,8 @@ export interface Tables {
     version: number;
     review_score_min: number;
     reject_score_min: number;
+    review_seconds: number;
+    at_deadline: "CLEARED" | "REJECTED";
     changed_by: string;
     create_time: Date;
   };
@@ -56,7 +61,7 @@ export interface Tables {
     customer_id: string;
     state: AssessmentState;
     score: number;
-    matches: Json<RuleMatch[]>;
+    matches: Json<StoredMatch[]>;
     currency_code: string;
     total_minor_units: number;
     place_time: Date;
@@ -77,6 +82,19 @@ export interface Tables {
     facts: Json<OtherFacts> | null;
     observed: Json<Observed> | null;
     erase_time: Date | null;
+    /** Null where it never was in review. */
+    review_deadline: Date | null;
+    claimed_by: string;
+    claim_expire_time: Date | null;
+  };
+  review_note: {
+    tenant_id: string;
+    order_id: string;
+    /** In the order in which they were written. */
+    note_number: Generated<number>;
+    author: string;
+    text: string;
+    create_time: Date;
   };
   cancelled_order: { tenant_id: string; order_id: string; cancel_time: Date };
 }
@@ -85,5 +103,8 @@ export interface OrderKey {
   tenant: string;
   orderId: string;
 }
+
+/** As work that is planned for an order names it. */
+export const dueKeyOf = ({ tenant, orderId }: OrderKey): { tenant: string; key: string } => ({ tenant, key: orderId });
 
 export const keyOf = ({ tenant, orderId }: OrderKey): string => JSON.stringify([tenant, orderId]);

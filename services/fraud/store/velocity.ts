@@ -34,8 +34,9 @@ const columns: Record<VelocityBy, string> = {
 
 /**
  * One answer for each question: assessed orders with the value that were placed inside the window, at most ordersMax of them, or
- * the sum of their totals in minor units. Those that were placed a little later count too, as far as overtakenSeconds says; the
- * order of the question itself never does. A statement for each kind of value reads its index only.
+ * the sum of their totals in minor units. Those that were placed a little later count too, as far as overtakenSeconds says; where
+ * that is 0, of two that were placed at one moment the second counts the first. The order of the question itself never counts. A
+ * statement for each kind of value reads its index only.
  */
 export async function answerVelocity(
   db: Kysely<Tables>,
@@ -58,6 +59,7 @@ async function measure(
   db: Kysely<Tables>,
   { column, questions, overtakenSeconds }: { column: RawBuilder<unknown>; questions: readonly Asked[]; overtakenSeconds: number },
 ): Promise<number[]> {
+  const inOrder = overtakenSeconds > 0 ? sql`true` : sql`(place_time, order_id) < (question.time, question.order_id)`;
   // That the column is not empty is said for the sake of the indexes, which leave out what names nothing.
   const { rows } = await sql<{ measure: number }>`
     select measured.measure from unnest(
@@ -75,7 +77,7 @@ async function measure(
         where tenant_id = question.tenant and ${column} = question.value and ${column} <> ''
           and place_time > question.time - make_interval(secs => question.seconds)
           and place_time <= question.time + make_interval(secs => least(question.seconds, ${overtakenSeconds}))
-          and order_id <> question.order_id and (question.currency is null or currency_code = question.currency)
+          and order_id <> question.order_id and ${inOrder} and (question.currency is null or currency_code = question.currency)
         order by place_time desc
         limit question.orders_max
       ) as found

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/fraud/v1/assessment.proto.
  */
 export const file_ordermesh_fraud_v1_assessment: GenFile = /*@__PURE__*/
-  fileDesc("CiNvcmRlcm1lc2gvZnJhdWQvdjEvYXNzZXNzbWVudC5wcm90bxISb3JkZXJtZXNoLmZyYXVkLnYxIpEECgpBc3Nlc3NtZW50EhAKCG9yZGVyX2lkGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEjIKBXN0YXRlGAMgASgOMiMub3JkZXJtZXNoLmZyYXVkLnYxLkFzc2Vzc21lbnRTdGF0ZRINCgVzY29yZRgEIAEoBRIuCgdtYXRjaGVzGAUgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVNYXRjaBInCgV0b3RhbBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhIKCmRlY2lkZWRfYnkYByABKAkSGgoNZGVjaXNpb25fbm90ZRgIIAEoCUIDgAEBEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcnVsZV9zZXRfdmVyc2lvbhgLIAEoBRItCgVmYWN0cxgMIAEoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5PcmRlckZhY3RzEjEKCHZlcmRpY3RzGA0gAygLMh8ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVWZXJkaWN0EhgKEHJldmlld19zY29yZV9taW4YDiABKAUSGAoQcmVqZWN0X3Njb3JlX21pbhgPIAEoBSLBAQoKT3JkZXJGYWN0cxIVCghjYXJkX2JpbhgBIAEoCUIDgAEBEh8KEmRldmljZV9maW5nZXJwcmludBgCIAEoCUIDgAEBEhIKBWVtYWlsGAMgASgJQgOAAQESFAoMY291bnRyeV9jb2RlGAQgASgJEhgKC3Bvc3RhbF9jb2RlGAUgASgJQgOAAQESGQoMYWRkcmVzc19oYXNoGAYgASgJQgOAAQESDQoFdW5pdHMYByABKAMSDQoFbGluZXMYCCABKAUiwgEKC1J1bGVWZXJkaWN0Eg8KB3J1bGVfaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDgoGd2VpZ2h0GAMgASgFEioKBG1vZGUYBCABKA4yHC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZU1vZGUSLgoGZWZmZWN0GAUgASgOMh4ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVFZmZlY3QSDwoHbWF0Y2hlZBgGIAEoCBIQCgNzYXcYByABKAlCA4ABASKiAQoJUnVsZU1hdGNoEg8KB3J1bGVfaWQYASABKAkSDgoGd2VpZ2h0GAIgASgFEhgKC2V4cGxhbmF0aW9uGAMgASgJQgOAAQESKgoEbW9kZRgEIAEoDjIcLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlTW9kZRIuCgZlZmZlY3QYBSABKA4yHi5vcmRlcm1lc2guZnJhdWQudjEuUnVsZUVmZmVjdCLACAoEUnVsZRIPCgdydWxlX2lkGAEgASgJEh8KC2Rlc2NyaXB0aW9uGAIgASgJQgq6SAdyBRABGPQDEhkKBndlaWdodBgDIAEoBUIJukgGGgQYZCgAEi8KA2JpbhgEIAEoCzIgLm9yZGVybWVzaC5mcmF1ZC52MS5CaW5Db25kaXRpb25IABI1CgZkZXZpY2UYBSABKAsyIy5vcmRlcm1lc2guZnJhdWQudjEuRGV2aWNlQ29uZGl0aW9uSAASOQoIdmVsb2NpdHkYBiABKAsyJS5vcmRlcm1lc2guZnJhdWQudjEuVmVsb2NpdHlDb25kaXRpb25IABI1CgZhbW91bnQYByABKAsyIy5vcmRlcm1lc2guZnJhdWQudjEuQW1vdW50Q29uZGl0aW9uSAASNwoHY291bnRyeRgMIAEoCzIkLm9yZGVybWVzaC5mcmF1ZC52MS5Db3VudHJ5Q29uZGl0aW9uSAASPgoLcG9zdGFsX2NvZGUYDSABKAsyJy5vcmRlcm1lc2guZnJhdWQudjEuUG9zdGFsQ29kZUNvbmRpdGlvbkgAEjcKB2FkZHJlc3MYDiABKAsyJC5vcmRlcm1lc2guZnJhdWQudjEuQWRkcmVzc0NvbmRpdGlvbkgAEjgKBWVtYWlsGA8gASgLMiIub3JkZXJtZXNoLmZyYXVkLnYxLkVtYWlsQ29uZGl0aW9uQgOAAQFIABIxCgRzaXplGBAgASgLMiEub3JkZXJtZXNoLmZyYXVkLnYxLlNpemVDb25kaXRpb25IABJACgxuZXdfY3VzdG9tZXIYESABKAsyKC5vcmRlcm1lc2guZnJhdWQudjEuTmV3Q3VzdG9tZXJDb25kaXRpb25IABIxCgRsaXN0GBIgASgLMiEub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RDb25kaXRpb25IABIvCgNhbGwYEyABKAsyIC5vcmRlcm1lc2guZnJhdWQudjEuQWxsQ29uZGl0aW9uSAASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGRpc2FibGVkGAkgASgIEjQKBG1vZGUYCiABKA4yHC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZU1vZGVCCLpIBYIBAhABEjgKBmVmZmVjdBgLIAEoDjIeLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlRWZmZWN0Qgi6SAWCAQIQATqEAbpIgAEafgoVcnVsZS53ZWlnaHRfb2ZfZWZmZWN0Ejt3ZWlnaHQgaXMgMSB0byAxMDAsIGFuZCAwIHdoZXJlIGVmZmVjdCBpcyBSVUxFX0VGRkVDVF9BTExPVxooKHRoaXMuZWZmZWN0ID09IDIpID09ICh0aGlzLndlaWdodCA9PSAwKUISCgljb25kaXRpb24SBbpIAggBIogFCglDb25kaXRpb24SLwoDYmluGAEgASgLMiAub3JkZXJtZXNoLmZyYXVkLnYxLkJpbkNvbmRpdGlvbkgAEjUKBmRldmljZRgCIAEoCzIjLm9yZGVybWVzaC5mcmF1ZC52MS5EZXZpY2VDb25kaXRpb25IABI5Cgh2ZWxvY2l0eRgDIAEoCzIlLm9yZGVybWVzaC5mcmF1ZC52MS5WZWxvY2l0eUNvbmRpdGlvbkgAEjUKBmFtb3VudBgEIAEoCzIjLm9yZGVybWVzaC5mcmF1ZC52MS5BbW91bnRDb25kaXRpb25IABI3Cgdjb3VudHJ5GAUgASgLMiQub3JkZXJtZXNoLmZyYXVkLnYxLkNvdW50cnlDb25kaXRpb25IABI+Cgtwb3N0YWxfY29kZRgGIAEoCzInLm9yZGVybWVzaC5mcmF1ZC52MS5Qb3N0YWxDb2RlQ29uZGl0aW9uSAASNwoHYWRkcmVzcxgHIAEoCzIkLm9yZGVybWVzaC5mcmF1ZC52MS5BZGRyZXNzQ29uZGl0aW9uSAASOAoFZW1haWwYCCABKAsyIi5vcmRlcm1lc2guZnJhdWQudjEuRW1haWxDb25kaXRpb25CA4ABAUgAEjEKBHNpemUYCSABKAsyIS5vcmRlcm1lc2guZnJhdWQudjEuU2l6ZUNvbmRpdGlvbkgAEkAKDG5ld19jdXN0b21lchgKIAEoCzIoLm9yZGVybWVzaC5mcmF1ZC52MS5OZXdDdXN0b21lckNvbmRpdGlvbkgAEjEKBGxpc3QYCyABKAsyIS5vcmRlcm1lc2guZnJhdWQudjEuTGlzdENvbmRpdGlvbkgAQg0KBGtpbmQSBbpIAggBIjMKDEJpbkNvbmRpdGlvbhIjCgZwcmVmaXgYASABKAlCE7pIEHIOMgxeWzAtOV17MSw4fSQiNQoPRGV2aWNlQ29uZGl0aW9uEiIKC2ZpbmdlcnByaW50GAEgASgJQg2AAQG6SAdyBRABGMgBIqUCChFWZWxvY2l0eUNvbmRpdGlvbhIeCgpvcmRlcnNfbWF4GAEgASgFQgq6SAcaBRiQTigAEiMKDndpbmRvd19zZWNvbmRzGAIgASgFQgu6SAgaBhiA9SQoARI0CgJieRgDIAEoDjIeLm9yZGVybWVzaC5mcmF1ZC52MS5WZWxvY2l0eUJ5Qgi6SAWCAQIQARIpCgdzdW1fbWF4GAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXk6arpIZxplChR2ZWxvY2l0eS5vbmVfbWVhc3VyZRIhZ2l2ZSBlaXRoZXIgb3JkZXJzX21heCBvciBzdW1fbWF4GioodGhpcy5vcmRlcnNfbWF4ID4gMCkgIT0gaGFzKHRoaXMuc3VtX21heCkiRQoPQW1vdW50Q29uZGl0aW9uEjIKCGF0X2xlYXN0GAEgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXlCBrpIA8gBASJIChBDb3VudHJ5Q29uZGl0aW9uEjQKDWNvdW50cnlfY29kZXMYASADKAlCHbpIGpIBFwgBEPoBGAEiDnIMMgpeW0EtWl17Mn0kIncKE1Bvc3RhbENvZGVDb25kaXRpb24SJwoMY291bnRyeV9jb2RlGAEgASgJQhG6SA5yDDIKXltBLVpdezJ9JBI3CgZwcmVmaXgYAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05IC1dezAsMTl9JCJCChBBZGRyZXNzQ29uZGl0aW9uEi4KDGFkZHJlc3NfaGFzaBgBIAEoCUIYgAEBukgSchAyDl5bMC05YS1mXXs2NH0kIj8KDkVtYWlsQ29uZGl0aW9uEi0KBWVtYWlsGAEgASgJQh6AAQG6SBhyFhj+ATIRXlteQFxzXSpAW15AXHNdKyQiswEKDVNpemVDb25kaXRpb24SHwoJdW5pdHNfbWluGAEgASgDQgy6SAkiBxiA4esXKAASHQoJbGluZXNfbWluGAIgASgFQgq6SAcaBRj0AygAOmK6SF8aXQoOc2l6ZS5zb21ldGhpbmcSIWdpdmUgdW5pdHNfbWluLCBsaW5lc19taW4gb3IgYm90aBoodGhpcy51bml0c19taW4gPiAwIHx8IHRoaXMubGluZXNfbWluID4gMCIWChROZXdDdXN0b21lckNvbmRpdGlvbiIrCg1MaXN0Q29uZGl0aW9uEhoKB2xpc3RfaWQYASABKAlCCbpIBnIEEAEYQCJNCgxBbGxDb25kaXRpb24SPQoKY29uZGl0aW9ucxgBIAMoCzIdLm9yZGVybWVzaC5mcmF1ZC52MS5Db25kaXRpb25CCrpIB5IBBAgCEAoi4AEKC0ZyYXVkUG9saWN5EiUKEHJldmlld19zY29yZV9taW4YASABKAVCC7pICBoGGNCGAygBEiUKEHJlamVjdF9zY29yZV9taW4YAiABKAVCC7pICBoGGNCGAygBOoIBukh/Gn0KFnBvbGljeS5vcmRlcl9vZl9zY29yZXMSM3JlamVjdF9zY29yZV9taW4gbXVzdCBub3QgYmUgYmVsb3cgcmV2aWV3X3Njb3JlX21pbhoudGhpcy5yZWplY3Rfc2NvcmVfbWluID49IHRoaXMucmV2aWV3X3Njb3JlX21pbiK5AQoHUnVsZVNldBIPCgd2ZXJzaW9uGAEgASgFEi8KBnBvbGljeRgCIAEoCzIfLm9yZGVybWVzaC5mcmF1ZC52MS5GcmF1ZFBvbGljeRInCgVydWxlcxgDIAMoCzIYLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlEhIKCmNoYW5nZWRfYnkYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKo0BCg9Bc3Nlc3NtZW50U3RhdGUSIAocQVNTRVNTTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhwKGEFTU0VTU01FTlRfU1RBVEVfQ0xFQVJFRBABEhsKF0FTU0VTU01FTlRfU1RBVEVfUkVWSUVXEAISHQoZQVNTRVNTTUVOVF9TVEFURV9SRUpFQ1RFRBADKlEKCFJ1bGVNb2RlEhkKFVJVTEVfTU9ERV9VTlNQRUNJRklFRBAAEhQKEFJVTEVfTU9ERV9BQ1RJVkUQARIUChBSVUxFX01PREVfU0hBRE9XEAIqVQoKUnVsZUVmZmVjdBIbChdSVUxFX0VGRkVDVF9VTlNQRUNJRklFRBAAEhMKD1JVTEVfRUZGRUNUX0FERBABEhUKEVJVTEVfRUZGRUNUX0FMTE9XEAIqoAEKClZlbG9jaXR5QnkSGwoXVkVMT0NJVFlfQllfVU5TUEVDSUZJRUQQABIYChRWRUxPQ0lUWV9CWV9DVVNUT01FUhABEhMKD1ZFTE9DSVRZX0JZX0JJThACEhYKElZFTE9DSVRZX0JZX0RFVklDRRADEhcKE1ZFTE9DSVRZX0JZX0FERFJFU1MQBBIVChFWRUxPQ0lUWV9CWV9FTUFJTBAFYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
+  fileDesc("CiNvcmRlcm1lc2gvZnJhdWQvdjEvYXNzZXNzbWVudC5wcm90bxISb3JkZXJtZXNoLmZyYXVkLnYxIsAFCgpBc3Nlc3NtZW50EhAKCG9yZGVyX2lkGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEjIKBXN0YXRlGAMgASgOMiMub3JkZXJtZXNoLmZyYXVkLnYxLkFzc2Vzc21lbnRTdGF0ZRINCgVzY29yZRgEIAEoBRIuCgdtYXRjaGVzGAUgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVNYXRjaBInCgV0b3RhbBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhIKCmRlY2lkZWRfYnkYByABKAkSGgoNZGVjaXNpb25fbm90ZRgIIAEoCUIDgAEBEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQcnVsZV9zZXRfdmVyc2lvbhgLIAEoBRItCgVmYWN0cxgMIAEoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5PcmRlckZhY3RzEjEKCHZlcmRpY3RzGA0gAygLMh8ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVWZXJkaWN0EhgKEHJldmlld19zY29yZV9taW4YDiABKAUSGAoQcmVqZWN0X3Njb3JlX21pbhgPIAEoBRIzCg9yZXZpZXdfZGVhZGxpbmUYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmNsYWltZWRfYnkYESABKAkSNQoRY2xhaW1fZXhwaXJlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KBW5vdGVzGBMgAygLMh4ub3JkZXJtZXNoLmZyYXVkLnYxLlJldmlld05vdGUiYAoKUmV2aWV3Tm90ZRIOCgZhdXRob3IYASABKAkSEQoEdGV4dBgCIAEoCUIDgAEBEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLBAQoKT3JkZXJGYWN0cxIVCghjYXJkX2JpbhgBIAEoCUIDgAEBEh8KEmRldmljZV9maW5nZXJwcmludBgCIAEoCUIDgAEBEhIKBWVtYWlsGAMgASgJQgOAAQESFAoMY291bnRyeV9jb2RlGAQgASgJEhgKC3Bvc3RhbF9jb2RlGAUgASgJQgOAAQESGQoMYWRkcmVzc19oYXNoGAYgASgJQgOAAQESDQoFdW5pdHMYByABKAMSDQoFbGluZXMYCCABKAUiwgEKC1J1bGVWZXJkaWN0Eg8KB3J1bGVfaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDgoGd2VpZ2h0GAMgASgFEioKBG1vZGUYBCABKA4yHC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZU1vZGUSLgoGZWZmZWN0GAUgASgOMh4ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVFZmZlY3QSDwoHbWF0Y2hlZBgGIAEoCBIQCgNzYXcYByABKAlCA4ABASKiAQoJUnVsZU1hdGNoEg8KB3J1bGVfaWQYASABKAkSDgoGd2VpZ2h0GAIgASgFEhgKC2V4cGxhbmF0aW9uGAMgASgJQgOAAQESKgoEbW9kZRgEIAEoDjIcLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlTW9kZRIuCgZlZmZlY3QYBSABKA4yHi5vcmRlcm1lc2guZnJhdWQudjEuUnVsZUVmZmVjdCLACAoEUnVsZRIPCgdydWxlX2lkGAEgASgJEh8KC2Rlc2NyaXB0aW9uGAIgASgJQgq6SAdyBRABGPQDEhkKBndlaWdodBgDIAEoBUIJukgGGgQYZCgAEi8KA2JpbhgEIAEoCzIgLm9yZGVybWVzaC5mcmF1ZC52MS5CaW5Db25kaXRpb25IABI1CgZkZXZpY2UYBSABKAsyIy5vcmRlcm1lc2guZnJhdWQudjEuRGV2aWNlQ29uZGl0aW9uSAASOQoIdmVsb2NpdHkYBiABKAsyJS5vcmRlcm1lc2guZnJhdWQudjEuVmVsb2NpdHlDb25kaXRpb25IABI1CgZhbW91bnQYByABKAsyIy5vcmRlcm1lc2guZnJhdWQudjEuQW1vdW50Q29uZGl0aW9uSAASNwoHY291bnRyeRgMIAEoCzIkLm9yZGVybWVzaC5mcmF1ZC52MS5Db3VudHJ5Q29uZGl0aW9uSAASPgoLcG9zdGFsX2NvZGUYDSABKAsyJy5vcmRlcm1lc2guZnJhdWQudjEuUG9zdGFsQ29kZUNvbmRpdGlvbkgAEjcKB2FkZHJlc3MYDiABKAsyJC5vcmRlcm1lc2guZnJhdWQudjEuQWRkcmVzc0NvbmRpdGlvbkgAEjgKBWVtYWlsGA8gASgLMiIub3JkZXJtZXNoLmZyYXVkLnYxLkVtYWlsQ29uZGl0aW9uQgOAAQFIABIxCgRzaXplGBAgASgLMiEub3JkZXJtZXNoLmZyYXVkLnYxLlNpemVDb25kaXRpb25IABJACgxuZXdfY3VzdG9tZXIYESABKAsyKC5vcmRlcm1lc2guZnJhdWQudjEuTmV3Q3VzdG9tZXJDb25kaXRpb25IABIxCgRsaXN0GBIgASgLMiEub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RDb25kaXRpb25IABIvCgNhbGwYEyABKAsyIC5vcmRlcm1lc2guZnJhdWQudjEuQWxsQ29uZGl0aW9uSAASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGRpc2FibGVkGAkgASgIEjQKBG1vZGUYCiABKA4yHC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZU1vZGVCCLpIBYIBAhABEjgKBmVmZmVjdBgLIAEoDjIeLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlRWZmZWN0Qgi6SAWCAQIQATqEAbpIgAEafgoVcnVsZS53ZWlnaHRfb2ZfZWZmZWN0Ejt3ZWlnaHQgaXMgMSB0byAxMDAsIGFuZCAwIHdoZXJlIGVmZmVjdCBpcyBSVUxFX0VGRkVDVF9BTExPVxooKHRoaXMuZWZmZWN0ID09IDIpID09ICh0aGlzLndlaWdodCA9PSAwKUISCgljb25kaXRpb24SBbpIAggBIogFCglDb25kaXRpb24SLwoDYmluGAEgASgLMiAub3JkZXJtZXNoLmZyYXVkLnYxLkJpbkNvbmRpdGlvbkgAEjUKBmRldmljZRgCIAEoCzIjLm9yZGVybWVzaC5mcmF1ZC52MS5EZXZpY2VDb25kaXRpb25IABI5Cgh2ZWxvY2l0eRgDIAEoCzIlLm9yZGVybWVzaC5mcmF1ZC52MS5WZWxvY2l0eUNvbmRpdGlvbkgAEjUKBmFtb3VudBgEIAEoCzIjLm9yZGVybWVzaC5mcmF1ZC52MS5BbW91bnRDb25kaXRpb25IABI3Cgdjb3VudHJ5GAUgASgLMiQub3JkZXJtZXNoLmZyYXVkLnYxLkNvdW50cnlDb25kaXRpb25IABI+Cgtwb3N0YWxfY29kZRgGIAEoCzInLm9yZGVybWVzaC5mcmF1ZC52MS5Qb3N0YWxDb2RlQ29uZGl0aW9uSAASNwoHYWRkcmVzcxgHIAEoCzIkLm9yZGVybWVzaC5mcmF1ZC52MS5BZGRyZXNzQ29uZGl0aW9uSAASOAoFZW1haWwYCCABKAsyIi5vcmRlcm1lc2guZnJhdWQudjEuRW1haWxDb25kaXRpb25CA4ABAUgAEjEKBHNpemUYCSABKAsyIS5vcmRlcm1lc2guZnJhdWQudjEuU2l6ZUNvbmRpdGlvbkgAEkAKDG5ld19jdXN0b21lchgKIAEoCzIoLm9yZGVybWVzaC5mcmF1ZC52MS5OZXdDdXN0b21lckNvbmRpdGlvbkgAEjEKBGxpc3QYCyABKAsyIS5vcmRlcm1lc2guZnJhdWQudjEuTGlzdENvbmRpdGlvbkgAQg0KBGtpbmQSBbpIAggBIjMKDEJpbkNvbmRpdGlvbhIjCgZwcmVmaXgYASABKAlCE7pIEHIOMgxeWzAtOV17MSw4fSQiNQoPRGV2aWNlQ29uZGl0aW9uEiIKC2ZpbmdlcnByaW50GAEgASgJQg2AAQG6SAdyBRABGMgBIqUCChFWZWxvY2l0eUNvbmRpdGlvbhIeCgpvcmRlcnNfbWF4GAEgASgFQgq6SAcaBRiQTigAEiMKDndpbmRvd19zZWNvbmRzGAIgASgFQgu6SAgaBhiA9SQoARI0CgJieRgDIAEoDjIeLm9yZGVybWVzaC5mcmF1ZC52MS5WZWxvY2l0eUJ5Qgi6SAWCAQIQARIpCgdzdW1fbWF4GAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXk6arpIZxplChR2ZWxvY2l0eS5vbmVfbWVhc3VyZRIhZ2l2ZSBlaXRoZXIgb3JkZXJzX21heCBvciBzdW1fbWF4GioodGhpcy5vcmRlcnNfbWF4ID4gMCkgIT0gaGFzKHRoaXMuc3VtX21heCkiRQoPQW1vdW50Q29uZGl0aW9uEjIKCGF0X2xlYXN0GAEgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXlCBrpIA8gBASJIChBDb3VudHJ5Q29uZGl0aW9uEjQKDWNvdW50cnlfY29kZXMYASADKAlCHbpIGpIBFwgBEPoBGAEiDnIMMgpeW0EtWl17Mn0kIncKE1Bvc3RhbENvZGVDb25kaXRpb24SJwoMY291bnRyeV9jb2RlGAEgASgJQhG6SA5yDDIKXltBLVpdezJ9JBI3CgZwcmVmaXgYAiABKAlCJ7pIJHIiMiBeW0EtWmEtejAtOV1bQS1aYS16MC05IC1dezAsMTl9JCJCChBBZGRyZXNzQ29uZGl0aW9uEi4KDGFkZHJlc3NfaGFzaBgBIAEoCUIYgAEBukgSchAyDl5bMC05YS1mXXs2NH0kIj8KDkVtYWlsQ29uZGl0aW9uEi0KBWVtYWlsGAEgASgJQh6AAQG6SBhyFhj+ATIRXlteQFxzXSpAW15AXHNdKyQiswEKDVNpemVDb25kaXRpb24SHwoJdW5pdHNfbWluGAEgASgDQgy6SAkiBxiA4esXKAASHQoJbGluZXNfbWluGAIgASgFQgq6SAcaBRj0AygAOmK6SF8aXQoOc2l6ZS5zb21ldGhpbmcSIWdpdmUgdW5pdHNfbWluLCBsaW5lc19taW4gb3IgYm90aBoodGhpcy51bml0c19taW4gPiAwIHx8IHRoaXMubGluZXNfbWluID4gMCIWChROZXdDdXN0b21lckNvbmRpdGlvbiIrCg1MaXN0Q29uZGl0aW9uEhoKB2xpc3RfaWQYASABKAlCCbpIBnIEEAEYQCJNCgxBbGxDb25kaXRpb24SPQoKY29uZGl0aW9ucxgBIAMoCzIdLm9yZGVybWVzaC5mcmF1ZC52MS5Db25kaXRpb25CCrpIB5IBBAgCEAoihQQKC0ZyYXVkUG9saWN5EiUKEHJldmlld19zY29yZV9taW4YASABKAVCC7pICBoGGNCGAygBEiUKEHJlamVjdF9zY29yZV9taW4YAiABKAVCC7pICBoGGNCGAygBEiMKDnJldmlld19zZWNvbmRzGAMgASgFQgu6SAgaBhiA9SQoABJDCgthdF9kZWFkbGluZRgEIAEoDjIkLm9yZGVybWVzaC5mcmF1ZC52MS5EZWFkbGluZURlY2lzaW9uQgi6SAWCAQIQATq9ArpIuQIafQoWcG9saWN5Lm9yZGVyX29mX3Njb3JlcxIzcmVqZWN0X3Njb3JlX21pbiBtdXN0IG5vdCBiZSBiZWxvdyByZXZpZXdfc2NvcmVfbWluGi50aGlzLnJlamVjdF9zY29yZV9taW4gPj0gdGhpcy5yZXZpZXdfc2NvcmVfbWluGrcBChRwb2xpY3kudGltZV90b19jbGVhchJtcmV2aWV3X3NlY29uZHMgbXVzdCBiZSBnaXZlbiB3aGVyZSBhdF9kZWFkbGluZSBpcyBERUFETElORV9ERUNJU0lPTl9DTEVBUjogdGhlIGVuZCBvZiBhbiBvcmRlciBjbGVhcnMgbm90aGluZxowdGhpcy5hdF9kZWFkbGluZSAhPSAyIHx8IHRoaXMucmV2aWV3X3NlY29uZHMgPiAwIrkBCgdSdWxlU2V0Eg8KB3ZlcnNpb24YASABKAUSLwoGcG9saWN5GAIgASgLMh8ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkUG9saWN5EicKBXJ1bGVzGAMgAygLMhgub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGUSEgoKY2hhbmdlZF9ieRgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqjQEKD0Fzc2Vzc21lbnRTdGF0ZRIgChxBU1NFU1NNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYQVNTRVNTTUVOVF9TVEFURV9DTEVBUkVEEAESGwoXQVNTRVNTTUVOVF9TVEFURV9SRVZJRVcQAhIdChlBU1NFU1NNRU5UX1NUQVRFX1JFSkVDVEVEEAMqUQoIUnVsZU1vZGUSGQoVUlVMRV9NT0RFX1VOU1BFQ0lGSUVEEAASFAoQUlVMRV9NT0RFX0FDVElWRRABEhQKEFJVTEVfTU9ERV9TSEFET1cQAipVCgpSdWxlRWZmZWN0EhsKF1JVTEVfRUZGRUNUX1VOU1BFQ0lGSUVEEAASEwoPUlVMRV9FRkZFQ1RfQUREEAESFQoRUlVMRV9FRkZFQ1RfQUxMT1cQAiqgAQoKVmVsb2NpdHlCeRIbChdWRUxPQ0lUWV9CWV9VTlNQRUNJRklFRBAAEhgKFFZFTE9DSVRZX0JZX0NVU1RPTUVSEAESEwoPVkVMT0NJVFlfQllfQklOEAISFgoSVkVMT0NJVFlfQllfREVWSUNFEAMSFwoTVkVMT0NJVFlfQllfQUREUkVTUxAEEhUKEVZFTE9DSVRZX0JZX0VNQUlMEAUqcAoQRGVhZGxpbmVEZWNpc2lvbhIhCh1ERUFETElORV9ERUNJU0lPTl9VTlNQRUNJRklFRBAAEhwKGERFQURMSU5FX0RFQ0lTSU9OX1JFSkVDVBABEhsKF0RFQURMSU5FX0RFQ0lTSU9OX0NMRUFSEAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
 
 /**
  * What fraud thinks of one order, and why.
@@ -66,7 +66,7 @@ export type Assessment = Message<"ordermesh.fraud.v1.Assessment"> & {
   total?: Money | undefined;
 
   /**
-   * Who decided a review; empty while nobody did.
+   * Who decided a review: a subject, "deadline" or "order cancelled"; empty while nobody did.
    *
    * @generated from field: string decided_by = 7;
    */
@@ -128,6 +128,34 @@ export type Assessment = Message<"ordermesh.fraud.v1.Assessment"> & {
    * @generated from field: int32 reject_score_min = 15;
    */
   rejectScoreMin: number;
+
+  /**
+   * Until when a person may decide, at the latest until the order expires; unset where it never was in review.
+   *
+   * @generated from field: google.protobuf.Timestamp review_deadline = 16;
+   */
+  reviewDeadline?: Timestamp | undefined;
+
+  /**
+   * Who has taken the review, and alone may decide it until claim_expire_time; empty where nobody has.
+   *
+   * @generated from field: string claimed_by = 17;
+   */
+  claimedBy: string;
+
+  /**
+   * When the claim ends by itself.
+   *
+   * @generated from field: google.protobuf.Timestamp claim_expire_time = 18;
+   */
+  claimExpireTime?: Timestamp | undefined;
+
+  /**
+   * What people have written about it, oldest first. Only GetAssessment tells it.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.ReviewNote notes = 19;
+   */
+  notes: ReviewNote[];
 };
 
 /**
@@ -179,7 +207,7 @@ export type AssessmentJson = {
   total?: MoneyJson;
 
   /**
-   * Who decided a review; empty while nobody did.
+   * Who decided a review: a subject, "deadline" or "order cancelled"; empty while nobody did.
    *
    * @generated from field: string decided_by = 7;
    */
@@ -241,6 +269,34 @@ export type AssessmentJson = {
    * @generated from field: int32 reject_score_min = 15;
    */
   rejectScoreMin?: number;
+
+  /**
+   * Until when a person may decide, at the latest until the order expires; unset where it never was in review.
+   *
+   * @generated from field: google.protobuf.Timestamp review_deadline = 16;
+   */
+  reviewDeadline?: TimestampJson;
+
+  /**
+   * Who has taken the review, and alone may decide it until claim_expire_time; empty where nobody has.
+   *
+   * @generated from field: string claimed_by = 17;
+   */
+  claimedBy?: string;
+
+  /**
+   * When the claim ends by itself.
+   *
+   * @generated from field: google.protobuf.Timestamp claim_expire_time = 18;
+   */
+  claimExpireTime?: TimestampJson;
+
+  /**
+   * What people have written about it, oldest first. Only GetAssessment tells it.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.ReviewNote notes = 19;
+   */
+  notes?: ReviewNoteJson[];
 };
 
 /**
@@ -249,6 +305,69 @@ export type AssessmentJson = {
  */
 export const AssessmentSchema: GenMessage<Assessment, {jsonType: AssessmentJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_fraud_v1_assessment, 0);
+
+/**
+ * What a person has written about an assessment.
+ *
+ * @generated from message ordermesh.fraud.v1.ReviewNote
+ */
+export type ReviewNote = Message<"ordermesh.fraud.v1.ReviewNote"> & {
+  /**
+   * Subject of whoever wrote it.
+   *
+   * @generated from field: string author = 1;
+   */
+  author: string;
+
+  /**
+   * What.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * What a person has written about an assessment.
+ *
+ * @generated from message ordermesh.fraud.v1.ReviewNote
+ */
+export type ReviewNoteJson = {
+  /**
+   * Subject of whoever wrote it.
+   *
+   * @generated from field: string author = 1;
+   */
+  author?: string;
+
+  /**
+   * What.
+   *
+   * @generated from field: string text = 2;
+   */
+  text?: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ReviewNote.
+ * Use `create(ReviewNoteSchema)` to create a new message.
+ */
+export const ReviewNoteSchema: GenMessage<ReviewNote, {jsonType: ReviewNoteJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_assessment, 1);
 
 /**
  * What screening looks at besides customer and total.
@@ -383,7 +502,7 @@ export type OrderFactsJson = {
  * Use `create(OrderFactsSchema)` to create a new message.
  */
 export const OrderFactsSchema: GenMessage<OrderFacts, {jsonType: OrderFactsJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 1);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 2);
 
 /**
  * What became of one rule when an order was screened.
@@ -502,7 +621,7 @@ export type RuleVerdictJson = {
  * Use `create(RuleVerdictSchema)` to create a new message.
  */
 export const RuleVerdictSchema: GenMessage<RuleVerdict, {jsonType: RuleVerdictJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 2);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 3);
 
 /**
  * A rule that matched an order.
@@ -593,7 +712,7 @@ export type RuleMatchJson = {
  * Use `create(RuleMatchSchema)` to create a new message.
  */
 export const RuleMatchSchema: GenMessage<RuleMatch, {jsonType: RuleMatchJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 3);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 4);
 
 /**
  * A rule is data: it matches an order or does not, and adds its weight to the score.
@@ -899,7 +1018,7 @@ export type RuleJson = {
  * Use `create(RuleSchema)` to create a new message.
  */
 export const RuleSchema: GenMessage<Rule, {jsonType: RuleJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 4);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 5);
 
 /**
  * One of several conditions that must all hold.
@@ -1092,7 +1211,7 @@ export type ConditionJson = {
  * Use `create(ConditionSchema)` to create a new message.
  */
 export const ConditionSchema: GenMessage<Condition, {jsonType: ConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 5);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 6);
 
 /**
  * Matches cards by their first digits.
@@ -1127,7 +1246,7 @@ export type BinConditionJson = {
  * Use `create(BinConditionSchema)` to create a new message.
  */
 export const BinConditionSchema: GenMessage<BinCondition, {jsonType: BinConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 6);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 7);
 
 /**
  * Matches a device by its fingerprint.
@@ -1162,7 +1281,7 @@ export type DeviceConditionJson = {
  * Use `create(DeviceConditionSchema)` to create a new message.
  */
 export const DeviceConditionSchema: GenMessage<DeviceCondition, {jsonType: DeviceConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 7);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 8);
 
 /**
  * Matches the order that is one too many, or whose total is too much.
@@ -1241,7 +1360,7 @@ export type VelocityConditionJson = {
  * Use `create(VelocityConditionSchema)` to create a new message.
  */
 export const VelocityConditionSchema: GenMessage<VelocityCondition, {jsonType: VelocityConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 8);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 9);
 
 /**
  * Matches totals of an amount or more, in that currency only.
@@ -1276,7 +1395,7 @@ export type AmountConditionJson = {
  * Use `create(AmountConditionSchema)` to create a new message.
  */
 export const AmountConditionSchema: GenMessage<AmountCondition, {jsonType: AmountConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 9);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 10);
 
 /**
  * Matches orders that go to one of these countries.
@@ -1311,7 +1430,7 @@ export type CountryConditionJson = {
  * Use `create(CountryConditionSchema)` to create a new message.
  */
 export const CountryConditionSchema: GenMessage<CountryCondition, {jsonType: CountryConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 10);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 11);
 
 /**
  * Matches orders that go to some part of a country.
@@ -1360,7 +1479,7 @@ export type PostalCodeConditionJson = {
  * Use `create(PostalCodeConditionSchema)` to create a new message.
  */
 export const PostalCodeConditionSchema: GenMessage<PostalCodeCondition, {jsonType: PostalCodeConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 11);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 12);
 
 /**
  * Matches one address, whoever receives.
@@ -1395,7 +1514,7 @@ export type AddressConditionJson = {
  * Use `create(AddressConditionSchema)` to create a new message.
  */
 export const AddressConditionSchema: GenMessage<AddressCondition, {jsonType: AddressConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 12);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 13);
 
 /**
  * Matches an address of mail, or all of a domain.
@@ -1430,7 +1549,7 @@ export type EmailConditionJson = {
  * Use `create(EmailConditionSchema)` to create a new message.
  */
 export const EmailConditionSchema: GenMessage<EmailCondition, {jsonType: EmailConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 13);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 14);
 
 /**
  * Matches orders of many units or lines; of both where both are given.
@@ -1479,7 +1598,7 @@ export type SizeConditionJson = {
  * Use `create(SizeConditionSchema)` to create a new message.
  */
 export const SizeConditionSchema: GenMessage<SizeCondition, {jsonType: SizeConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 14);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 15);
 
 /**
  * Matches customers of whom no earlier order was screened.
@@ -1502,7 +1621,7 @@ export type NewCustomerConditionJson = {
  * Use `create(NewCustomerConditionSchema)` to create a new message.
  */
 export const NewCustomerConditionSchema: GenMessage<NewCustomerCondition, {jsonType: NewCustomerConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 15);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 16);
 
 /**
  * Matches orders with something that is in a list. What is looked for is what the list is of.
@@ -1537,7 +1656,7 @@ export type ListConditionJson = {
  * Use `create(ListConditionSchema)` to create a new message.
  */
 export const ListConditionSchema: GenMessage<ListCondition, {jsonType: ListConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 16);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 17);
 
 /**
  * Matches where all of its conditions hold.
@@ -1572,10 +1691,10 @@ export type AllConditionJson = {
  * Use `create(AllConditionSchema)` to create a new message.
  */
 export const AllConditionSchema: GenMessage<AllCondition, {jsonType: AllConditionJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 17);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 18);
 
 /**
- * How a shop screens: which scores mean what.
+ * How a shop screens: which scores mean what, and how long a review may take.
  *
  * @generated from message ordermesh.fraud.v1.FraudPolicy
  */
@@ -1594,10 +1713,24 @@ export type FraudPolicy = Message<"ordermesh.fraud.v1.FraudPolicy"> & {
    * @generated from field: int32 reject_score_min = 2;
    */
   rejectScoreMin: number;
+
+  /**
+   * How long a review may take, in seconds, up to a week; 0 means until the order expires, which ends it in any case.
+   *
+   * @generated from field: int32 review_seconds = 3;
+   */
+  reviewSeconds: number;
+
+  /**
+   * What becomes of a review that nobody has decided by then; unset means REJECT.
+   *
+   * @generated from field: ordermesh.fraud.v1.DeadlineDecision at_deadline = 4;
+   */
+  atDeadline: DeadlineDecision;
 };
 
 /**
- * How a shop screens: which scores mean what.
+ * How a shop screens: which scores mean what, and how long a review may take.
  *
  * @generated from message ordermesh.fraud.v1.FraudPolicy
  */
@@ -1616,6 +1749,20 @@ export type FraudPolicyJson = {
    * @generated from field: int32 reject_score_min = 2;
    */
   rejectScoreMin?: number;
+
+  /**
+   * How long a review may take, in seconds, up to a week; 0 means until the order expires, which ends it in any case.
+   *
+   * @generated from field: int32 review_seconds = 3;
+   */
+  reviewSeconds?: number;
+
+  /**
+   * What becomes of a review that nobody has decided by then; unset means REJECT.
+   *
+   * @generated from field: ordermesh.fraud.v1.DeadlineDecision at_deadline = 4;
+   */
+  atDeadline?: DeadlineDecisionJson;
 };
 
 /**
@@ -1623,7 +1770,7 @@ export type FraudPolicyJson = {
  * Use `create(FraudPolicySchema)` to create a new message.
  */
 export const FraudPolicySchema: GenMessage<FraudPolicy, {jsonType: FraudPolicyJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 18);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 19);
 
 /**
  * The rules and the policy as they were from one change to the next.
@@ -1714,7 +1861,7 @@ export type RuleSetJson = {
  * Use `create(RuleSetSchema)` to create a new message.
  */
 export const RuleSetSchema: GenMessage<RuleSet, {jsonType: RuleSetJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_fraud_v1_assessment, 19);
+  messageDesc(file_ordermesh_fraud_v1_assessment, 20);
 
 /**
  * States of an assessment.
@@ -1935,4 +2082,52 @@ export type VelocityByJson = "VELOCITY_BY_UNSPECIFIED" | "VELOCITY_BY_CUSTOMER" 
  */
 export const VelocityBySchema: GenEnum<VelocityBy, VelocityByJson> = /*@__PURE__*/
   enumDesc(file_ordermesh_fraud_v1_assessment, 3);
+
+/**
+ * What becomes of a review at its deadline.
+ *
+ * @generated from enum ordermesh.fraud.v1.DeadlineDecision
+ */
+export const DeadlineDecision = {
+  /**
+   * Not set; REJECT.
+   *
+   * @generated from enum value: DEADLINE_DECISION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It is rejected.
+   *
+   * @generated from enum value: DEADLINE_DECISION_REJECT = 1;
+   */
+  REJECT: 1,
+
+  /**
+   * It is cleared.
+   *
+   * @generated from enum value: DEADLINE_DECISION_CLEAR = 2;
+   */
+  CLEAR: 2,
+} as const;
+
+/**
+ * What becomes of a review at its deadline.
+ *
+ * @generated from enum ordermesh.fraud.v1.DeadlineDecision
+ */
+export type DeadlineDecision = (typeof DeadlineDecision)[keyof typeof DeadlineDecision] | UnknownEnum;
+
+/**
+ * What becomes of a review at its deadline.
+ *
+ * @generated from enum ordermesh.fraud.v1.DeadlineDecision
+ */
+export type DeadlineDecisionJson = "DEADLINE_DECISION_UNSPECIFIED" | "DEADLINE_DECISION_REJECT" | "DEADLINE_DECISION_CLEAR";
+
+/**
+ * Describes the enum ordermesh.fraud.v1.DeadlineDecision.
+ */
+export const DeadlineDecisionSchema: GenEnum<DeadlineDecision, DeadlineDecisionJson> = /*@__PURE__*/
+  enumDesc(file_ordermesh_fraud_v1_assessment, 4);
 

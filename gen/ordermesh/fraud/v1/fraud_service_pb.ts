@@ -6,7 +6,9 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
-import type { Assessment, AssessmentJson, AssessmentState, AssessmentStateJson, FraudPolicy, FraudPolicyJson, Rule, RuleJson, RuleSet, RuleSetJson } from "./assessment_pb.ts";
+import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Assessment, AssessmentJson, AssessmentState, AssessmentStateJson, FraudPolicy, FraudPolicyJson, ReviewNote, ReviewNoteJson, Rule, RuleJson, RuleSet, RuleSetJson } from "./assessment_pb.ts";
 import { file_ordermesh_fraud_v1_assessment } from "./assessment_pb.ts";
 import type { FraudList, FraudListJson, ListEntry, ListEntryJson } from "./list_pb.ts";
 import { file_ordermesh_fraud_v1_list } from "./list_pb.ts";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/fraud/v1/fraud_service.proto.
  */
 export const file_ordermesh_fraud_v1_fraud_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmRlcm1lc2gvZnJhdWQvdjEvZnJhdWRfc2VydmljZS5wcm90bxISb3JkZXJtZXNoLmZyYXVkLnYxIjMKFEdldEFzc2Vzc21lbnRSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiSwoVR2V0QXNzZXNzbWVudFJlc3BvbnNlEjIKCmFzc2Vzc21lbnQYASABKAsyHi5vcmRlcm1lc2guZnJhdWQudjEuQXNzZXNzbWVudCKTAQoWTGlzdEFzc2Vzc21lbnRzUmVxdWVzdBI8CgVzdGF0ZRgBIAEoDjIjLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50U3RhdGVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJnChdMaXN0QXNzZXNzbWVudHNSZXNwb25zZRIzCgthc3Nlc3NtZW50cxgBIAMoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKxAQoXRGVjaWRlQXNzZXNzbWVudFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBJBCghkZWNpc2lvbhgCIAEoDjIjLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50U3RhdGVCCrpIB4IBBBgBGAMSHgoKZGVjaWRlZF9ieRgDIAEoCUIKGAG6SAVyAxjIARIWCgRub3RlGAQgASgJQgi6SAVyAxjoByJOChhEZWNpZGVBc3Nlc3NtZW50UmVzcG9uc2USMgoKYXNzZXNzbWVudBgBIAEoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50IhIKEExpc3RSdWxlc1JlcXVlc3QiPAoRTGlzdFJ1bGVzUmVzcG9uc2USJwoFcnVsZXMYASADKAsyGC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZSJDChFDcmVhdGVSdWxlUmVxdWVzdBIuCgRydWxlGAEgASgLMhgub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVCBrpIA8gBASI8ChJDcmVhdGVSdWxlUmVzcG9uc2USJgoEcnVsZRgBIAEoCzIYLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlIi8KEURlbGV0ZVJ1bGVSZXF1ZXN0EhoKB3J1bGVfaWQYASABKAlCCbpIBnIEEAEYQCIUChJEZWxldGVSdWxlUmVzcG9uc2UiXwoRVXBkYXRlUnVsZVJlcXVlc3QSGgoHcnVsZV9pZBgBIAEoCUIJukgGcgQQARhAEi4KBHJ1bGUYAiABKAsyGC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZUIGukgDyAEBIjwKElVwZGF0ZVJ1bGVSZXNwb25zZRImCgRydWxlGAEgASgLMhgub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGUiLQoRR2V0UnVsZVNldFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoBUIHukgEGgIoACJDChJHZXRSdWxlU2V0UmVzcG9uc2USLQoIcnVsZV9zZXQYASABKAsyGy5vcmRlcm1lc2guZnJhdWQudjEuUnVsZVNldCJOChNVcGRhdGVQb2xpY3lSZXF1ZXN0EjcKBnBvbGljeRgBIAEoCzIfLm9yZGVybWVzaC5mcmF1ZC52MS5GcmF1ZFBvbGljeUIGukgDyAEBIkcKFFVwZGF0ZVBvbGljeVJlc3BvbnNlEi8KBnBvbGljeRgBIAEoCzIfLm9yZGVybWVzaC5mcmF1ZC52MS5GcmF1ZFBvbGljeSJIChFDcmVhdGVMaXN0UmVxdWVzdBIzCgRsaXN0GAEgASgLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkTGlzdEIGukgDyAEBIkEKEkNyZWF0ZUxpc3RSZXNwb25zZRIrCgRsaXN0GAEgASgLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkTGlzdCISChBMaXN0TGlzdHNSZXF1ZXN0IkEKEUxpc3RMaXN0c1Jlc3BvbnNlEiwKBWxpc3RzGAEgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkTGlzdCIvChFEZWxldGVMaXN0UmVxdWVzdBIaCgdsaXN0X2lkGAEgASgJQgm6SAZyBBABGEAiFAoSRGVsZXRlTGlzdFJlc3BvbnNlInEKFkxpc3RMaXN0RW50cmllc1JlcXVlc3QSGgoHbGlzdF9pZBgBIAEoCUIJukgGcgQQARhAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJiChdMaXN0TGlzdEVudHJpZXNSZXNwb25zZRIuCgdlbnRyaWVzGAEgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicAoVQWRkTGlzdEVudHJpZXNSZXF1ZXN0EhoKB2xpc3RfaWQYASABKAlCCbpIBnIEEAEYQBI7CgdlbnRyaWVzGAIgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RFbnRyeUILukgIkgEFCAEQ6AciOAoWQWRkTGlzdEVudHJpZXNSZXNwb25zZRINCgVhZGRlZBgBIAEoBRIPCgd1cGRhdGVkGAIgASgFIl8KGFJlbW92ZUxpc3RFbnRyaWVzUmVxdWVzdBIaCgdsaXN0X2lkGAEgASgJQgm6SAZyBBABGEASJwoGdmFsdWVzGAIgAygJQheAAQG6SBGSAQ4IARDoByIHcgUQARj+ASIsChlSZW1vdmVMaXN0RW50cmllc1Jlc3BvbnNlEg8KB3JlbW92ZWQYASABKAUyrxQKDEZyYXVkU2VydmljZRLCAQoNR2V0QXNzZXNzbWVudBIoLm9yZGVybWVzaC5mcmF1ZC52MS5HZXRBc3Nlc3NtZW50UmVxdWVzdBopLm9yZGVybWVzaC5mcmF1ZC52MS5HZXRBc3Nlc3NtZW50UmVzcG9uc2UiXJACAaq7GCEKHxIKZnJhdWQ6cmVhZBoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAi5iCmFzc2Vzc21lbnQSIC92MS9vcmRlcnMve29yZGVyX2lkfS9hc3Nlc3NtZW50EqIBCg9MaXN0QXNzZXNzbWVudHMSKi5vcmRlcm1lc2guZnJhdWQudjEuTGlzdEFzc2Vzc21lbnRzUmVxdWVzdBorLm9yZGVybWVzaC5mcmF1ZC52MS5MaXN0QXNzZXNzbWVudHNSZXNwb25zZSI2kAIBqrsYGAoWEgpmcmF1ZDpyZWFkGghvcGVyYXRvcoLT5JMCERIPL3YxL2Fzc2Vzc21lbnRzEs0BChBEZWNpZGVBc3Nlc3NtZW50Eisub3JkZXJtZXNoLmZyYXVkLnYxLkRlY2lkZUFzc2Vzc21lbnRSZXF1ZXN0Giwub3JkZXJtZXNoLmZyYXVkLnYxLkRlY2lkZUFzc2Vzc21lbnRSZXNwb25zZSJekAICqrsYGQoXEgtmcmF1ZDp3cml0ZRoIb3BlcmF0b3KC0+STAjg6ASpiCmFzc2Vzc21lbnQiJy92MS9vcmRlcnMve29yZGVyX2lkfS9hc3Nlc3NtZW50OmRlY2lkZRKQAQoJTGlzdFJ1bGVzEiQub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RSdWxlc1JlcXVlc3QaJS5vcmRlcm1lc2guZnJhdWQudjEuTGlzdFJ1bGVzUmVzcG9uc2UiNpACAaq7GBgKFhIKZnJhdWQ6cmVhZBoIb3BlcmF0b3KC0+STAhESDy92MS9mcmF1ZC1ydWxlcxKgAQoKQ3JlYXRlUnVsZRIlLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVSdWxlUmVxdWVzdBomLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVSdWxlUmVzcG9uc2UiQ6q7GBwKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9yEMkBgtPkkwIdOgRydWxlYgRydWxlIg8vdjEvZnJhdWQtcnVsZXMSngEKCkRlbGV0ZVJ1bGUSJS5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlUnVsZVJlcXVlc3QaJi5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlUnVsZVJlc3BvbnNlIkGQAgKquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCGyoZL3YxL2ZyYXVkLXJ1bGVzL3tydWxlX2lkfRKqAQoKVXBkYXRlUnVsZRIlLm9yZGVybWVzaC5mcmF1ZC52MS5VcGRhdGVSdWxlUmVxdWVzdBomLm9yZGVybWVzaC5mcmF1ZC52MS5VcGRhdGVSdWxlUmVzcG9uc2UiTZACAqq7GBkKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9ygtPkkwInOgRydWxlYgRydWxlGhkvdjEvZnJhdWQtcnVsZXMve3J1bGVfaWR9EqABCgpHZXRSdWxlU2V0EiUub3JkZXJtZXNoLmZyYXVkLnYxLkdldFJ1bGVTZXRSZXF1ZXN0GiYub3JkZXJtZXNoLmZyYXVkLnYxLkdldFJ1bGVTZXRSZXNwb25zZSJDkAIBqrsYGAoWEgpmcmF1ZDpyZWFkGghvcGVyYXRvcoLT5JMCHmIIcnVsZV9zZXQSEi92MS9mcmF1ZC1ydWxlLXNldBKrAQoMVXBkYXRlUG9saWN5Eicub3JkZXJtZXNoLmZyYXVkLnYxLlVwZGF0ZVBvbGljeVJlcXVlc3QaKC5vcmRlcm1lc2guZnJhdWQudjEuVXBkYXRlUG9saWN5UmVzcG9uc2UiSJACAqq7GBkKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9ygtPkkwIiOgZwb2xpY3liBnBvbGljeRoQL3YxL2ZyYXVkLXBvbGljeRKgAQoKQ3JlYXRlTGlzdBIlLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVMaXN0UmVxdWVzdBomLm9yZGVybWVzaC5mcmF1ZC52MS5DcmVhdGVMaXN0UmVzcG9uc2UiQ6q7GBwKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9yEMkBgtPkkwIdOgRsaXN0YgRsaXN0Ig8vdjEvZnJhdWQtbGlzdHMSkAEKCUxpc3RMaXN0cxIkLm9yZGVybWVzaC5mcmF1ZC52MS5MaXN0TGlzdHNSZXF1ZXN0GiUub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RMaXN0c1Jlc3BvbnNlIjaQAgGquxgYChYSCmZyYXVkOnJlYWQaCG9wZXJhdG9ygtPkkwIREg8vdjEvZnJhdWQtbGlzdHMSngEKCkRlbGV0ZUxpc3QSJS5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlTGlzdFJlcXVlc3QaJi5vcmRlcm1lc2guZnJhdWQudjEuRGVsZXRlTGlzdFJlc3BvbnNlIkGQAgKquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCGyoZL3YxL2ZyYXVkLWxpc3RzL3tsaXN0X2lkfRK0AQoPTGlzdExpc3RFbnRyaWVzEioub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RMaXN0RW50cmllc1JlcXVlc3QaKy5vcmRlcm1lc2guZnJhdWQudjEuTGlzdExpc3RFbnRyaWVzUmVzcG9uc2UiSJACAaq7GBgKFhIKZnJhdWQ6cmVhZBoIb3BlcmF0b3KC0+STAiMSIS92MS9mcmF1ZC1saXN0cy97bGlzdF9pZH0vZW50cmllcxK5AQoOQWRkTGlzdEVudHJpZXMSKS5vcmRlcm1lc2guZnJhdWQudjEuQWRkTGlzdEVudHJpZXNSZXF1ZXN0Gioub3JkZXJtZXNoLmZyYXVkLnYxLkFkZExpc3RFbnRyaWVzUmVzcG9uc2UiUJACAqq7GBkKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9ygtPkkwIqOgEqIiUvdjEvZnJhdWQtbGlzdHMve2xpc3RfaWR9L2VudHJpZXM6YWRkEsUBChFSZW1vdmVMaXN0RW50cmllcxIsLm9yZGVybWVzaC5mcmF1ZC52MS5SZW1vdmVMaXN0RW50cmllc1JlcXVlc3QaLS5vcmRlcm1lc2guZnJhdWQudjEuUmVtb3ZlTGlzdEVudHJpZXNSZXNwb25zZSJTkAICqrsYGQoXEgtmcmF1ZDp3cml0ZRoIb3BlcmF0b3KC0+STAi06ASoiKC92MS9mcmF1ZC1saXN0cy97bGlzdF9pZH0vZW50cmllczpyZW1vdmViBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_fraud_v1_assessment, file_ordermesh_fraud_v1_list, file_ordermesh_options_v1_options]);
+  fileDesc("CiZvcmRlcm1lc2gvZnJhdWQvdjEvZnJhdWRfc2VydmljZS5wcm90bxISb3JkZXJtZXNoLmZyYXVkLnYxIjMKFEdldEFzc2Vzc21lbnRSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiSwoVR2V0QXNzZXNzbWVudFJlc3BvbnNlEjIKCmFzc2Vzc21lbnQYASABKAsyHi5vcmRlcm1lc2guZnJhdWQudjEuQXNzZXNzbWVudCKTAQoWTGlzdEFzc2Vzc21lbnRzUmVxdWVzdBI8CgVzdGF0ZRgBIAEoDjIjLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50U3RhdGVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJnChdMaXN0QXNzZXNzbWVudHNSZXNwb25zZRIzCgthc3Nlc3NtZW50cxgBIAMoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKxAQoXRGVjaWRlQXNzZXNzbWVudFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBJBCghkZWNpc2lvbhgCIAEoDjIjLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50U3RhdGVCCrpIB4IBBBgBGAMSHgoKZGVjaWRlZF9ieRgDIAEoCUIKGAG6SAVyAxjIARIWCgRub3RlGAQgASgJQgi6SAVyAxjoByJOChhEZWNpZGVBc3Nlc3NtZW50UmVzcG9uc2USMgoKYXNzZXNzbWVudBgBIAEoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50IhIKEExpc3RSdWxlc1JlcXVlc3QiPAoRTGlzdFJ1bGVzUmVzcG9uc2USJwoFcnVsZXMYASADKAsyGC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZSJDChFDcmVhdGVSdWxlUmVxdWVzdBIuCgRydWxlGAEgASgLMhgub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVCBrpIA8gBASI8ChJDcmVhdGVSdWxlUmVzcG9uc2USJgoEcnVsZRgBIAEoCzIYLm9yZGVybWVzaC5mcmF1ZC52MS5SdWxlIi8KEURlbGV0ZVJ1bGVSZXF1ZXN0EhoKB3J1bGVfaWQYASABKAlCCbpIBnIEEAEYQCIUChJEZWxldGVSdWxlUmVzcG9uc2UiXwoRVXBkYXRlUnVsZVJlcXVlc3QSGgoHcnVsZV9pZBgBIAEoCUIJukgGcgQQARhAEi4KBHJ1bGUYAiABKAsyGC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZUIGukgDyAEBIjwKElVwZGF0ZVJ1bGVSZXNwb25zZRImCgRydWxlGAEgASgLMhgub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGUiLQoRR2V0UnVsZVNldFJlcXVlc3QSGAoHdmVyc2lvbhgBIAEoBUIHukgEGgIoACJDChJHZXRSdWxlU2V0UmVzcG9uc2USLQoIcnVsZV9zZXQYASABKAsyGy5vcmRlcm1lc2guZnJhdWQudjEuUnVsZVNldCJOChNVcGRhdGVQb2xpY3lSZXF1ZXN0EjcKBnBvbGljeRgBIAEoCzIfLm9yZGVybWVzaC5mcmF1ZC52MS5GcmF1ZFBvbGljeUIGukgDyAEBIkcKFFVwZGF0ZVBvbGljeVJlc3BvbnNlEi8KBnBvbGljeRgBIAEoCzIfLm9yZGVybWVzaC5mcmF1ZC52MS5GcmF1ZFBvbGljeSJIChFDcmVhdGVMaXN0UmVxdWVzdBIzCgRsaXN0GAEgASgLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkTGlzdEIGukgDyAEBIkEKEkNyZWF0ZUxpc3RSZXNwb25zZRIrCgRsaXN0GAEgASgLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkTGlzdCISChBMaXN0TGlzdHNSZXF1ZXN0IkEKEUxpc3RMaXN0c1Jlc3BvbnNlEiwKBWxpc3RzGAEgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkZyYXVkTGlzdCIvChFEZWxldGVMaXN0UmVxdWVzdBIaCgdsaXN0X2lkGAEgASgJQgm6SAZyBBABGEAiFAoSRGVsZXRlTGlzdFJlc3BvbnNlInEKFkxpc3RMaXN0RW50cmllc1JlcXVlc3QSGgoHbGlzdF9pZBgBIAEoCUIJukgGcgQQARhAEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJiChdMaXN0TGlzdEVudHJpZXNSZXNwb25zZRIuCgdlbnRyaWVzGAEgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicAoVQWRkTGlzdEVudHJpZXNSZXF1ZXN0EhoKB2xpc3RfaWQYASABKAlCCbpIBnIEEAEYQBI7CgdlbnRyaWVzGAIgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RFbnRyeUILukgIkgEFCAEQ6AciOAoWQWRkTGlzdEVudHJpZXNSZXNwb25zZRINCgVhZGRlZBgBIAEoBRIPCgd1cGRhdGVkGAIgASgFIl8KGFJlbW92ZUxpc3RFbnRyaWVzUmVxdWVzdBIaCgdsaXN0X2lkGAEgASgJQgm6SAZyBBABGEASJwoGdmFsdWVzGAIgAygJQheAAQG6SBGSAQ4IARDoByIHcgUQARj+ASIsChlSZW1vdmVMaXN0RW50cmllc1Jlc3BvbnNlEg8KB3JlbW92ZWQYASABKAUiaQoSTGlzdFJldmlld3NSZXF1ZXN0EhYKDnVuY2xhaW1lZF9vbmx5GAEgASgIEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJjChNMaXN0UmV2aWV3c1Jlc3BvbnNlEjMKC2Fzc2Vzc21lbnRzGAEgAygLMh4ub3JkZXJtZXNoLmZyYXVkLnYxLkFzc2Vzc21lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlQKEkNsYWltUmV2aWV3UmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEiEKDWxlYXNlX3NlY29uZHMYAiABKAVCCrpIBxoFGJAcKAAiSQoTQ2xhaW1SZXZpZXdSZXNwb25zZRIyCgphc3Nlc3NtZW50GAEgASgLMh4ub3JkZXJtZXNoLmZyYXVkLnYxLkFzc2Vzc21lbnQiMwoUUmVsZWFzZVJldmlld1JlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQCJLChVSZWxlYXNlUmV2aWV3UmVzcG9uc2USMgoKYXNzZXNzbWVudBgBIAEoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5Bc3Nlc3NtZW50IlAKFEFkZFJldmlld05vdGVSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEASGwoEdGV4dBgCIAEoCUINgAEBukgHcgUQARjoByJFChVBZGRSZXZpZXdOb3RlUmVzcG9uc2USLAoEbm90ZRgBIAEoCzIeLm9yZGVybWVzaC5mcmF1ZC52MS5SZXZpZXdOb3RlIs0DChJEcnlSdW5SdWxlc1JlcXVlc3QSNgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI0CghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI2CglwdXRfcnVsZXMYAyADKAsyGC5vcmRlcm1lc2guZnJhdWQudjEuUnVsZUIJukgGkgEDEPQDEioKD3JlbW92ZV9ydWxlX2lkcxgEIAMoCUIRukgOkgELEPQDIgZyBBABGEASFwoPd2l0aG91dF9jdXJyZW50GAUgASgIEi8KBnBvbGljeRgGIAEoCzIfLm9yZGVybWVzaC5mcmF1ZC52MS5GcmF1ZFBvbGljeRIdCglwYWdlX3NpemUYByABKAVCCrpIBxoFGNAPKAASHAoKcGFnZV90b2tlbhgIIAEoCUIIukgFcgMY9AM6XrpIWxpZCg1kcnlfcnVuLnJhbmdlEiZlbmRfdGltZSBtdXN0IG5vdCBiZSBiZWZvcmUgc3RhcnRfdGltZRogdGhpcy5zdGFydF90aW1lIDw9IHRoaXMuZW5kX3RpbWUiyQIKE0RyeVJ1blJ1bGVzUmVzcG9uc2USDgoGb3JkZXJzGAEgASgFEhYKDnNraXBwZWRfZXJhc2VkGAIgASgFEhcKD3NraXBwZWRfdW5rbm93bhgDIAEoBRIwCgN3YXMYBCABKAsyIy5vcmRlcm1lc2guZnJhdWQudjEuU2NyZWVuaW5nQ291bnRzEjIKBXdvdWxkGAUgASgLMiMub3JkZXJtZXNoLmZyYXVkLnYxLlNjcmVlbmluZ0NvdW50cxIPCgdjaGFuZ2VkGAYgASgFEiwKBXJ1bGVzGAcgAygLMh0ub3JkZXJtZXNoLmZyYXVkLnYxLlJ1bGVUYWxseRIzCghleGFtcGxlcxgIIAMoCzIhLm9yZGVybWVzaC5mcmF1ZC52MS5EcnlSdW5FeGFtcGxlEhcKD25leHRfcGFnZV90b2tlbhgJIAEoCSJECg9TY3JlZW5pbmdDb3VudHMSDwoHY2xlYXJlZBgBIAEoBRIOCgZyZXZpZXcYAiABKAUSEAoIcmVqZWN0ZWQYAyABKAUiWAoJUnVsZVRhbGx5Eg8KB3J1bGVfaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDwoHbWF0Y2hlZBgDIAEoBRIUCgxtYXRjaGVkX3RoZW4YBCABKAUiygEKDURyeVJ1bkV4YW1wbGUSEAoIb3JkZXJfaWQYASABKAkSMAoDd2FzGAIgASgOMiMub3JkZXJtZXNoLmZyYXVkLnYxLkFzc2Vzc21lbnRTdGF0ZRIRCglzY29yZV93YXMYAyABKAUSMgoFd291bGQYBCABKA4yIy5vcmRlcm1lc2guZnJhdWQudjEuQXNzZXNzbWVudFN0YXRlEhMKC3Njb3JlX3dvdWxkGAUgASgFEhkKDGV4cGxhbmF0aW9ucxgGIAMoCUIDgAEBMrIbCgxGcmF1ZFNlcnZpY2USwgEKDUdldEFzc2Vzc21lbnQSKC5vcmRlcm1lc2guZnJhdWQudjEuR2V0QXNzZXNzbWVudFJlcXVlc3QaKS5vcmRlcm1lc2guZnJhdWQudjEuR2V0QXNzZXNzbWVudFJlc3BvbnNlIlyQAgGquxghCh8SCmZyYXVkOnJlYWQaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIuYgphc3Nlc3NtZW50EiAvdjEvb3JkZXJzL3tvcmRlcl9pZH0vYXNzZXNzbWVudBKiAQoPTGlzdEFzc2Vzc21lbnRzEioub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RBc3Nlc3NtZW50c1JlcXVlc3QaKy5vcmRlcm1lc2guZnJhdWQudjEuTGlzdEFzc2Vzc21lbnRzUmVzcG9uc2UiNpACAaq7GBgKFhIKZnJhdWQ6cmVhZBoIb3BlcmF0b3KC0+STAhESDy92MS9hc3Nlc3NtZW50cxLNAQoQRGVjaWRlQXNzZXNzbWVudBIrLm9yZGVybWVzaC5mcmF1ZC52MS5EZWNpZGVBc3Nlc3NtZW50UmVxdWVzdBosLm9yZGVybWVzaC5mcmF1ZC52MS5EZWNpZGVBc3Nlc3NtZW50UmVzcG9uc2UiXpACAqq7GBkKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9ygtPkkwI4OgEqYgphc3Nlc3NtZW50IicvdjEvb3JkZXJzL3tvcmRlcl9pZH0vYXNzZXNzbWVudDpkZWNpZGUSkAEKCUxpc3RSdWxlcxIkLm9yZGVybWVzaC5mcmF1ZC52MS5MaXN0UnVsZXNSZXF1ZXN0GiUub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RSdWxlc1Jlc3BvbnNlIjaQAgGquxgYChYSCmZyYXVkOnJlYWQaCG9wZXJhdG9ygtPkkwIREg8vdjEvZnJhdWQtcnVsZXMSoAEKCkNyZWF0ZVJ1bGUSJS5vcmRlcm1lc2guZnJhdWQudjEuQ3JlYXRlUnVsZVJlcXVlc3QaJi5vcmRlcm1lc2guZnJhdWQudjEuQ3JlYXRlUnVsZVJlc3BvbnNlIkOquxgcChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvchDJAYLT5JMCHToEcnVsZWIEcnVsZSIPL3YxL2ZyYXVkLXJ1bGVzEp4BCgpEZWxldGVSdWxlEiUub3JkZXJtZXNoLmZyYXVkLnYxLkRlbGV0ZVJ1bGVSZXF1ZXN0GiYub3JkZXJtZXNoLmZyYXVkLnYxLkRlbGV0ZVJ1bGVSZXNwb25zZSJBkAICqrsYGQoXEgtmcmF1ZDp3cml0ZRoIb3BlcmF0b3KC0+STAhsqGS92MS9mcmF1ZC1ydWxlcy97cnVsZV9pZH0SqgEKClVwZGF0ZVJ1bGUSJS5vcmRlcm1lc2guZnJhdWQudjEuVXBkYXRlUnVsZVJlcXVlc3QaJi5vcmRlcm1lc2guZnJhdWQudjEuVXBkYXRlUnVsZVJlc3BvbnNlIk2QAgKquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCJzoEcnVsZWIEcnVsZRoZL3YxL2ZyYXVkLXJ1bGVzL3tydWxlX2lkfRKgAQoKR2V0UnVsZVNldBIlLm9yZGVybWVzaC5mcmF1ZC52MS5HZXRSdWxlU2V0UmVxdWVzdBomLm9yZGVybWVzaC5mcmF1ZC52MS5HZXRSdWxlU2V0UmVzcG9uc2UiQ5ACAaq7GBgKFhIKZnJhdWQ6cmVhZBoIb3BlcmF0b3KC0+STAh5iCHJ1bGVfc2V0EhIvdjEvZnJhdWQtcnVsZS1zZXQSqwEKDFVwZGF0ZVBvbGljeRInLm9yZGVybWVzaC5mcmF1ZC52MS5VcGRhdGVQb2xpY3lSZXF1ZXN0Gigub3JkZXJtZXNoLmZyYXVkLnYxLlVwZGF0ZVBvbGljeVJlc3BvbnNlIkiQAgKquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCIjoGcG9saWN5YgZwb2xpY3kaEC92MS9mcmF1ZC1wb2xpY3kSoAEKCkNyZWF0ZUxpc3QSJS5vcmRlcm1lc2guZnJhdWQudjEuQ3JlYXRlTGlzdFJlcXVlc3QaJi5vcmRlcm1lc2guZnJhdWQudjEuQ3JlYXRlTGlzdFJlc3BvbnNlIkOquxgcChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvchDJAYLT5JMCHToEbGlzdGIEbGlzdCIPL3YxL2ZyYXVkLWxpc3RzEpABCglMaXN0TGlzdHMSJC5vcmRlcm1lc2guZnJhdWQudjEuTGlzdExpc3RzUmVxdWVzdBolLm9yZGVybWVzaC5mcmF1ZC52MS5MaXN0TGlzdHNSZXNwb25zZSI2kAIBqrsYGAoWEgpmcmF1ZDpyZWFkGghvcGVyYXRvcoLT5JMCERIPL3YxL2ZyYXVkLWxpc3RzEp4BCgpEZWxldGVMaXN0EiUub3JkZXJtZXNoLmZyYXVkLnYxLkRlbGV0ZUxpc3RSZXF1ZXN0GiYub3JkZXJtZXNoLmZyYXVkLnYxLkRlbGV0ZUxpc3RSZXNwb25zZSJBkAICqrsYGQoXEgtmcmF1ZDp3cml0ZRoIb3BlcmF0b3KC0+STAhsqGS92MS9mcmF1ZC1saXN0cy97bGlzdF9pZH0StAEKD0xpc3RMaXN0RW50cmllcxIqLm9yZGVybWVzaC5mcmF1ZC52MS5MaXN0TGlzdEVudHJpZXNSZXF1ZXN0Gisub3JkZXJtZXNoLmZyYXVkLnYxLkxpc3RMaXN0RW50cmllc1Jlc3BvbnNlIkiQAgGquxgYChYSCmZyYXVkOnJlYWQaCG9wZXJhdG9ygtPkkwIjEiEvdjEvZnJhdWQtbGlzdHMve2xpc3RfaWR9L2VudHJpZXMSuQEKDkFkZExpc3RFbnRyaWVzEikub3JkZXJtZXNoLmZyYXVkLnYxLkFkZExpc3RFbnRyaWVzUmVxdWVzdBoqLm9yZGVybWVzaC5mcmF1ZC52MS5BZGRMaXN0RW50cmllc1Jlc3BvbnNlIlCQAgKquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCKjoBKiIlL3YxL2ZyYXVkLWxpc3RzL3tsaXN0X2lkfS9lbnRyaWVzOmFkZBLFAQoRUmVtb3ZlTGlzdEVudHJpZXMSLC5vcmRlcm1lc2guZnJhdWQudjEuUmVtb3ZlTGlzdEVudHJpZXNSZXF1ZXN0Gi0ub3JkZXJtZXNoLmZyYXVkLnYxLlJlbW92ZUxpc3RFbnRyaWVzUmVzcG9uc2UiU5ACAqq7GBkKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9ygtPkkwItOgEqIigvdjEvZnJhdWQtbGlzdHMve2xpc3RfaWR9L2VudHJpZXM6cmVtb3ZlEpgBCgtMaXN0UmV2aWV3cxImLm9yZGVybWVzaC5mcmF1ZC52MS5MaXN0UmV2aWV3c1JlcXVlc3QaJy5vcmRlcm1lc2guZnJhdWQudjEuTGlzdFJldmlld3NSZXNwb25zZSI4kAIBqrsYGAoWEgpmcmF1ZDpyZWFkGghvcGVyYXRvcoLT5JMCExIRL3YxL2ZyYXVkLXJldmlld3MSugEKC0NsYWltUmV2aWV3EiYub3JkZXJtZXNoLmZyYXVkLnYxLkNsYWltUmV2aWV3UmVxdWVzdBonLm9yZGVybWVzaC5mcmF1ZC52MS5DbGFpbVJldmlld1Jlc3BvbnNlIlqquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCNzoBKmIKYXNzZXNzbWVudCImL3YxL29yZGVycy97b3JkZXJfaWR9L2Fzc2Vzc21lbnQ6Y2xhaW0SxQEKDVJlbGVhc2VSZXZpZXcSKC5vcmRlcm1lc2guZnJhdWQudjEuUmVsZWFzZVJldmlld1JlcXVlc3QaKS5vcmRlcm1lc2guZnJhdWQudjEuUmVsZWFzZVJldmlld1Jlc3BvbnNlIl+QAgKquxgZChcSC2ZyYXVkOndyaXRlGghvcGVyYXRvcoLT5JMCOToBKmIKYXNzZXNzbWVudCIoL3YxL29yZGVycy97b3JkZXJfaWR9L2Fzc2Vzc21lbnQ6cmVsZWFzZRK9AQoNQWRkUmV2aWV3Tm90ZRIoLm9yZGVybWVzaC5mcmF1ZC52MS5BZGRSZXZpZXdOb3RlUmVxdWVzdBopLm9yZGVybWVzaC5mcmF1ZC52MS5BZGRSZXZpZXdOb3RlUmVzcG9uc2UiV6q7GBwKFxILZnJhdWQ6d3JpdGUaCG9wZXJhdG9yEMkBgtPkkwIxOgEqYgRub3RlIiYvdjEvb3JkZXJzL3tvcmRlcl9pZH0vYXNzZXNzbWVudC9ub3RlcxKgAQoLRHJ5UnVuUnVsZXMSJi5vcmRlcm1lc2guZnJhdWQudjEuRHJ5UnVuUnVsZXNSZXF1ZXN0Gicub3JkZXJtZXNoLmZyYXVkLnYxLkRyeVJ1blJ1bGVzUmVzcG9uc2UiQJACAaq7GBgKFhIKZnJhdWQ6cmVhZBoIb3BlcmF0b3KC0+STAhs6ASoiFi92MS9mcmF1ZC1ydWxlczpkcnlSdW5iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_fraud_v1_assessment, file_ordermesh_fraud_v1_list, file_ordermesh_options_v1_options]);
 
 /**
  * Which assessment to read.
@@ -1208,6 +1210,881 @@ export const RemoveListEntriesResponseSchema: GenMessage<RemoveListEntriesRespon
   messageDesc(file_ordermesh_fraud_v1_fraud_service, 29);
 
 /**
+ * Which reviews to list.
+ *
+ * @generated from message ordermesh.fraud.v1.ListReviewsRequest
+ */
+export type ListReviewsRequest = Message<"ordermesh.fraud.v1.ListReviewsRequest"> & {
+  /**
+   * Whether to leave out those that somebody has taken.
+   *
+   * @generated from field: bool unclaimed_only = 1;
+   */
+  unclaimedOnly: boolean;
+
+  /**
+   * Reviews a page, 1 to 200; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Which reviews to list.
+ *
+ * @generated from message ordermesh.fraud.v1.ListReviewsRequest
+ */
+export type ListReviewsRequestJson = {
+  /**
+   * Whether to leave out those that somebody has taken.
+   *
+   * @generated from field: bool unclaimed_only = 1;
+   */
+  unclaimedOnly?: boolean;
+
+  /**
+   * Reviews a page, 1 to 200; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize?: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ListReviewsRequest.
+ * Use `create(ListReviewsRequestSchema)` to create a new message.
+ */
+export const ListReviewsRequestSchema: GenMessage<ListReviewsRequest, {jsonType: ListReviewsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 30);
+
+/**
+ * A page of reviews.
+ *
+ * @generated from message ordermesh.fraud.v1.ListReviewsResponse
+ */
+export type ListReviewsResponse = Message<"ordermesh.fraud.v1.ListReviewsResponse"> & {
+  /**
+   * The reviews, the most urgent first.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.Assessment assessments = 1;
+   */
+  assessments: Assessment[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * A page of reviews.
+ *
+ * @generated from message ordermesh.fraud.v1.ListReviewsResponse
+ */
+export type ListReviewsResponseJson = {
+  /**
+   * The reviews, the most urgent first.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.Assessment assessments = 1;
+   */
+  assessments?: AssessmentJson[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ListReviewsResponse.
+ * Use `create(ListReviewsResponseSchema)` to create a new message.
+ */
+export const ListReviewsResponseSchema: GenMessage<ListReviewsResponse, {jsonType: ListReviewsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 31);
+
+/**
+ * Which review to take.
+ *
+ * @generated from message ordermesh.fraud.v1.ClaimReviewRequest
+ */
+export type ClaimReviewRequest = Message<"ordermesh.fraud.v1.ClaimReviewRequest"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * For how long, 1 second to an hour; 0 means ten minutes.
+   *
+   * @generated from field: int32 lease_seconds = 2;
+   */
+  leaseSeconds: number;
+};
+
+/**
+ * Which review to take.
+ *
+ * @generated from message ordermesh.fraud.v1.ClaimReviewRequest
+ */
+export type ClaimReviewRequestJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * For how long, 1 second to an hour; 0 means ten minutes.
+   *
+   * @generated from field: int32 lease_seconds = 2;
+   */
+  leaseSeconds?: number;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ClaimReviewRequest.
+ * Use `create(ClaimReviewRequestSchema)` to create a new message.
+ */
+export const ClaimReviewRequestSchema: GenMessage<ClaimReviewRequest, {jsonType: ClaimReviewRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 32);
+
+/**
+ * The review as taken.
+ *
+ * @generated from message ordermesh.fraud.v1.ClaimReviewResponse
+ */
+export type ClaimReviewResponse = Message<"ordermesh.fraud.v1.ClaimReviewResponse"> & {
+  /**
+   * The assessment.
+   *
+   * @generated from field: ordermesh.fraud.v1.Assessment assessment = 1;
+   */
+  assessment?: Assessment | undefined;
+};
+
+/**
+ * The review as taken.
+ *
+ * @generated from message ordermesh.fraud.v1.ClaimReviewResponse
+ */
+export type ClaimReviewResponseJson = {
+  /**
+   * The assessment.
+   *
+   * @generated from field: ordermesh.fraud.v1.Assessment assessment = 1;
+   */
+  assessment?: AssessmentJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ClaimReviewResponse.
+ * Use `create(ClaimReviewResponseSchema)` to create a new message.
+ */
+export const ClaimReviewResponseSchema: GenMessage<ClaimReviewResponse, {jsonType: ClaimReviewResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 33);
+
+/**
+ * Which review to give back.
+ *
+ * @generated from message ordermesh.fraud.v1.ReleaseReviewRequest
+ */
+export type ReleaseReviewRequest = Message<"ordermesh.fraud.v1.ReleaseReviewRequest"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+};
+
+/**
+ * Which review to give back.
+ *
+ * @generated from message ordermesh.fraud.v1.ReleaseReviewRequest
+ */
+export type ReleaseReviewRequestJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ReleaseReviewRequest.
+ * Use `create(ReleaseReviewRequestSchema)` to create a new message.
+ */
+export const ReleaseReviewRequestSchema: GenMessage<ReleaseReviewRequest, {jsonType: ReleaseReviewRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 34);
+
+/**
+ * The review as given back.
+ *
+ * @generated from message ordermesh.fraud.v1.ReleaseReviewResponse
+ */
+export type ReleaseReviewResponse = Message<"ordermesh.fraud.v1.ReleaseReviewResponse"> & {
+  /**
+   * The assessment.
+   *
+   * @generated from field: ordermesh.fraud.v1.Assessment assessment = 1;
+   */
+  assessment?: Assessment | undefined;
+};
+
+/**
+ * The review as given back.
+ *
+ * @generated from message ordermesh.fraud.v1.ReleaseReviewResponse
+ */
+export type ReleaseReviewResponseJson = {
+  /**
+   * The assessment.
+   *
+   * @generated from field: ordermesh.fraud.v1.Assessment assessment = 1;
+   */
+  assessment?: AssessmentJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ReleaseReviewResponse.
+ * Use `create(ReleaseReviewResponseSchema)` to create a new message.
+ */
+export const ReleaseReviewResponseSchema: GenMessage<ReleaseReviewResponse, {jsonType: ReleaseReviewResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 35);
+
+/**
+ * A note to write.
+ *
+ * @generated from message ordermesh.fraud.v1.AddReviewNoteRequest
+ */
+export type AddReviewNoteRequest = Message<"ordermesh.fraud.v1.AddReviewNoteRequest"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * What to write.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * A note to write.
+ *
+ * @generated from message ordermesh.fraud.v1.AddReviewNoteRequest
+ */
+export type AddReviewNoteRequestJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * What to write.
+   *
+   * @generated from field: string text = 2;
+   */
+  text?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.AddReviewNoteRequest.
+ * Use `create(AddReviewNoteRequestSchema)` to create a new message.
+ */
+export const AddReviewNoteRequestSchema: GenMessage<AddReviewNoteRequest, {jsonType: AddReviewNoteRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 36);
+
+/**
+ * The note as written.
+ *
+ * @generated from message ordermesh.fraud.v1.AddReviewNoteResponse
+ */
+export type AddReviewNoteResponse = Message<"ordermesh.fraud.v1.AddReviewNoteResponse"> & {
+  /**
+   * The note.
+   *
+   * @generated from field: ordermesh.fraud.v1.ReviewNote note = 1;
+   */
+  note?: ReviewNote | undefined;
+};
+
+/**
+ * The note as written.
+ *
+ * @generated from message ordermesh.fraud.v1.AddReviewNoteResponse
+ */
+export type AddReviewNoteResponseJson = {
+  /**
+   * The note.
+   *
+   * @generated from field: ordermesh.fraud.v1.ReviewNote note = 1;
+   */
+  note?: ReviewNoteJson;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.AddReviewNoteResponse.
+ * Use `create(AddReviewNoteResponseSchema)` to create a new message.
+ */
+export const AddReviewNoteResponseSchema: GenMessage<AddReviewNoteResponse, {jsonType: AddReviewNoteResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 37);
+
+/**
+ * What to try, and on which orders.
+ *
+ * @generated from message ordermesh.fraud.v1.DryRunRulesRequest
+ */
+export type DryRunRulesRequest = Message<"ordermesh.fraud.v1.DryRunRulesRequest"> & {
+  /**
+   * Orders placed then or later.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Orders placed before then.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Rules to try: in place of the one in force with the same rule_id, or beside those in force where rule_id is empty.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.Rule put_rules = 3;
+   */
+  putRules: Rule[];
+
+  /**
+   * Rules in force to try without.
+   *
+   * @generated from field: repeated string remove_rule_ids = 4;
+   */
+  removeRuleIds: string[];
+
+  /**
+   * Whether to leave out all rules in force that put_rules does not replace.
+   *
+   * @generated from field: bool without_current = 5;
+   */
+  withoutCurrent: boolean;
+
+  /**
+   * Which scores mean what; unset means as the policy in force says.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudPolicy policy = 6;
+   */
+  policy?: FraudPolicy | undefined;
+
+  /**
+   * Orders a page, 1 to 2,000; 0 means 500.
+   *
+   * @generated from field: int32 page_size = 7;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 8;
+   */
+  pageToken: string;
+};
+
+/**
+ * What to try, and on which orders.
+ *
+ * @generated from message ordermesh.fraud.v1.DryRunRulesRequest
+ */
+export type DryRunRulesRequestJson = {
+  /**
+   * Orders placed then or later.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: TimestampJson;
+
+  /**
+   * Orders placed before then.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: TimestampJson;
+
+  /**
+   * Rules to try: in place of the one in force with the same rule_id, or beside those in force where rule_id is empty.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.Rule put_rules = 3;
+   */
+  putRules?: RuleJson[];
+
+  /**
+   * Rules in force to try without.
+   *
+   * @generated from field: repeated string remove_rule_ids = 4;
+   */
+  removeRuleIds?: string[];
+
+  /**
+   * Whether to leave out all rules in force that put_rules does not replace.
+   *
+   * @generated from field: bool without_current = 5;
+   */
+  withoutCurrent?: boolean;
+
+  /**
+   * Which scores mean what; unset means as the policy in force says.
+   *
+   * @generated from field: ordermesh.fraud.v1.FraudPolicy policy = 6;
+   */
+  policy?: FraudPolicyJson;
+
+  /**
+   * Orders a page, 1 to 2,000; 0 means 500.
+   *
+   * @generated from field: int32 page_size = 7;
+   */
+  pageSize?: number;
+
+  /**
+   * next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 8;
+   */
+  pageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.DryRunRulesRequest.
+ * Use `create(DryRunRulesRequestSchema)` to create a new message.
+ */
+export const DryRunRulesRequestSchema: GenMessage<DryRunRulesRequest, {jsonType: DryRunRulesRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 38);
+
+/**
+ * What rules would have made of a page of orders. Numbers of all pages add up.
+ *
+ * @generated from message ordermesh.fraud.v1.DryRunRulesResponse
+ */
+export type DryRunRulesResponse = Message<"ordermesh.fraud.v1.DryRunRulesResponse"> & {
+  /**
+   * Orders that were tried.
+   *
+   * @generated from field: int32 orders = 1;
+   */
+  orders: number;
+
+  /**
+   * Orders of erased customers.
+   *
+   * @generated from field: int32 skipped_erased = 2;
+   */
+  skippedErased: number;
+
+  /**
+   * Orders from before it was kept what rules looked at.
+   *
+   * @generated from field: int32 skipped_unknown = 3;
+   */
+  skippedUnknown: number;
+
+  /**
+   * What the rules made of the orders that were tried, before any person.
+   *
+   * @generated from field: ordermesh.fraud.v1.ScreeningCounts was = 4;
+   */
+  was?: ScreeningCounts | undefined;
+
+  /**
+   * What these rules would have made of them.
+   *
+   * @generated from field: ordermesh.fraud.v1.ScreeningCounts would = 5;
+   */
+  would?: ScreeningCounts | undefined;
+
+  /**
+   * Orders of which these rules would have made something else.
+   *
+   * @generated from field: int32 changed = 6;
+   */
+  changed: number;
+
+  /**
+   * Each rule that was tried.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.RuleTally rules = 7;
+   */
+  rules: RuleTally[];
+
+  /**
+   * Some of the orders that would have changed, at most 20, the earliest first.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.DryRunExample examples = 8;
+   */
+  examples: DryRunExample[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 9;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * What rules would have made of a page of orders. Numbers of all pages add up.
+ *
+ * @generated from message ordermesh.fraud.v1.DryRunRulesResponse
+ */
+export type DryRunRulesResponseJson = {
+  /**
+   * Orders that were tried.
+   *
+   * @generated from field: int32 orders = 1;
+   */
+  orders?: number;
+
+  /**
+   * Orders of erased customers.
+   *
+   * @generated from field: int32 skipped_erased = 2;
+   */
+  skippedErased?: number;
+
+  /**
+   * Orders from before it was kept what rules looked at.
+   *
+   * @generated from field: int32 skipped_unknown = 3;
+   */
+  skippedUnknown?: number;
+
+  /**
+   * What the rules made of the orders that were tried, before any person.
+   *
+   * @generated from field: ordermesh.fraud.v1.ScreeningCounts was = 4;
+   */
+  was?: ScreeningCountsJson;
+
+  /**
+   * What these rules would have made of them.
+   *
+   * @generated from field: ordermesh.fraud.v1.ScreeningCounts would = 5;
+   */
+  would?: ScreeningCountsJson;
+
+  /**
+   * Orders of which these rules would have made something else.
+   *
+   * @generated from field: int32 changed = 6;
+   */
+  changed?: number;
+
+  /**
+   * Each rule that was tried.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.RuleTally rules = 7;
+   */
+  rules?: RuleTallyJson[];
+
+  /**
+   * Some of the orders that would have changed, at most 20, the earliest first.
+   *
+   * @generated from field: repeated ordermesh.fraud.v1.DryRunExample examples = 8;
+   */
+  examples?: DryRunExampleJson[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 9;
+   */
+  nextPageToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.DryRunRulesResponse.
+ * Use `create(DryRunRulesResponseSchema)` to create a new message.
+ */
+export const DryRunRulesResponseSchema: GenMessage<DryRunRulesResponse, {jsonType: DryRunRulesResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 39);
+
+/**
+ * How many orders had which state.
+ *
+ * @generated from message ordermesh.fraud.v1.ScreeningCounts
+ */
+export type ScreeningCounts = Message<"ordermesh.fraud.v1.ScreeningCounts"> & {
+  /**
+   * CLEARED.
+   *
+   * @generated from field: int32 cleared = 1;
+   */
+  cleared: number;
+
+  /**
+   * REVIEW.
+   *
+   * @generated from field: int32 review = 2;
+   */
+  review: number;
+
+  /**
+   * REJECTED.
+   *
+   * @generated from field: int32 rejected = 3;
+   */
+  rejected: number;
+};
+
+/**
+ * How many orders had which state.
+ *
+ * @generated from message ordermesh.fraud.v1.ScreeningCounts
+ */
+export type ScreeningCountsJson = {
+  /**
+   * CLEARED.
+   *
+   * @generated from field: int32 cleared = 1;
+   */
+  cleared?: number;
+
+  /**
+   * REVIEW.
+   *
+   * @generated from field: int32 review = 2;
+   */
+  review?: number;
+
+  /**
+   * REJECTED.
+   *
+   * @generated from field: int32 rejected = 3;
+   */
+  rejected?: number;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.ScreeningCounts.
+ * Use `create(ScreeningCountsSchema)` to create a new message.
+ */
+export const ScreeningCountsSchema: GenMessage<ScreeningCounts, {jsonType: ScreeningCountsJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 40);
+
+/**
+ * How often a rule matched.
+ *
+ * @generated from message ordermesh.fraud.v1.RuleTally
+ */
+export type RuleTally = Message<"ordermesh.fraud.v1.RuleTally"> & {
+  /**
+   * The rule; "new-1", "new-2" and so on for those of put_rules without an id.
+   *
+   * @generated from field: string rule_id = 1;
+   */
+  ruleId: string;
+
+  /**
+   * What it is for.
+   *
+   * @generated from field: string description = 2;
+   */
+  description: string;
+
+  /**
+   * Orders that it matches.
+   *
+   * @generated from field: int32 matched = 3;
+   */
+  matched: number;
+
+  /**
+   * Orders of these that it had matched when they were screened.
+   *
+   * @generated from field: int32 matched_then = 4;
+   */
+  matchedThen: number;
+};
+
+/**
+ * How often a rule matched.
+ *
+ * @generated from message ordermesh.fraud.v1.RuleTally
+ */
+export type RuleTallyJson = {
+  /**
+   * The rule; "new-1", "new-2" and so on for those of put_rules without an id.
+   *
+   * @generated from field: string rule_id = 1;
+   */
+  ruleId?: string;
+
+  /**
+   * What it is for.
+   *
+   * @generated from field: string description = 2;
+   */
+  description?: string;
+
+  /**
+   * Orders that it matches.
+   *
+   * @generated from field: int32 matched = 3;
+   */
+  matched?: number;
+
+  /**
+   * Orders of these that it had matched when they were screened.
+   *
+   * @generated from field: int32 matched_then = 4;
+   */
+  matchedThen?: number;
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.RuleTally.
+ * Use `create(RuleTallySchema)` to create a new message.
+ */
+export const RuleTallySchema: GenMessage<RuleTally, {jsonType: RuleTallyJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 41);
+
+/**
+ * An order of which other rules would have made something else.
+ *
+ * @generated from message ordermesh.fraud.v1.DryRunExample
+ */
+export type DryRunExample = Message<"ordermesh.fraud.v1.DryRunExample"> & {
+  /**
+   * The order.
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * What the rules made of it.
+   *
+   * @generated from field: ordermesh.fraud.v1.AssessmentState was = 2;
+   */
+  was: AssessmentState;
+
+  /**
+   * Its score.
+   *
+   * @generated from field: int32 score_was = 3;
+   */
+  scoreWas: number;
+
+  /**
+   * What these would have made of it.
+   *
+   * @generated from field: ordermesh.fraud.v1.AssessmentState would = 4;
+   */
+  would: AssessmentState;
+
+  /**
+   * Its score by these.
+   *
+   * @generated from field: int32 score_would = 5;
+   */
+  scoreWould: number;
+
+  /**
+   * What these see that match, in words.
+   *
+   * @generated from field: repeated string explanations = 6;
+   */
+  explanations: string[];
+};
+
+/**
+ * An order of which other rules would have made something else.
+ *
+ * @generated from message ordermesh.fraud.v1.DryRunExample
+ */
+export type DryRunExampleJson = {
+  /**
+   * The order.
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * What the rules made of it.
+   *
+   * @generated from field: ordermesh.fraud.v1.AssessmentState was = 2;
+   */
+  was?: AssessmentStateJson;
+
+  /**
+   * Its score.
+   *
+   * @generated from field: int32 score_was = 3;
+   */
+  scoreWas?: number;
+
+  /**
+   * What these would have made of it.
+   *
+   * @generated from field: ordermesh.fraud.v1.AssessmentState would = 4;
+   */
+  would?: AssessmentStateJson;
+
+  /**
+   * Its score by these.
+   *
+   * @generated from field: int32 score_would = 5;
+   */
+  scoreWould?: number;
+
+  /**
+   * What these see that match, in words.
+   *
+   * @generated from field: repeated string explanations = 6;
+   */
+  explanations?: string[];
+};
+
+/**
+ * Describes the message ordermesh.fraud.v1.DryRunExample.
+ * Use `create(DryRunExampleSchema)` to create a new message.
+ */
+export const DryRunExampleSchema: GenMessage<DryRunExample, {jsonType: DryRunExampleJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_fraud_v1_fraud_service, 42);
+
+/**
  * Screens orders by rules that are data, and lets a person decide the doubtful ones.
  *
  * @generated from service ordermesh.fraud.v1.FraudService
@@ -1235,7 +2112,8 @@ export const FraudService: GenService<{
   },
   /**
    * A person decides a review. A repeat of the same decision is answered as the first.
-   * Errors: NOT_FOUND with ASSESSMENT_NOT_FOUND; FAILED_PRECONDITION with ASSESSMENT_ALREADY_DECIDED.
+   * Errors: NOT_FOUND with ASSESSMENT_NOT_FOUND; FAILED_PRECONDITION with ASSESSMENT_ALREADY_DECIDED, or with REVIEW_CLAIMED where
+   * another has taken it.
    *
    * @generated from rpc ordermesh.fraud.v1.FraudService.DecideAssessment
    */
@@ -1369,6 +2247,63 @@ export const FraudService: GenService<{
     methodKind: "unary";
     input: typeof RemoveListEntriesRequestSchema;
     output: typeof RemoveListEntriesResponseSchema;
+  },
+  /**
+   * Lists the reviews that wait for a person, those whose deadline is next first.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.ListReviews
+   */
+  listReviews: {
+    methodKind: "unary";
+    input: typeof ListReviewsRequestSchema;
+    output: typeof ListReviewsResponseSchema;
+  },
+  /**
+   * Takes a review for the caller, who alone may decide it for a time; taken again, the time begins anew.
+   * Errors: NOT_FOUND with ASSESSMENT_NOT_FOUND; FAILED_PRECONDITION with ASSESSMENT_ALREADY_DECIDED, or with REVIEW_CLAIMED where
+   * another has taken it.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.ClaimReview
+   */
+  claimReview: {
+    methodKind: "unary";
+    input: typeof ClaimReviewRequestSchema;
+    output: typeof ClaimReviewResponseSchema;
+  },
+  /**
+   * Gives back a review that the caller has taken; one that nobody has taken stays as it is.
+   * Errors: NOT_FOUND with ASSESSMENT_NOT_FOUND; FAILED_PRECONDITION with REVIEW_CLAIMED where another has taken it.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.ReleaseReview
+   */
+  releaseReview: {
+    methodKind: "unary";
+    input: typeof ReleaseReviewRequestSchema;
+    output: typeof ReleaseReviewResponseSchema;
+  },
+  /**
+   * Writes a note about an assessment. Errors: NOT_FOUND with ASSESSMENT_NOT_FOUND; FAILED_PRECONDITION with ASSESSMENT_ERASED;
+   * RESOURCE_EXHAUSTED with TOO_MANY_NOTES beyond 100.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.AddReviewNote
+   */
+  addReviewNote: {
+    methodKind: "unary";
+    input: typeof AddReviewNoteRequestSchema;
+    output: typeof AddReviewNoteResponseSchema;
+  },
+  /**
+   * Says what rules would have made of past orders, and changes nothing. Orders are taken by the time they were placed, a page a call.
+   * What they looked at is what was kept of them: orders of erased customers, and from before it was kept, are skipped and counted.
+   * Orders are counted as they are stored now, lists are asked as they are now.
+   * Errors: NOT_FOUND with RULE_NOT_FOUND or LIST_NOT_FOUND; RESOURCE_EXHAUSTED with TOO_MANY_RULES.
+   *
+   * @generated from rpc ordermesh.fraud.v1.FraudService.DryRunRules
+   */
+  dryRunRules: {
+    methodKind: "unary";
+    input: typeof DryRunRulesRequestSchema;
+    output: typeof DryRunRulesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ordermesh_fraud_v1_fraud_service, 0);
