@@ -42,7 +42,7 @@ describe("by SMTP", () => {
     await fixture.close();
     await smtp.close();
   });
-  const subjects = () => smtp.mails.map(({ source }) => header(source, "Subject"));
+  const subjects = () => smtp.mails.map(({ source }) => header(source, "Subject") ?? "");
 
   test("each fact of an order is one mail, whatever the number of times that it is heard", async () => {
     const orderId = newId("ord");

@@ -25,7 +25,9 @@ export type IdPrefix =
   | "cns"
   | "key"
   | "trv"
-  | "ntf";
+  | "ntf"
+  | "whe"
+  | "whd";
 
 /** A new id such as ord_01h455vb4pex5vsknk084sn02q. */
 export function newId(prefix: IdPrefix): string {

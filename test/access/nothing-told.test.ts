@@ -7,6 +7,7 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { ListKind } from "#gen/ordermesh/fraud/v1/list_pb.ts";
+import { WebhooksService } from "#gen/ordermesh/notifications/v1/webhooks_service_pb.ts";
 import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { limitOf } from "#runtime/limits/method-limit.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
@@ -37,6 +38,10 @@ beforeAll(async () => {
   const { products } = await mesh.client(CatalogService).listProducts({});
   const home = { recipient: "Ada", lines: ["1 Main St"], city: "Paris", countryCode: "FR" };
   const { address } = await mesh.client(CustomersService).createAddress({ customerId, address: home });
+  const webhooks = mesh.client(WebhooksService);
+  // A name that never means anything (RFC 2606, section 2).
+  const { endpoint } = await webhooks.createWebhookEndpoint({ endpoint: { url: "https://hooks.invalid/" } });
+  const { delivery } = await webhooks.pingWebhookEndpoint({ endpointId: endpoint?.endpointId ?? "" });
   await mesh.client(TenantService).createTenant({ tenantId: "tenant-of-a-third" });
   await mesh.client(AdminService).createClient({ clientId, roles: ["operator"], scopes: ["orders:read"] });
   others = {
@@ -53,6 +58,8 @@ beforeAll(async () => {
     resource_id: orderId,
     address_id: address?.addressId ?? "",
     tenant_id: "tenant-of-a-third",
+    endpoint_id: endpoint?.endpointId ?? "",
+    delivery_id: delivery?.deliveryId ?? "",
   };
   missing = Object.fromEntries(Object.entries(others).map(([name, id]) => [name, lastChanged(id)]));
   const forge = await openForge(mesh);

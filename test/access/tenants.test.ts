@@ -11,6 +11,7 @@ import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { ListKind } from "#gen/ordermesh/fraud/v1/list_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { NotificationsService } from "#gen/ordermesh/notifications/v1/notifications_service_pb.ts";
+import { WebhooksService } from "#gen/ordermesh/notifications/v1/webhooks_service_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
@@ -25,6 +26,8 @@ let ruleId: string;
 let listId: string;
 let addressId: string;
 let pageToken: string;
+let endpointId: string;
+let deliveryId: string;
 let tokenOf: (rpc: Rpc) => Promise<string>;
 
 beforeAll(async () => {
@@ -42,6 +45,11 @@ beforeAll(async () => {
   await mesh.client(FraudService).addListEntries({ listId, entries: [{ value: "9" }] });
   const { address } = await mesh.client(CustomersService).createAddress({ customerId: "ada", address: home });
   addressId = address?.addressId ?? "";
+  const webhooks = mesh.client(WebhooksService);
+  const { endpoint } = await webhooks.createWebhookEndpoint({ endpoint: { url: hookUrl } });
+  endpointId = endpoint?.endpointId ?? "";
+  const { delivery } = await webhooks.pingWebhookEndpoint({ endpointId });
+  deliveryId = delivery?.deliveryId ?? "";
   await mesh.client(NotificationsService).putTemplate({ ...template, language: "fr", content: words });
   await mesh.client(AdminService).createClient({ clientId: "erp", roles: ["operator"], scopes: ["orders:read"] });
   await mesh.client(RatesService).putZone({ zone: "benelux", countryCodes: ["NL"] });
@@ -65,6 +73,8 @@ const template = { fact: "ready", language: "en", channel: "email" };
 const words = { subject: "theirs", text: "theirs" };
 const theirRate = { currencyCode: "EUR", method: "STANDARD", baseMinorUnits: 1n, unitMinorUnits: 0n, maxMinorUnits: 1n };
 const refund = { currencyCode: "EUR", minorUnits: 1n };
+/** A name that never means anything (RFC 2606, section 2). */
+const hookUrl = "https://hooks.invalid/";
 type Expected = "NOT_FOUND" | "INSTALLATION_ONLY" | "PAGE_TOKEN_INVALID" | "its own" | "nothing";
 
 /** By method: what is asked, and what becomes of it. "its own" is done in the other shop, "nothing" answers an empty list. */
@@ -144,6 +154,26 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   },
   "NotificationsService/ListOrderNotifications": { request: () => ({ orderId }), expected: "nothing" },
   "NotificationsService/ListNotifications": { expected: "nothing" },
+  "WebhooksService/ListWebhookEventTypes": { expected: "its own" },
+  "WebhooksService/CreateWebhookEndpoint": { request: () => ({ endpoint: { url: hookUrl } }), expected: "its own" },
+  "WebhooksService/ListWebhookEndpoints": { expected: "nothing" },
+  ...Object.fromEntries(
+    [
+      "GetWebhookEndpoint",
+      "UpdateWebhookEndpoint",
+      "DeleteWebhookEndpoint",
+      "EnableWebhookEndpoint",
+      "DisableWebhookEndpoint",
+      "RotateWebhookSecret",
+      "PingWebhookEndpoint",
+      "ListWebhookDeliveries",
+      "ReplayWebhookDelivery",
+      "ReplayWebhookDeliveries",
+    ].map((name) => [
+      `WebhooksService/${name}`,
+      { request: () => ({ endpointId, deliveryId, sinceTime: timestampFromDate(new Date(0)) }), expected: "NOT_FOUND" as const },
+    ]),
+  ),
   "OperationsService/ListDeadLetters": { expected: "INSTALLATION_ONLY" },
   "OperationsService/GetDeadLetter": { request: () => ({ letterId: "ltr_1" }), expected: "INSTALLATION_ONLY" },
   "OperationsService/ListDeadLetterActions": { request: () => ({ letterId: "ltr_1" }), expected: "INSTALLATION_ONLY" },
@@ -229,6 +259,8 @@ test("and afterwards all is here as it was", async () => {
   expect(entries.map(({ value }) => value)).toEqual(["9"]);
   const { addresses } = await mesh.client(CustomersService).listAddresses({ customerId: "ada" });
   expect(addresses).toMatchObject([{ addressId, label: "", address: home }]);
+  const { endpoints } = await mesh.client(WebhooksService).listWebhookEndpoints({});
+  expect(endpoints).toMatchObject([{ endpointId, url: hookUrl, state: 1 }]);
   const notifications = mesh.client(NotificationsService);
   expect((await notifications.getTemplate(template)).template?.isReplaced).toBe(false);
   const { preferences } = await notifications.getPreferences({ customerId: "bob" });

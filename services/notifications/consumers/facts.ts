@@ -1,19 +1,17 @@
 // What customers are told of, as events tell it.
+import type { DescMessage, Message, MessageShape } from "@bufbuild/protobuf";
 import type { Transaction } from "kysely";
-import { OrderCreatedSchema as OrderCreatedV1Schema } from "#gen/ordermesh/orders/events/v1/order_created_pb.ts";
 import {
   OrderCancelledSchema,
   OrderDeliveredSchema,
   OrderReadySchema,
   OrderShippedSchema,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
-import { OrderCreatedSchema, type OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
+import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
 import type { Money as MoneyMessage } from "#gen/ordermesh/type/v1/money_pb.ts";
-import { hearFacts, tells, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
+import type { ReceivedEvent } from "#runtime/events/hearing.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
-import type { ServiceRuntime } from "#runtime/service.ts";
-import { raiseOrderCreatedV1 } from "../../upcasts/order-created.ts";
 import type { Fact, FactData, Money } from "../domain/facts.ts";
 import { insertNotifications, rememberOrders, sendKind } from "../store/notifications.ts";
 import type { NotificationsTables } from "../store/tables.ts";
@@ -29,34 +27,33 @@ export interface ToldFact {
 const moneyOf = (money: MoneyMessage | undefined): Money | undefined =>
   money && { currencyCode: money.currencyCode, minorUnits: String(money.minorUnits) };
 
-const created = ({ orderId, buyer, total }: OrderCreated): ToldFact => ({
-  fact: "created",
-  orderId,
-  data: {},
-  order: { customerId: buyer?.customerId ?? "", total: moneyOf(total) },
-});
-
-export function factHearing({
-  clock,
-  hasMailer,
-}: Pick<ServiceRuntime<NotificationsTables>, "clock"> & { hasMailer: boolean }): Hearing {
-  return hearFacts<NotificationsTables, ToldFact>({
-    name: "notifications.plan",
-    tellings: [
-      tells(OrderCreatedSchema, created),
-      tells(OrderCreatedV1Schema, (message) => created(raiseOrderCreatedV1(message))),
-      tells(OrderReadySchema, ({ orderId }) => ({ fact: "ready", orderId, data: {} })),
-      tells(OrderShippedSchema, ({ orderId, trackingNumber }) => ({ fact: "shipped", orderId, data: { trackingNumber } })),
-      tells(OrderDeliveredSchema, ({ orderId }) => ({ fact: "delivered", orderId, data: {} })),
-      tells(OrderCancelledSchema, ({ orderId, reason }) => ({ fact: "cancelled", orderId, data: { cancelReason: reason } })),
-      tells(PaymentRefundedSchema, ({ orderId, amount }) => {
-        const refund = moneyOf(amount);
-        return { fact: "refunded", orderId, data: refund ? { refund } : {} };
-      }),
-    ],
-    handle: (tx, events) => planNotifications(tx, events, { now: clock.now(), hasMailer }),
-  });
+/** What of an event customers are told; undefined for all others. */
+export function factOf(desc: DescMessage, message: Message): ToldFact | undefined {
+  return tellers.get(desc)?.(message);
 }
+
+type Teller = (message: Message) => ToldFact;
+const teller = <Desc extends DescMessage>(desc: Desc, tell: (message: MessageShape<Desc>) => ToldFact): [DescMessage, Teller] => [
+  desc,
+  (message) => tell(message as MessageShape<Desc>),
+];
+
+const tellers = new Map<DescMessage, Teller>([
+  teller(OrderCreatedSchema, ({ orderId, buyer, total }) => ({
+    fact: "created",
+    orderId,
+    data: {},
+    order: { customerId: buyer?.customerId ?? "", total: moneyOf(total) },
+  })),
+  teller(OrderReadySchema, ({ orderId }) => ({ fact: "ready", orderId, data: {} })),
+  teller(OrderShippedSchema, ({ orderId, trackingNumber }) => ({ fact: "shipped", orderId, data: { trackingNumber } })),
+  teller(OrderDeliveredSchema, ({ orderId }) => ({ fact: "delivered", orderId, data: {} })),
+  teller(OrderCancelledSchema, ({ orderId, reason }) => ({ fact: "cancelled", orderId, data: { cancelReason: reason } })),
+  teller(PaymentRefundedSchema, ({ orderId, amount }) => {
+    const refund = moneyOf(amount);
+    return { fact: "refunded", orderId, data: refund ? { refund } : {} };
+  }),
+]);
 
 export async function planNotifications(
   tx: Transaction<NotificationsTables>,

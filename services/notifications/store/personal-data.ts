@@ -1,4 +1,4 @@
-// What identifies a customer: what it said about being told, and a message that is under way.
+// What identifies a customer: what it said about being told, a message that is under way, and events for other programs.
 import { sql, type Kysely, type Transaction } from "kysely";
 import {
   pageOf,
@@ -8,6 +8,7 @@ import {
   type PersonalRecord,
   type Remainder,
 } from "#runtime/privacy/personal-data.ts";
+import { isErasable } from "./deliveries.ts";
 import { lockCustomer } from "./preferences.ts";
 import type { CustomerKey, NotificationsTables } from "./tables.ts";
 
@@ -24,10 +25,25 @@ export async function eraseCustomer(tx: Transaction<NotificationsTables>, custom
     where tenant_id = ${tenant} and customer_id = ${customerId} and state in ('PLANNED', 'SENDING')`.execute(tx);
 }
 
+/** What is told of an order, as it was sent. Of a customer there is only its id, and what it agreed to. */
+async function ofOrders(
+  db: Kysely<NotificationsTables>,
+  { tenant, orderIds }: { tenant: string; orderIds: readonly string[] },
+  after: string | undefined,
+): ReturnType<PersonalData["list"]> {
+  const read = await sql<PersonalRecord>`
+    select 'webhook_delivery' as kind, delivery_id as id, payload::json as content from webhook_delivery
+    where tenant_id = ${tenant} and event_key = any(${[...orderIds]}::text[]) and payload is not null
+      and delivery_id > ${after ?? ""}
+    order by delivery_id
+    limit ${recordsMax + 1}`.execute(db);
+  return pageOf(read.rows, ({ id }) => id);
+}
+
 export function notificationData(db: Kysely<NotificationsTables>): PersonalData {
   return {
     list: async ({ tenant, customerId, orderIds }, after) => {
-      if (orderIds.length > 0) return { records: [] };
+      if (orderIds.length > 0) return ofOrders(db, { tenant, orderIds }, after);
       const read = await sql<PersonalRecord & { key: string }>`
         select key, kind, id, content from (
           select '1:' || fact || ':' || channel as key, 'preference' as kind, fact || ':' || channel as id,
@@ -45,7 +61,12 @@ export function notificationData(db: Kysely<NotificationsTables>): PersonalData 
     },
 
     remainders: async ({ tenant, customerId, orderIds }) => {
-      if (orderIds.length > 0) return [];
+      const keys = orderIds.length > 0 ? orderIds : [customerId];
+      const told = await sql<Remainder>`
+        select 'webhook_delivery' as kind, delivery_id as id, 'SOON' as reason from webhook_delivery
+        where tenant_id = ${tenant} and event_key = any(${[...keys]}::text[]) and payload is not null and ${isErasable}
+        limit ${remaindersMax}`.execute(db);
+      if (orderIds.length > 0 || told.rows.length > 0) return told.rows;
       const read = await sql<Remainder>`
         select 'preference' as kind, fact || ':' || channel as id, 'SOON' as reason from preference
         where tenant_id = ${tenant} and customer_id = ${customerId}

@@ -8,6 +8,8 @@ import type { NotificationsTables } from "../store/tables.ts";
 const everyMs = 600_000;
 /** Far above the age at which a fact is told of no more, so that none is told of twice. */
 const keepMs = 90 * 86_400_000;
+/** What can be replayed. */
+const keepDeliveriesMs = 30 * 86_400_000;
 /** Rows of each table that one transaction removes; the next comes at once where there are more. */
 const rowsMax = 1_000;
 
@@ -17,11 +19,13 @@ export function careTask({ system, inBackground, clock }: ServiceRuntime<Notific
     run: async (_bus, lease, signal) => {
       const pause = createWakeUp();
       while (!signal.aborted) {
-        const before = new Date(clock.now().getTime() - keepMs);
+        const nowMs = clock.now().getTime();
+        const before = new Date(nowMs - keepMs);
+        const deliveriesBefore = new Date(nowMs - keepDeliveriesMs);
         const isMore = await inBackground(() =>
           system.transaction(async (tx) => {
             await holdLease(tx, lease);
-            return deleteExpired(tx, { before, rowsMax });
+            return deleteExpired(tx, { before, deliveriesBefore, rowsMax });
           }),
         );
         if (!isMore) await pause.wait(everyMs, signal);
