@@ -125,6 +125,12 @@ test("everything that is kept about a person is shown to it, without secrets", a
   ).toEqual([...own].toSorted());
 });
 
+test("screening has seen what the buyer told it", async () => {
+  const { assessment } = await mesh.client(FraudService).getAssessment({ orderId: orders.delivered });
+  const { email } = person.profile;
+  expect(assessment?.facts).toMatchObject({ email, deviceFingerprint: person.fingerprint, countryCode: "DE", units: 1n });
+});
+
 test("the search finds what is there before", async () => {
   const found = await findTraces(mesh.databaseUrl);
   expect(found.map((line) => line.split(" ")[0])).toEqual([

@@ -24,7 +24,7 @@ export interface DryRun {
   would: Counts;
   changed: number;
   /** By rule: of how many orders it finds what it looks for, and of how many of them it did when they were screened. */
-  matched: Map<string, { now: number; then: number }>;
+  matched: Map<string, { would: number; both: number }>;
   examples: Example[];
 }
 
@@ -38,7 +38,7 @@ export const newDryRun = (rules: readonly Rule[]): DryRun => ({
   was: { CLEARED: 0, REVIEW: 0, REJECTED: 0 },
   would: { CLEARED: 0, REVIEW: 0, REJECTED: 0 },
   changed: 0,
-  matched: new Map(rules.map(({ ruleId }) => [ruleId, { now: 0, then: 0 }])),
+  matched: new Map(rules.map(({ ruleId }) => [ruleId, { would: 0, both: 0 }])),
   examples: [],
 });
 
@@ -77,8 +77,8 @@ export function tryRules(
   for (const { ruleId } of matches) {
     const counts = run.matched.get(ruleId);
     if (!counts) continue;
-    counts.now += 1;
-    if (matchedThen.has(ruleId)) counts.then += 1;
+    counts.would += 1;
+    if (matchedThen.has(ruleId)) counts.both += 1;
   }
   if (was === would) return;
   run.changed += 1;

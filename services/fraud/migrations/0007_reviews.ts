@@ -24,6 +24,8 @@ export async function up(db: Kysely<never>): Promise<void> {
   // Their orders end them; when that is stands in orders' books only.
   await sql`update assessment set review_deadline = create_time + interval '1 day' where state = 'REVIEW'`.execute(db);
   await sql`select set_config('ordermesh.system', '', true)`.execute(db);
+  // While instances of the older version are still at work they give none.
+  await sql`alter table assessment alter column review_deadline set default now() + interval '1 day'`.execute(db);
   await sql`
     alter table assessment add constraint a_review_has_an_end check (state <> 'REVIEW' or review_deadline is not null)`.execute(
     db,

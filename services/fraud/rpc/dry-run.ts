@@ -115,8 +115,8 @@ function runMessage(run: DryRun, { rules }: Candidate): MessageInitShape<typeof 
     was: countsMessage(was),
     would: countsMessage(would),
     rules: rules.map(({ ruleId, description }) => {
-      const { now = 0, then = 0 } = matched.get(ruleId) ?? {};
-      return { ruleId, description, matched: now, matchedThen: then };
+      const { would: wouldMatch = 0, both = 0 } = matched.get(ruleId) ?? {};
+      return { ruleId, description, matched: wouldMatch, matchedThen: both };
     }),
     examples: examples.map((example) => ({
       ...example,
