@@ -9,6 +9,7 @@ import { runInContext } from "#runtime/request-context.ts";
 import { claimDue } from "#runtime/schedule/due-store.ts";
 import { createPlacements, type Placement } from "../../services/orders/events/place.ts";
 import { orders } from "../../services/orders/main.ts";
+import { readChanges } from "../../services/orders/store/changes.ts";
 import { listOrders, readOrder } from "../../services/orders/store/read.ts";
 import type { OrdersTables } from "../../services/orders/store/tables.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -149,9 +150,16 @@ describe("with very many rows of many tenants", () => {
     );
   }
 
+  const ahead = { xid: "9000000000000000000", orderId: "", sequence: 0 };
   test.each<[string, string, (tx: Kysely<OrdersTables>) => Promise<unknown>, number]>([
     ["the relay reads what waits", "outbox", (tx) => readOutbox(tx, 100), 220],
     ["a claim reads what is due", "due_work", (tx) => claimDue(tx, { kinds: ["kind"], itemsMax: 50 }), 10],
+    [
+      "the changes of orders are read from a place on",
+      "order_timeline",
+      (tx) => readChanges(tx, { after: ahead, rowsMax: 100 }),
+      0,
+    ],
     ["an order is found by its key", "orders", (tx) => readOrder(tx, { tenant: "t7", orderId: "ord_7" }), 1],
     [
       "a customer's orders are found by the customer",
