@@ -9,6 +9,7 @@ import { runInContext } from "#runtime/request-context.ts";
 import { claimDue } from "#runtime/schedule/due-store.ts";
 import { createPlacements, type Placement } from "../../services/orders/events/place.ts";
 import { orders } from "../../services/orders/main.ts";
+import { readChanges } from "../../services/orders/store/changes.ts";
 import { listOrders, readOrder } from "../../services/orders/store/read.ts";
 import type { OrdersTables } from "../../services/orders/store/tables.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -141,7 +142,7 @@ describe("with very many rows of many tenants", () => {
     };
     const context = { requestId: "req_test", traceparent: "", tenant: "t7" };
     return runInContext(context, () =>
-      (["outbox", "due_work"].includes(table) ? application.system : application).transaction(async (tx) => {
+      (["outbox", "due_work", "order_timeline"].includes(table) ? application.system : application).transaction(async (tx) => {
         const before = await read(tx);
         await work(tx);
         return (await read(tx)) - before;
@@ -149,9 +150,22 @@ describe("with very many rows of many tenants", () => {
     );
   }
 
+  /** Behind all but the last of what one transaction has written. */
+  const lateInTransaction = async (tx: Kysely<OrdersTables>) => {
+    const { rows } = await sql<{ xid: string }>`select xid::text as xid from order_timeline where order_id = 'ord_9999'`.execute(
+      tx,
+    );
+    return { xid: rows[0]?.xid ?? "", orderId: "ord_9998", sequence: 1 };
+  };
   test.each<[string, string, (tx: Kysely<OrdersTables>) => Promise<unknown>, number]>([
     ["the relay reads what waits", "outbox", (tx) => readOutbox(tx, 100), 220],
     ["a claim reads what is due", "due_work", (tx) => claimDue(tx, { kinds: ["kind"], itemsMax: 50 }), 10],
+    [
+      "the changes of orders are read from a place on",
+      "order_timeline",
+      async (tx) => readChanges(tx, { after: await lateInTransaction(tx), rowsMax: 100 }),
+      5,
+    ],
     ["an order is found by its key", "orders", (tx) => readOrder(tx, { tenant: "t7", orderId: "ord_7" }), 1],
     [
       "a customer's orders are found by the customer",
