@@ -1,4 +1,5 @@
 // Mails to customers: a real SMTP server, and Resend's SDK against a server of our own. At most one for each fact.
+import { createServer, type AddressInfo } from "node:net";
 import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -177,6 +178,39 @@ test("a server that is away is tried again, and after the last attempt the mail 
   expect(await fixture.lines(first)).toEqual([expect.stringMatching(/^created email FAILED SMTP failed: E\w+$/)]);
   const { notifications } = await fixture.notifications.listOrderNotifications({ orderId: first });
   expect(notifications[0]).toMatchObject({ attempts: 3, provider: "smtp", language: "en" });
+});
+
+/** Takes the text of a mail and hangs up instead of saying that it has it. */
+async function hangingUp() {
+  const seen = { mails: 0 };
+  const server = createServer((socket) => {
+    let text: string | undefined;
+    socket.on("error", () => {});
+    socket.on("data", (chunk) => {
+      if (text === undefined) {
+        if (chunk.toString().startsWith("DATA")) text = "";
+        socket.write(text === undefined ? "250 yes\r\n" : "354 go on\r\n");
+        return;
+      }
+      text += chunk.toString();
+      if (!text.endsWith("\r\n.\r\n")) return;
+      seen.mails += 1;
+      socket.destroy();
+    });
+    socket.write("220 here\r\n");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { seen, host, close: () => new Promise<void>((resolve) => server.close(() => resolve())) };
+}
+
+test("a server that hangs up after the text may have taken the mail: it is given no second one", async () => {
+  const server = await kept(hangingUp());
+  const fixture = await kept(notificationsFixture(overSmtp(server.host)));
+  const orderId = await heardOrder(fixture);
+  await fixture.runDue();
+  expect(server.seen.mails).toBe(1);
+  expect(await fixture.lines(orderId)).toEqual([expect.stringMatching(/^created email UNKNOWN SMTP failed: \w+$/)]);
 });
 
 describe("by Resend", () => {

@@ -186,9 +186,9 @@ describe("a signature", () => {
     const headers = webhookHeaders(event, [secret, old]);
     expect(new Webhook(secret).verify(event.body, headers)).toEqual({ type: "x" });
     expect(new Webhook(old).verify(event.body, headers)).toEqual({ type: "x" });
-    expect(() => new Webhook(other).verify(event.body, headers)).toThrow();
-    expect(() => new Webhook(secret).verify(`${event.body} `, headers)).toThrow();
-    expect(() => new Webhook(secret).verify(event.body, { ...headers, "webhook-id": "evt_2" })).toThrow();
+    expect(() => new Webhook(other).verify(event.body, headers)).toThrow("No matching signature");
+    expect(() => new Webhook(secret).verify(`${event.body} `, headers)).toThrow("No matching signature");
+    expect(() => new Webhook(secret).verify(event.body, { ...headers, "webhook-id": "evt_2" })).toThrow("No matching signature");
     expect(headers["webhook-signature"]?.split(" ")).toHaveLength(2);
   });
 
@@ -197,8 +197,8 @@ describe("a signature", () => {
     const sealed = sealSecret(key, "whe_1", "whsec_hush");
     expect(sealed.toString("latin1")).not.toContain("hush");
     expect(openSecret(key, "whe_1", sealed)).toBe("whsec_hush");
-    expect(() => openSecret(key, "whe_2", sealed)).toThrow();
-    expect(() => openSecret(Buffer.alloc(32, 8), "whe_1", sealed)).toThrow();
+    expect(() => openSecret(key, "whe_2", sealed)).toThrow(/authenticate/);
+    expect(() => openSecret(Buffer.alloc(32, 8), "whe_1", sealed)).toThrow(/authenticate/);
   });
 });
 

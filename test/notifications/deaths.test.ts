@@ -1,5 +1,9 @@
-// The process dies around the handing over of a mail: the customer gets one or none, and it is known which it may be.
+// The process dies around the handing over of a mail: the customer gets one or none, and it is known which it may be. Meanwhile
+// another program is told of all that happens, also by the process that comes after.
 import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask, startDyingMesh } from "../faults/dying-mesh.ts";
 import { smtpServer } from "../operations/mail-servers.ts";
@@ -12,12 +16,25 @@ let database: TestDatabase;
 let nats: TestNats;
 let smtp: Awaited<ReturnType<typeof smtpServer>>;
 let mesh: MeshProcess | undefined;
+let receiver: Server;
+/** What the other program was sent. */
+const calls: { headers: Record<string, string>; body: string }[] = [];
 
 beforeAll(async () => {
   [database, nats, smtp] = await Promise.all([createTestDatabase(), testNats(), smtpServer()]);
+  receiver = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => void (body += chunk.toString()));
+    request.on("end", () => {
+      calls.push({ headers: request.headers as Record<string, string>, body });
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
 });
 afterAll(async () => {
   await mesh?.end("SIGKILL");
+  receiver.close();
   await smtp.close();
   await nats.stop();
   await database.drop();
@@ -33,6 +50,7 @@ const start = (crashAt = "") =>
         ORDERMESH_CUSTOMER_MAIL_FROM: "shop@example.test",
         ORDERMESH_SMTP_URL: `smtp://${smtp.host}`,
         ORDERMESH_CARRIER_DISPATCH_MS: "600000",
+        ORDERMESH_WEBHOOK_ALLOW_PRIVATE: "on",
       },
     },
   );
@@ -76,6 +94,8 @@ test("killed after the server took the mail, the customer has one; killed before
   // So that the mail at which it dies is the only one.
   const preferences = [{ fact: "ready", channel: "email", enabled: false }];
   await change("/v1/customers/ada/notification-preferences", { preferences });
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
+  const { secret } = await ask<{ secret: string }>(mesh, "/v1/webhook-endpoints", { url });
   const taken = await dieAtMail();
   mesh = await start("notifications.send:before_provider");
   await expectUnknown(taken);
@@ -83,4 +103,13 @@ test("killed after the server took the mail, the customer has one; killed before
   mesh = await start();
   await expectUnknown(claimed);
   expect([taken, claimed].map(mailsOf)).toEqual([1, 0]);
+  const told = () =>
+    calls.map(({ headers, body }) => new Webhook(secret).verify(body, headers) as { type: string; data: object });
+  for (const orderId of [taken, claimed]) {
+    for (const type of ["ordermesh.orders.events.v2.OrderCreated", "ordermesh.orders.events.v1.OrderReady"]) {
+      await eventually(() =>
+        expect(told()).toContainEqual(expect.objectContaining({ type, data: expect.objectContaining({ orderId }) as object })),
+      );
+    }
+  }
 }, 180_000);

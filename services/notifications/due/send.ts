@@ -13,7 +13,7 @@ import { mailRetryMs, settle, type Message, type Notification, type Outcome } fr
 import { render } from "../domain/render.ts";
 import type { CarrierSettings } from "../provider/settings.ts";
 import { claimNotification, countRepeat, readNotification, sendKind, settleNotification } from "../store/notifications.ts";
-import { readPreferences } from "../store/preferences.ts";
+import { isErased, readPreferences } from "../store/preferences.ts";
 import { findTemplates } from "../store/templates.ts";
 import type { NotificationsTables } from "../store/tables.ts";
 import { carrierOf, outcomeOf } from "./carriers.ts";
@@ -55,7 +55,7 @@ export function sendWork(runtime: Runtime, settings: CarrierSettings): DueWork {
 }
 
 async function claimAndSend(
-  { transaction, clock }: Runtime,
+  { db, transaction, clock }: Runtime,
   settings: CarrierSettings,
   { key, notification, written }: { key: Key; notification: Notification; written: Written & { kind: "message" } },
 ): Promise<Outcome> {
@@ -63,7 +63,10 @@ async function claimAndSend(
   if (!carrier) return { kind: "skipped", reason: "NO_MAILER" };
   const claim = { ...written, provider: carrier.name, now: clock.now() };
   const attempts = await transaction((tx) => claimNotification(tx, key, claim));
-  if (attempts === undefined) return { kind: "nothing" };
+  if (attempts === undefined) {
+    const isGone = await isErased(db, { tenant: key.tenant, customerId: written.customerId });
+    return isGone ? { kind: "skipped", reason: "CUSTOMER_ERASED" } : { kind: "nothing" };
+  }
   crashPoint(sendKind, "before_provider");
   return outcomeOf(carrier.send(written.message, key.notificationId), { attempts, mayRepeat: carrier.isIdempotent });
 }

@@ -143,7 +143,7 @@ export async function countRepeat(
   return counted.rows[0]?.attempts;
 }
 
-/** What is final stays as it is. */
+/** What is final stays as it is, and what is under way is not skipped. */
 export async function settleNotification(
   tx: Transaction<NotificationsTables>,
   { tenant, notificationId }: { tenant: string; notificationId: string },
@@ -152,5 +152,6 @@ export async function settleNotification(
   await sql`
     update notification set state = ${settled.state}, reason = ${settled.reason}, update_time = ${now},
       message = case when ${settled.state} = 'SENDING' then message end
-    where tenant_id = ${tenant} and notification_id = ${notificationId} and state in ('PLANNED', 'SENDING')`.execute(tx);
+    where tenant_id = ${tenant} and notification_id = ${notificationId}
+      and (state = 'PLANNED' or state = 'SENDING' and ${settled.state} <> 'SKIPPED')`.execute(tx);
 }
