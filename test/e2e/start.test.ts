@@ -130,6 +130,7 @@ test.each([
   { name: "a database that refuses", env: { DATABASE_URL: "postgres://nobody:secret@127.0.0.1:1/none" }, says: "DATABASE_URL" },
   { name: "a NATS that refuses", env: { NATS_URL: "nats://127.0.0.1:1" }, says: "NATS_URL" },
   { name: "a number that is none", env: { ORDERMESH_EDGE_PORT: "many" }, says: "ORDERMESH_EDGE_PORT" },
+  { name: "a shop that is all shops", env: { ORDERMESH_TENANT: "mesh" }, says: "ORDERMESH_TENANT" },
 ])("$name is refused in one sentence without secrets", async ({ env, says }) => {
   const given: Record<string, string> = { ORDERMESH_DATA_DIR: await dataFolder() };
   for (const [name, value] of Object.entries(env)) if (value) given[name] = value;

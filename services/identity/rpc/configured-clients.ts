@@ -5,6 +5,7 @@ import { clientSecretOf } from "#runtime/access/settings.ts";
 import { textSetting, type Environment } from "#runtime/settings.ts";
 import { operatorClientId, serviceClientIds, type Client } from "../domain/client.ts";
 import { knownScopes } from "../domain/scopes.ts";
+import { isReservedTenant } from "../domain/tenant.ts";
 import { hashSecret } from "../store/secret-hash.ts";
 
 const operatorSecretCharactersMin = 16;
@@ -22,8 +23,17 @@ export function configuredClients(env: Environment): ReadonlyMap<string, Configu
   return new Map([...services, ...operators].map((entry) => [entry.client.clientId, entry]));
 }
 
-/** Whose the installation is: its operators see what is of all. */
-export const homeTenant = (env: Environment): string => textSetting(env, "ORDERMESH_TENANT", "demo");
+/**
+ * Whose the installation is: its operators see what is of all.
+ *
+ * @throws StartupError where the name stands for all tenants.
+ */
+export function homeTenant(env: Environment): string {
+  const tenant = textSetting(env, "ORDERMESH_TENANT", "demo");
+  if (isReservedTenant(tenant))
+    throw new StartupError(`ORDERMESH_TENANT is "${tenant}", which stands for all shops; give it another name.`);
+  return tenant;
+}
 
 function checked(secret: string): string {
   if (secret.length >= operatorSecretCharactersMin) return secret;
