@@ -1,6 +1,7 @@
 // Breaks the mesh on purpose while it works, and then has its books judged: nothing lost, nothing doubled, nothing stuck.
 //   npm run test:faults -- --seed 1 --minutes 2
 //   npm run test:faults -- --seed 1 --minutes 2 --tenants 2
+//   npm run test:faults -- --seed 1 --minutes 4 --rate 9 --calm
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { problems, reportText, type RunReport } from "./faults/report.ts";
@@ -17,6 +18,7 @@ const options = {
   minutes: { type: "string", default: "2" },
   rate: { type: "string", default: "15" },
   tenants: { type: "string", default: "1" },
+  calm: { type: "boolean", default: false },
   json: { type: "string" },
   log: { type: "string", default: "warn" },
   keep: { type: "boolean", default: false },
@@ -35,6 +37,7 @@ function readSettings(signal: AbortSignal): Settings {
     minutes: numberIn(values.minutes, "minutes", { min: 0.2, max: 60 }),
     perSecond: numberIn(values.rate, "rate", { min: 1, max: 200 }),
     tenants: Math.trunc(numberIn(values.tenants, "tenants", { min: 1, max: shopsMax })),
+    isCalm: values.calm,
     json: values.json,
     logLevel: values.log,
     keep: values.keep,

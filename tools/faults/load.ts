@@ -13,7 +13,7 @@ export interface Asked {
   placed: Outcome[];
   cancelled?: Outcome;
   decided?: { decision: string; outcome: Outcome };
-  refunded?: Outcome;
+  refunds?: { outcome: Outcome; /** Undefined for all that was taken. */ minorUnits?: number }[];
   returned?: Outcome;
 }
 
@@ -90,6 +90,10 @@ export function startLoad(options: LoadOptions): Load {
   };
 }
 
+/** Together less than any order costs. */
+const refundedParts = [300, 150, 50];
+const refundPath = (orderId: string): string => `/v1/orders/${orderId}/payment:refund`;
+
 interface Following {
   tenant: string;
   planned: PlannedOrder;
@@ -120,12 +124,19 @@ async function follow(sender: Sender, { tenant, planned, entry, signal }: Follow
       return;
     }
     case "refunded": {
-      const refund = {
-        path: `/v1/orders/${orderId}/payment:refund`,
-        body: { reason: "arrived broken" },
-        key: `${planned.key}-refund`,
-      };
-      entry.refunded = await sender.send(refund, { isPassing });
+      const refund = { path: refundPath(orderId), body: { reason: "arrived broken" }, key: `${planned.key}-refund` };
+      entry.refunds = [{ outcome: await sender.send(refund, { isPassing }) }];
+      return;
+    }
+    case "refunded_in_parts": {
+      // At the same moment, so that each has to know of the others.
+      entry.refunds = await Promise.all(
+        refundedParts.map(async (minorUnits, part) => {
+          const body = { reason: "one was broken", amount: { currencyCode: "EUR", minorUnits: String(minorUnits) } };
+          const refund = { path: refundPath(orderId), body, key: `${planned.key}-refund-${part}` };
+          return { outcome: await sender.send(refund, { isPassing }), minorUnits };
+        }),
+      );
       return;
     }
     case "returned": {

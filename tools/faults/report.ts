@@ -19,6 +19,7 @@ export interface RunReport {
   minutes: number;
   perSecond: number;
   tenants: number;
+  isCalm: boolean;
   faults: InjectedFault[];
   /** Points at which a process has died, and how often processes ended by themselves. */
   deathsAtPoints: string[];
@@ -34,10 +35,10 @@ export interface RunReport {
   audit: AuditVerdict;
 }
 
-type RunAsked = Pick<RunReport, "seed" | "minutes" | "perSecond" | "tenants">;
+type RunAsked = Pick<RunReport, "seed" | "minutes" | "perSecond" | "tenants" | "isCalm">;
 
-export const reproduction = ({ seed, minutes, perSecond, tenants }: RunAsked): string =>
-  `npm run test:faults -- --seed ${seed} --minutes ${minutes} --rate ${perSecond}${tenants > 1 ? ` --tenants ${tenants}` : ""}`;
+export const reproduction = ({ seed, minutes, perSecond, tenants, isCalm }: RunAsked): string =>
+  `npm run test:faults -- --seed ${seed} --minutes ${minutes} --rate ${perSecond}${tenants > 1 ? ` --tenants ${tenants}` : ""}${isCalm ? " --calm" : ""}`;
 
 /** In words, what is not as promised; empty where everything is. */
 export function problems(report: RunReport): string[] {

@@ -27,6 +27,8 @@ export interface RunSettings {
   /** Orders of all tenants together. */
   perSecond: number;
   tenants: number;
+  /** Without faults: what orders come to when all goes well. */
+  isCalm: boolean;
   logLevel: string;
   /** Keeps the folder with data and logs also where all went well. */
   keep: boolean;
@@ -37,8 +39,8 @@ export interface RunSettings {
 /** The faults are drawn from the seed, the load from its neighbour: a change of one leaves the other as it is. */
 const loadSeedStep = 0x9e3779b9;
 
-export function scheduleOf({ seed, minutes }: Pick<RunSettings, "seed" | "minutes">): PlannedFault[] {
-  return planFaults({ seed, durationMs: minutes * 60_000, targets: meshTargets() });
+export function scheduleOf({ seed, minutes, isCalm }: Pick<RunSettings, "seed" | "minutes" | "isCalm">): PlannedFault[] {
+  return isCalm ? [] : planFaults({ seed, durationMs: minutes * 60_000, targets: meshTargets() });
 }
 
 export async function runBench(settings: RunSettings, isGood: (report: RunReport) => boolean): Promise<RunReport> {
@@ -74,7 +76,7 @@ interface Bench {
 }
 
 async function work(settings: RunSettings, { servers, mesh, connection }: Bench): Promise<RunReport> {
-  const { seed, minutes, perSecond, tenants, say } = settings;
+  const { seed, minutes, perSecond, tenants, isCalm, say } = settings;
   const notStarted = await mesh.untilReady(settings.signal);
   settings.signal.throwIfAborted();
   if (notStarted.length > 0) throw new Error(`${notStarted.join(", ")} did not become ready`);
@@ -129,6 +131,7 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
       minutes,
       perSecond,
       tenants,
+      isCalm,
       faults,
       recoveryMs,
       notReady,
@@ -148,8 +151,10 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
 function commandCounts(shops: readonly WorkingShop[]): RunReport["commands"] {
   const asked = shops.flatMap(({ load }) => load.asked);
   const isAccepted = ({ placed }: Asked): boolean => placed.some(({ kind }) => kind === "accepted");
-  const outcomes: Outcome[] = asked.flatMap(({ placed, cancelled, decided, refunded }) =>
-    [...placed, cancelled, decided?.outcome, refunded].filter((outcome) => outcome !== undefined),
+  const outcomes: Outcome[] = asked.flatMap(({ placed, cancelled, decided, refunds = [], returned }) =>
+    [...placed, cancelled, decided?.outcome, ...refunds.map(({ outcome }) => outcome), returned].filter(
+      (outcome) => outcome !== undefined,
+    ),
   );
   return {
     asked: asked.length,

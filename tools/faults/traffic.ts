@@ -16,6 +16,7 @@ export type Shape =
   | "cancelled"
   | "scheduled"
   | "refunded"
+  | "refunded_in_parts"
   | "returned";
 
 export interface PlannedOrder {
@@ -51,7 +52,7 @@ export const productsOf = (shop: number): readonly Product[] =>
 
 /** Of a hundred orders. */
 const shares: readonly (readonly [Shape, number])[] = [
-  ["good", 19],
+  ["good", 18],
   ["scheduled", 4],
   ["two_products", 10],
   ["scarce", 14],
@@ -64,7 +65,8 @@ const shares: readonly (readonly [Shape, number])[] = [
   ["fraud", 4],
   ["review_decided", 4],
   ["review_left", 2],
-  ["refunded", 4],
+  ["refunded", 3],
+  ["refunded_in_parts", 2],
   ["returned", 3],
 ];
 const deck: readonly Shape[] = shares.flatMap(([shape, share]) => Array.from({ length: share }, () => shape));
@@ -112,7 +114,7 @@ export function planOrder(index: number, run: { name: string; random: Random; sh
       ...(shape === "scheduled" ? { processAfter: new Date(Date.now() + scheduledMs).toISOString() } : {}),
     },
     isRepeated: random.next() < repeatedShare,
-    followMs: random.between(0, shape === "refunded" ? 6_000 : 3_500),
+    followMs: random.between(0, shape.startsWith("refunded") ? 6_000 : 3_500),
     decision: random.next() < 0.7 ? "CLEARED" : "REJECTED",
   };
 }

@@ -1,5 +1,4 @@
 // The provider's own books: taken once and in full from who got the goods, nothing from anybody else, nothing held back.
-import type { Outcome } from "../command.ts";
 import type { Asked } from "../load.ts";
 import type { Books, ChargeRow, OrderRow, PaymentRow } from "./books.ts";
 import { findings, unlessEqual, type Disagreement, type Findings } from "./disagreement.ts";
@@ -10,13 +9,13 @@ export function checkMoney(asked: readonly Asked[], books: Books): Findings[] {
   const payments = new Map(books.payments.map((payment) => [payment.orderId, payment]));
   const paymentIds = new Set(books.payments.map(({ paymentId }) => `${paymentId}:authorize`));
   const charges = Map.groupBy(books.charges, ({ askedUnder }) => askedUnder ?? "");
-  const refunds = new Map(asked.map(({ key, refunded }) => [key, refunded]));
+  const refunds = new Map(asked.map(({ key, refunds: asOrdered }) => [key, asOrdered]));
   const chargesOf = (payment: PaymentRow | undefined): ChargeRow[] =>
     payment ? (charges.get(`${payment.paymentId}:authorize`) ?? []) : [];
   return [
     findings(books.orders, (order) => {
       const payment = payments.get(order.orderId);
-      return orderMoney(order, { payment, charges: chargesOf(payment), refund: refunds.get(order.requestId ?? "") });
+      return orderMoney(order, { payment, charges: chargesOf(payment), refunds: refunds.get(order.requestId ?? "") ?? [] });
     }),
     findings(books.payments, (payment) => ledgerMoney(payment, chargesOf(payment)[0] ?? nothing)),
     findings(books.charges, ({ reference, askedUnder }) => [
@@ -30,20 +29,22 @@ export function checkMoney(asked: readonly Asked[], books: Books): Findings[] {
 interface OrderMoney {
   payment: PaymentRow | undefined;
   charges: readonly ChargeRow[];
-  refund: Outcome | undefined;
+  refunds: NonNullable<Asked["refunds"]>;
 }
 
-function orderMoney(order: OrderRow, { charges, refund }: OrderMoney): (Disagreement | undefined)[] {
+function orderMoney(order: OrderRow, { charges, refunds }: OrderMoney): (Disagreement | undefined)[] {
   const subject = order.orderId;
   if (charges.length > 1) return [{ rule: "charged_twice", subject, message: `the provider has ${charges.length} charges` }];
   const charge = charges[0] ?? nothing;
   const is = (rule: string, what: string) => ({ rule, subject, what: `${order.state}, ${what}` });
+  const accepted = refunds.filter(({ outcome }) => outcome.kind === "accepted");
+  const givenBack = accepted.reduce((sum, { minorUnits = order.total }) => sum + minorUnits, 0);
   const heldBack = charge.authorized - charge.voided - charge.captured;
   switch (order.state) {
     case "delivered":
       return [
         unlessEqual(is("captured", "taken"), charge.captured, order.total),
-        unlessEqual(is("refunded", "given back"), charge.refunded, refund?.kind === "accepted" ? order.total : 0),
+        unlessEqual(is("refunded", "given back"), charge.refunded, givenBack),
         unlessEqual(is("held_back", "still held"), heldBack, 0),
       ];
     case "returned":
