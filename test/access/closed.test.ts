@@ -99,16 +99,19 @@ const attempts: Attempt[] = [
 
 const isAuthentication = (reason: string): boolean => reason.startsWith("TOKEN_");
 
+/** One protocol after the other: all together would be more calls than a process takes in hand. */
 async function tryRpcs(attempt: Attempt, chosen: readonly Rpc[]): Promise<string[]> {
-  const answers = chosen.flatMap((rpc) =>
-    Object.entries(transports).map(async ([protocol, transport]) => {
+  const wrong: string[] = [];
+  for (const [protocol, transport] of Object.entries(transports)) {
+    const answers = chosen.map(async (rpc) => {
       tried.calls += 1;
       const { code, reason } = await callRpc(transport, rpc, await attempt.token(rpc));
       const expected = isAuthentication(attempt.reason) ? "Unauthenticated" : "PermissionDenied";
       return code === expected && reason === attempt.reason ? [] : [`${rpc.name} by ${protocol}: ${code} ${reason}`];
-    }),
-  );
-  return (await Promise.all(answers)).flat();
+    });
+    wrong.push(...(await Promise.all(answers)).flat());
+  }
+  return wrong;
 }
 
 async function tryRest(attempt: Attempt, chosen: typeof restRoutes): Promise<string[]> {

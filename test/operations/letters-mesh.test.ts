@@ -2,6 +2,7 @@ import { jetstream } from "@nats-io/jetstream";
 import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
 import { create, toBinary, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { OrderPaymentDueSchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { ShipmentCreatedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
 import { newId } from "#runtime/ids.ts";
@@ -77,7 +78,8 @@ test("an update of an order that nobody knows is a letter with the reason", asyn
 });
 
 test("letters are listed and counted under the short addresses, page by page", async () => {
-  for (let index = 0; index < 3; index += 1) await publish(ShipmentCreatedSchema, `bad${index}`, new Uint8Array([255, 255]));
+  // One that a single service hears.
+  for (let index = 0; index < 3; index += 1) await publish(OrderPaymentDueSchema, `bad${index}`, new Uint8Array([255, 255]));
   await until(async () => {
     const { total } = await get("/dlq/stats?filter.code=PAYLOAD_MALFORMED");
     return total === "3";

@@ -9,6 +9,7 @@ import {
   type QueryResult,
   type TransactionSettings,
 } from "kysely";
+import { SchemaLockingAdapter } from "./migration-lock.ts";
 import type { Scope } from "./scope.ts";
 
 /** BEGIN fails only with its connection, or inside a transaction that has failed; then what follows fails as well, and says why. */
@@ -110,6 +111,10 @@ export class PromptDialect extends PostgresDialect {
     super(config);
     this.#config = config;
     this.#scope = scope;
+  }
+
+  override createAdapter(): SchemaLockingAdapter {
+    return new SchemaLockingAdapter();
   }
 
   override createDriver(): Driver {
