@@ -13,6 +13,8 @@ export interface MeshProcess {
   /** Asks the edge with the operator's token. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
   output(): string;
+  /** From now on it dies at the point, such as "orders.erase:before_ack", where it may be broken (ORDERMESH_TEST_FAULTS). */
+  arm(crashAt: string): void;
   /** Sends a signal and answers the exit code; null where the signal killed it. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -45,7 +47,8 @@ function spawnMesh({ env, args = [] }: { env: Record<string, string>; args?: str
       ORDERMESH_RPC_PORT: "0",
       ...env,
     },
-    stdio: ["ignore", "pipe", "pipe"],
+    // Who may be broken can be told where.
+    stdio: ["ignore", "pipe", "pipe", ...(env["ORDERMESH_TEST_FAULTS"] === "on" ? (["ipc"] as const) : [])],
   });
   let text = "";
   const add = (chunk: Buffer): void => {
@@ -71,6 +74,7 @@ export async function startMeshProcess(options: { env: Record<string, string>; a
     edgeUrl,
     rpcUrl: address("RPC"),
     output,
+    arm: (crashAt) => void child.send({ crashAt }),
     end: async (signal) => {
       child.kill(signal);
       return ended;

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import type pg from "pg";
 import { eventStream } from "#runtime/events/streams.ts";
+import { jobKind } from "#runtime/schedule/job-store.ts";
 
 export interface UnderWay {
   commands: number;
@@ -44,8 +45,12 @@ export async function untilQuiet(options: QuietOptions & { timeoutMs: number; si
 
 export const isQuiet = ({ dueLater: _later, ...now }: UnderWay): boolean => Object.values(now).every((count) => count === 0);
 
-/** The provider's tok_error never answers: that payments goes on asking is right, and no end is waited for. */
-export const waitsForProvider = `kind = 'payments.settle' and key in (select order_id from orders.orders where payment_token = 'tok_error')`;
+/**
+ * The provider's tok_error never answers: that payments goes on asking is right, and no end is waited for. Nor does what runs at set
+ * times have one.
+ */
+export const hasNoEnd = `(kind = '${jobKind}' or kind = 'payments.settle'
+  and key in (select order_id from orders.orders where payment_token = 'tok_error'))`;
 
 /** Payments looks only after minutes whether an ask that was cut off has reached the provider after all. */
 const dueLater = `kind = 'payments.settle' or greatest(due_time, claimed_until) > now() + interval '${soonSeconds} s'`;
@@ -53,13 +58,13 @@ const dueLater = `kind = 'payments.settle' or greatest(due_time, claimed_until) 
 async function readUnderWay({ db, manager, services, openCommands }: QuietOptions): Promise<UnderWay> {
   const sum = (statement: (service: string) => string): Promise<number> => count(db, services.map(statement).join(" union all "));
   const dueIn = (service: string, isLater: boolean): string =>
-    `from ${service}.due_work where (${dueLater}) = ${isLater} and not (${waitsForProvider})`;
+    `from ${service}.due_work where (${dueLater}) = ${isLater} and not ${hasNoEnd}`;
   const later = services.map((service) => `select key ${dueIn(service, true)}`).join(" union all ");
   return {
     commands: openCommands(),
     orders: await count(
       db,
-      `select count(*) from orders.orders where state not in ('delivered', 'cancelled') and order_id not in (${later})`,
+      `select count(*) from orders.orders where state not in ('delivered', 'returned', 'cancelled') and order_id not in (${later})`,
     ),
     outbox: await sum(
       (service) =>

@@ -1,6 +1,6 @@
 // What the services have written of a tenant, read from all their schemas at once: the services themselves are not asked.
 import type pg from "pg";
-import { waitsForProvider } from "../quiet.ts";
+import { hasNoEnd } from "../quiet.ts";
 
 export interface OrderRow {
   orderId: string;
@@ -153,7 +153,7 @@ export async function readLeft(db: pg.Client, services: readonly string[]): Prom
         services,
         (name) => `
           select '${name}' as service, kind, key, attempt, greatest(due_time, claimed_until) as "dueTime"
-          from ${name}.due_work where not (${waitsForProvider})`,
+          from ${name}.due_work where not ${hasNoEnd}`,
       ),
     ),
   };
