@@ -13,7 +13,7 @@ import { parkEvent, readParked } from "./inbox.ts";
 import { createParking, type Parking } from "./parking.ts";
 import { planRetry, splitBatch } from "./plan.ts";
 import { ackWaitMs, deliveriesMax } from "./streams.ts";
-import { clearSuspect, companyMax, countTryAlone, partsOf, triesAloneMax } from "./suspects.ts";
+import { aloneInProcess, clearSuspect, companyMax, countTryAlone, partsOf, triesAloneMax } from "./suspects.ts";
 
 const batchMax = 256;
 const databaseRetryMs = 250;
@@ -183,7 +183,7 @@ export async function createPartitionWorker<Tables>(options: {
   const handleInHand = async (): Promise<void> => {
     for (const part of partsOf(inHand, companyOf)) {
       const suspect = part.find((delivery) => companyOf(delivery) === 1);
-      if (suspect) await handleSuspect(suspect);
+      if (suspect) await aloneInProcess(() => handleSuspect(suspect));
       else await handle(part, part.every(isHarmless) ? "handle" : "handleAlone");
     }
   };

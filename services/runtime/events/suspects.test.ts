@@ -1,7 +1,7 @@
 // Whom an event is handled with that was delivered several times without an answer.
 import { describe, expect, test } from "vitest";
 import type { Delivery } from "./delivery.ts";
-import { companyMax, partsOf } from "./suspects.ts";
+import { aloneInProcess, companyMax, partsOf } from "./suspects.ts";
 
 const delivered = (deliveryCount: number, index: number): Delivery =>
   ({ streamSequence: index, message: { info: { deliveryCount } } }) as unknown as Delivery;
@@ -30,4 +30,18 @@ describe("a batch is cut", () => {
     const parts = partsOf(deliveries, ({ message }) => companyMax(message.info.deliveryCount));
     expect(parts.flat()).toEqual(deliveries);
   });
+});
+
+test("suspects of a process are handled one after the other, also behind one that fails", async () => {
+  const seen: string[] = [];
+  const work = (name: string, fails: boolean) => async () => {
+    seen.push(`${name} begins`);
+    await new Promise(setImmediate);
+    seen.push(`${name} ends`);
+    if (fails) throw new Error(name);
+    return name;
+  };
+  const turns = [aloneInProcess(work("first", true)), aloneInProcess(work("second", false))];
+  expect(await Promise.allSettled(turns)).toMatchObject([{ reason: new Error("first") }, { value: "second" }]);
+  expect(seen).toEqual(["first begins", "first ends", "second begins", "second ends"]);
 });

@@ -36,6 +36,18 @@ export function partsOf(deliveries: readonly Delivery[], companyOf: (delivery: D
   return parts;
 }
 
+let lastTurn: Promise<unknown> = Promise.resolve();
+
+/**
+ * Suspects are handled one after the other in the whole process, whatever their service: beside the one that it dies of, an innocent
+ * one would be counted for the same deaths.
+ */
+export function aloneInProcess<Result>(work: () => Promise<Result>): Promise<Result> {
+  const turn = lastTurn.then(work);
+  lastTurn = turn.catch(() => {});
+  return turn;
+}
+
 /** Writes down, before it is handled, that an event is handled alone once more; answers how often that makes. */
 export async function countTryAlone<Tables>(db: Kysely<Tables>, eventId: string): Promise<number> {
   const counted = await sql<{ tries: number }>`
