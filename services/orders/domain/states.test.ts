@@ -43,7 +43,7 @@ const starts: Record<string, OrderProgress> = {
 };
 
 function next(progress: OrderProgress, said: Said): Fact {
-  return { ...said, sequence: progress.heard[said.reporter] + 1, time, detail: "" } as Fact;
+  return { ...said, sequence: progress.heard[said.reporter] + 1, time, detail: "" };
 }
 
 function after(said: readonly Said[]): OrderProgress {
