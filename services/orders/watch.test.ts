@@ -128,8 +128,10 @@ test("one who reads slowly gets all of it, and costs no memory meanwhile", async
 });
 
 test("a change waits for those that may come before it, and steps of an order stay in their order", async () => {
-  const orderId = await place();
   const all = await follow();
+  const orderId = await place();
+  // Transactions of other tests on the same server are waited for, too.
+  await until(() => all.changes().length === 1);
   const { db } = fixture.runtime;
   const early = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
@@ -148,11 +150,11 @@ test("a change waits for those that may come before it, and steps of an order st
   await ready(orderId);
   const other = await place();
   await new Promise((resolve) => setTimeout(resolve, 600));
-  expect(all.changes()).toEqual([]);
+  expect(all.changes()).toEqual([pending(orderId)]);
   early.resolve();
   await later;
-  await until(() => all.changes().length === 3);
-  expect(all.changes()).toEqual([readied(orderId), change(orderId, 3, OrderState.SHIPPED), pending(other)]);
+  await until(() => all.changes().length === 4);
+  expect(all.changes()).toEqual([pending(orderId), readied(orderId), change(orderId, 3, OrderState.SHIPPED), pending(other)]);
 });
 
 test("too many watchers are refused with a reason, and make place as they go", async () => {
