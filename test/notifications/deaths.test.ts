@@ -61,9 +61,12 @@ async function change(path: string, body: object): Promise<void> {
   expect(answer?.status).toBe(200);
 }
 
-/** A repeat of the request gets the first answer, which may have got lost with the process. */
+/**
+ * A repeat of the request gets the first answer, which may have got lost with the process. The payment takes its time, so that it is
+ * the first mail at which the process dies and not what comes of the second.
+ */
 const place = async (requestId: string): Promise<string> => {
-  const basket = { customerId: "ada", currency: "EUR", paymentToken: "tok_success", items: [{ sku: "MUG-BLUE", quantity: "1" }] };
+  const basket = { customerId: "ada", currency: "EUR", paymentToken: "tok_delay", items: [{ sku: "MUG-BLUE", quantity: "1" }] };
   return (await ask<{ orderId: string }>(mesh, "/v1/orders", { requestId, ...basket })).orderId;
 };
 const mailsOf = (orderId: string): number =>
