@@ -1,15 +1,23 @@
 // Begins orders whose time has come, ends those whose time is over, and takes erased customers out of their orders.
+import type { Transaction } from "kysely";
 import type { Clock } from "#runtime/clock.ts";
 import type { Logger } from "#runtime/log.ts";
-import { dueWork, planDue, type DueWork } from "#runtime/schedule/due-work.ts";
+import { dueWork, planDue, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
 import { cancel, release } from "./domain/facts.ts";
 import { announceAndSave } from "./events/announce.ts";
 import type { Announced } from "./events/announced.ts";
 import { eraseFinal, planErasures } from "./events/erase.ts";
 import { expireKind, releaseKind } from "./store/audit.ts";
 import { eraseKind, rememberErased, withoutErased } from "./store/erasures.ts";
-import { keyOf, lockOrders } from "./store/progress.ts";
+import { keyOf, lockOrders, type LockedOrder } from "./store/progress.ts";
 import type { OrdersTables } from "./store/tables.ts";
+
+/** By keyOf. */
+const lockOrdersOf = (tx: Transaction<OrdersTables>, items: readonly { item: DueItem }[]): Promise<Map<string, LockedOrder>> =>
+  lockOrders(
+    tx,
+    items.map(({ item }) => ({ tenant: item.tenant, orderId: item.key })),
+  );
 
 /** From now on an order is like one that was placed now, but for its prices. */
 export function releasing({ clock, log }: { clock: Clock; log: Logger }, { orderLifeMs }: { orderLifeMs: number }): DueWork {
@@ -17,10 +25,7 @@ export function releasing({ clock, log }: { clock: Clock; log: Logger }, { order
     kind: releaseKind,
     apply: async (tx, items) => {
       const now = clock.now();
-      const orders = await lockOrders(
-        tx,
-        items.map(({ item }) => ({ tenant: item.tenant, orderId: item.key })),
-      );
+      const orders = await lockOrdersOf(tx, items);
       const announced: Announced[] = [];
       for (const { item } of items) {
         const order = orders.get(keyOf({ tenant: item.tenant, orderId: item.key }));
@@ -52,10 +57,7 @@ export function expiry({ clock, log }: { clock: Clock; log: Logger }): DueWork {
     kind: expireKind,
     apply: async (tx, items) => {
       const now = clock.now();
-      const orders = await lockOrders(
-        tx,
-        items.map(({ item }) => ({ tenant: item.tenant, orderId: item.key })),
-      );
+      const orders = await lockOrdersOf(tx, items);
       const announced: Announced[] = [];
       for (const { item } of items) {
         const order = orders.get(keyOf({ tenant: item.tenant, orderId: item.key }));
