@@ -7,6 +7,7 @@ import type { ServiceDefinition } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
 import { erasing, expiry, releasing } from "./due.ts";
+import { orderHistory } from "./rpc/history.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
 import { orderData } from "./rpc/personal-data.ts";
@@ -25,16 +26,18 @@ export const orders: ServiceDefinition<OrdersTables> = {
     const hourMs = 3_600_000;
     const dispatchHours = numberSetting(runtime.env, "ORDERMESH_DISPATCH_LIMIT_HOURS", { fallback: 72, min: 1, max: 8_760 });
     const deliveryHours = numberSetting(runtime.env, "ORDERMESH_DELIVERY_LIMIT_HOURS", { fallback: 720, min: 1, max: 8_760 });
+    const limits = { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs };
     const watchersMax = numberSetting(runtime.env, "ORDERMESH_WATCHERS_MAX", { fallback: 5_000, min: 1, max: 1_000_000 });
     return {
       routes: routes(runtime, {
         orderLifeMs,
         watchersMax,
-        limits: { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs },
+        limits,
       }),
       hears: consumers(runtime),
       dueWork: [releasing(runtime, { orderLifeMs }), expiry(runtime), erasing(runtime)],
       personalData: orderData(runtime.db),
+      history: orderHistory(runtime.db, limits),
     };
   },
 };

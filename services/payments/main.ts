@@ -13,6 +13,7 @@ import { readProviderName, readProviderTimeoutMs, readStripeSettings } from "./p
 import { stripeProvider } from "./provider/stripe.ts";
 import { withTimeout } from "./provider/timeout.ts";
 import { paymentRoutes } from "./rpc/routes.ts";
+import { paymentHistory } from "./store/history.ts";
 import type { PaymentsTables } from "./store/payments.ts";
 import { paymentData } from "./store/personal-data.ts";
 
@@ -32,6 +33,7 @@ export function paymentsWith(providerFor: (runtime: PaymentsRuntime) => Provider
         hears: paymentHearings(runtime),
         dueWork: paymentDueWork(runtime, providerOf),
         personalData: paymentData(runtime.db),
+        history: paymentHistory(runtime.db),
       };
     },
   };

@@ -193,6 +193,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "OperationsService/RunJob": { request: () => theJob, expected: "INSTALLATION_ONLY" },
   "InventoryService/ListInventoryReports": { expected: "its own" },
   "OperationsService/GetAuditReport": { expected: "its own" },
+  "OperationsService/ExplainOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OperationsService/RunAudit": { expected: "INSTALLATION_ONLY" },
   "OperationsService/ListAuditLog": { expected: "its own" },
   "OrdersService/PlaceOrder": {
