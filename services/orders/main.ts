@@ -1,4 +1,5 @@
 // Orders: places them and decides their way; the other services report facts.
+import { file_ordermesh_orders_events_v1_order_changed } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import { file_ordermesh_orders_events_v1_order_events } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { file_ordermesh_orders_events_v2_order_created } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
@@ -16,7 +17,11 @@ import type { OrdersTables } from "./store/tables.ts";
 export const orders: ServiceDefinition<OrdersTables> = {
   name: "orders",
   services: [OrdersService, OrdersAuditService],
-  emits: [file_ordermesh_orders_events_v1_order_events, file_ordermesh_orders_events_v2_order_created],
+  emits: [
+    file_ordermesh_orders_events_v1_order_events,
+    file_ordermesh_orders_events_v1_order_changed,
+    file_ordermesh_orders_events_v2_order_created,
+  ],
   follows: [catalogEvents, orderEvents],
   migrations: new URL("./migrations/", import.meta.url),
   create: (runtime) => {
