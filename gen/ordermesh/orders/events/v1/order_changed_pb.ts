@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/order_changed.proto.
  */
 export const file_ordermesh_orders_events_v1_order_changed: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9jaGFuZ2VkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSLVAwoMT3JkZXJDaGFuZ2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCRInCgV0b3RhbBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjYKBWxpbmVzGAQgAygLMicub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuQ2hhbmdlZExpbmUSKgoIc3VidG90YWwYBSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAYgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSFwoPc2hpcHBpbmdfbWV0aG9kGAcgASgJEjkKEHNoaXBwaW5nX2FkZHJlc3MYCCABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESMAoOcHJldmlvdXNfdG90YWwYCSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCgtjaGFuZ2VfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYCyABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiWgoLQ2hhbmdlZExpbmUSCwoDc2t1GAEgASgJEhAKCHF1YW50aXR5GAIgASgDEiwKCnVuaXRfcHJpY2UYAyABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leSKSAQoST3JkZXJDaGFuZ2VSZWZ1c2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSLwoLcmVmdXNlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9jaGFuZ2VkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSLVAwoMT3JkZXJDaGFuZ2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCRInCgV0b3RhbBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjYKBWxpbmVzGAQgAygLMicub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuQ2hhbmdlZExpbmUSKgoIc3VidG90YWwYBSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAYgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSFwoPc2hpcHBpbmdfbWV0aG9kGAcgASgJEjkKEHNoaXBwaW5nX2FkZHJlc3MYCCABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESMAoOcHJldmlvdXNfdG90YWwYCSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCgtjaGFuZ2VfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYCyABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiWgoLQ2hhbmdlZExpbmUSCwoDc2t1GAEgASgJEhAKCHF1YW50aXR5GAIgASgDEiwKCnVuaXRfcHJpY2UYAyABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leSLKAQoST3JkZXJDaGFuZ2VSZWZ1c2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSLwoLcmVmdXNlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKBWxpbmVzGAUgAygLMicub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuQ2hhbmdlZExpbmU6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFNiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * What was ordered has changed before it left. It says what counts from now on, all of it, whatever was said before: a repeat changes
@@ -292,6 +292,13 @@ export type OrderChangeRefused = Message<"ordermesh.orders.events.v1.OrderChange
    * @generated from field: google.protobuf.Timestamp refuse_time = 4;
    */
   refuseTime?: Timestamp | undefined;
+
+  /**
+   * All lines as they stay.
+   *
+   * @generated from field: repeated ordermesh.orders.events.v1.ChangedLine lines = 5;
+   */
+  lines: ChangedLine[];
 };
 
 /**
@@ -327,6 +334,13 @@ export type OrderChangeRefusedJson = {
    * @generated from field: google.protobuf.Timestamp refuse_time = 4;
    */
   refuseTime?: TimestampJson;
+
+  /**
+   * All lines as they stay.
+   *
+   * @generated from field: repeated ordermesh.orders.events.v1.ChangedLine lines = 5;
+   */
+  lines?: ChangedLineJson[];
 };
 
 /**
