@@ -20,6 +20,7 @@ import {
   type AuthorizationAnswer,
   type AuthorizationPlan,
 } from "./domain/authorization.ts";
+import { toCapture } from "./domain/cost.ts";
 import {
   concludeCapture,
   concludeRefund,
@@ -70,7 +71,7 @@ export function paymentDueWork(runtime: Runtime, providerOf: ProviderOf): DueWor
         const request = {
           idempotencyKey: `${paymentId}:capture`,
           reference: providerReference ?? "",
-          amount: wholeAmount(payment),
+          amount: { currencyCode: payment.currencyCode, minorUnits: toCapture(payment) },
         };
         return answerOf(providerOf(item.tenant).capture(request));
       },

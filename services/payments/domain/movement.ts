@@ -90,7 +90,7 @@ export function needsCapture(payment: Payment): boolean {
 
 export function concludeCapture(payment: Payment, reference: string): Change {
   if (!needsCapture(payment)) return change(payment, {});
-  const { amount } = payment;
+  const amount = payment.cost ?? payment.amount;
   const taken = change(
     payment,
     { state: "CAPTURED", captured: amount },

@@ -15,6 +15,8 @@ export interface Payment {
   state: PaymentState;
   currencyCode: string;
   amount: number;
+  /** What the order costs now, where it was changed since; null where that is the amount. */
+  cost: number | null;
   authorized: number;
   voided: number;
   captured: number;
@@ -111,6 +113,7 @@ export function openPayment(due: DueOrder, { isCancelled, now }: { isCancelled: 
     state: isCancelled ? "VOIDED" : "PENDING",
     paymentToken: isCancelled ? null : due.paymentToken,
     cancelRequested: isCancelled,
+    cost: null,
     authorized: 0,
     voided: 0,
     captured: 0,

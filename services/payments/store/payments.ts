@@ -13,6 +13,7 @@ export interface OrderKey {
 export const paymentColumns = sql`
   payment.tenant_id as tenant, payment.order_id as "orderId", payment.payment_id as "paymentId", payment.state,
   payment.currency_code as "currencyCode", payment.amount_minor_units as amount,
+  payment.cost_minor_units as cost,
   payment.authorized_minor_units as authorized, payment.voided_minor_units as voided,
   payment.captured_minor_units as captured, payment.refund_booked_minor_units as "refundBooked",
   payment.refunded_minor_units as refunded, payment.decline_code as "declineCode",
@@ -31,6 +32,7 @@ const paymentRow = (payment: Payment) => ({
   state: payment.state,
   currency_code: payment.currencyCode,
   amount_minor_units: payment.amount,
+  cost_minor_units: payment.cost,
   authorized_minor_units: payment.authorized,
   voided_minor_units: payment.voided,
   captured_minor_units: payment.captured,
@@ -112,6 +114,7 @@ export async function updatePayments(tx: Transaction<PaymentsTables>, payments: 
   const updated = await sql`
     update payment set
       state = changed.state,
+      cost_minor_units = changed.cost_minor_units,
       authorized_minor_units = changed.authorized_minor_units,
       voided_minor_units = changed.voided_minor_units,
       captured_minor_units = changed.captured_minor_units,
