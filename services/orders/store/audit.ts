@@ -25,6 +25,7 @@ async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>
       orders.shipping_cost as "shippingCost", orders.total, orders.events_sent as "eventsSent",
       orders.create_time as "createTime", orders.expire_time as "expireTime", orders.process_after as "processAfter",
       coalesce(services.inventory_status, 'pending') as inventory, coalesce(services.fraud_status, 'pending') as fraud,
+      coalesce(services.payment_status, 'pending') as payment,
       items.*, coalesce(way."timeline", '[]') as timeline, coalesce(way."stateTime", orders.create_time) as "stateTime",
       case when orders.process_after is null then orders.create_time else way."releaseTime" end as "releaseTime",
       exists (
