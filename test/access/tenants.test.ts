@@ -212,6 +212,8 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "OrdersService/WatchOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OrdersService/WatchOrders": { expected: "its own" },
   "PaymentsService/GetPayment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "PaymentsService/ResumePayment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "PaymentsSandboxService/AnswerChallenge": { request: () => ({ clientSecret: "guessed" }), expected: "NOT_FOUND" },
   "PaymentsService/RefundPayment": {
     request: () => ({ orderId, amount: refund, reason: "mine", requestId: "refund-1" }),
     expected: "NOT_FOUND",

@@ -23,6 +23,7 @@ const awaited: Record<Awaited, { text: string; service?: string }> = {
   fraud: { text: "screening", service: "fraud" },
   review: { text: "somebody to decide about its screening", service: "fraud" },
   payments: { text: "its payment", service: "payments" },
+  buyer: { text: "its buyer to confirm the payment", service: "payments" },
   shipping: { text: "its parcel", service: "shipping" },
 };
 
@@ -55,6 +56,7 @@ function waitFor(order: OrderRow, limits: WaitLimits): ToldWait | undefined {
     state,
     inventory: services.inventory_status,
     fraud: services.fraud_status,
+    payment: services.payment_status,
     stateTime: timeline.at(-1)?.time ?? create_time,
     expireTime: expire_time,
     processAfter: process_after,
