@@ -65,7 +65,7 @@ export function compileIfMatch(input: DescMessage): ConditionBinder {
       throw invalidRequest([{ field: "If-Match", description: 'must be one entity tag, such as "5", or *' }]);
     }
     const own = message[field.localName];
-    if (own !== "" && own !== undefined && opaque(String(own)) !== tag) {
+    if (typeof own === "string" && own !== "" && opaque(own) !== tag) {
       throw invalidRequest([{ field: field.name, description: "says something else than If-Match" }]);
     }
     message[field.localName] = tag;
