@@ -87,7 +87,7 @@ export function compileRoutes(services: readonly DescService[], registry: Regist
 
 const nameOf = (method: DescMethod): string => `${method.parent.typeName}.${method.name}`;
 
-function bindingsOf(rule: HttpRule, problems: string[]): HttpRule[] {
+export function bindingsOf(rule: HttpRule, problems: string[]): HttpRule[] {
   if (rule.additionalBindings.some((binding) => binding.additionalBindings.length > 0)) {
     problems.push("additional_bindings must not have additional_bindings");
   }
@@ -97,7 +97,7 @@ function bindingsOf(rule: HttpRule, problems: string[]): HttpRule[] {
 /** Methods that the edge answers itself or that cannot carry a call. */
 const reservedMethods = new Set(["HEAD", "OPTIONS", "CONNECT", "TRACE"]);
 
-function patternOf(rule: HttpRule): { httpMethod: string; path: string } | string {
+export function patternOf(rule: HttpRule): { httpMethod: string; path: string } | string {
   switch (rule.pattern.case) {
     case "get":
     case "put":
