@@ -4,12 +4,13 @@ import { file_ordermesh_orders_events_v2_order_created } from "#gen/ordermesh/or
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
-import { numberSetting } from "#runtime/settings.ts";
+import { countrySetting, numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
 import { erasing, expiry, releasing } from "./due.ts";
 import { orderHistory } from "./rpc/history.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
+import { tableTaxProvider } from "./rpc/tax-table.ts";
 import { orderData } from "./rpc/personal-data.ts";
 import { orderEvents } from "./rpc/change-feed.ts";
 import type { OrdersTables } from "./store/tables.ts";
@@ -30,6 +31,8 @@ export const orders: ServiceDefinition<OrdersTables> = {
     const watchersMax = numberSetting(runtime.env, "ORDERMESH_WATCHERS_MAX", { fallback: 5_000, min: 1, max: 1_000_000 });
     return {
       routes: routes(runtime, {
+        taxes: tableTaxProvider(runtime),
+        shopCountryCode: countrySetting(runtime.env, "ORDERMESH_SHOP_COUNTRY", "DE"),
         orderLifeMs,
         watchersMax,
         limits,

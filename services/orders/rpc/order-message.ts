@@ -9,11 +9,13 @@ import {
   OrderState,
   PaymentStatus,
   ShipmentStatus,
+  type TaxSchema,
   type Order,
   type TimelineEntrySchema,
 } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import type * as domain from "../domain/order.ts";
+import type { Tax } from "../domain/tax.ts";
 import type { OrderRow, TimelineRow } from "../store/read.ts";
 import type { PriorityName, ShippingMethodName } from "../store/tables.ts";
 
@@ -79,11 +81,17 @@ export function timelineMessage(row: TimelineRow): MessageInitShape<typeof Timel
   };
 }
 
+const taxMessage = ({ amount, ...tax }: Tax, currencyCode: string): MessageInitShape<typeof TaxSchema> => ({
+  ...tax,
+  amount: { currencyCode, minorUnits: BigInt(amount) },
+});
+
 export function orderMessage(row: OrderRow): Order {
   const money = (minorUnits: number): { currencyCode: string; minorUnits: bigint } => ({
     currencyCode: row.currency_code,
     minorUnits: BigInt(minorUnits),
   });
+  const taxes = [...row.items.map(({ tax }) => tax), row.shipping_tax].filter((tax) => tax !== null);
   return create(OrderSchema, {
     orderId: row.order_id,
     customerId: row.customer_id,
@@ -94,10 +102,13 @@ export function orderMessage(row: OrderRow): Order {
       quantity: BigInt(item.quantity),
       unitPrice: money(item.unit_price),
       lineTotal: money(item.unit_price * item.quantity),
+      ...(item.tax && { tax: taxMessage(item.tax, row.currency_code) }),
     })),
     subtotal: money(row.subtotal),
     shippingCost: money(row.shipping_cost),
     total: money(row.total),
+    ...(taxes.length > 0 && { tax: money(taxes.reduce((sum, { amount }) => sum + amount, 0)), taxAdded: money(row.tax_added) }),
+    ...(row.shipping_tax && { shippingTax: taxMessage(row.shipping_tax, row.currency_code) }),
     shippingMethod: methodMessages[row.shipping_method],
     ...(row.shipping_address ? { shippingAddress: row.shipping_address } : {}),
     services: {

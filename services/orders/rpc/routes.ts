@@ -5,6 +5,7 @@ import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { refuseBacklog } from "#runtime/backlog.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { WaitLimits } from "../domain/waiting.ts";
+import type { TaxProvider } from "../provider/tax.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { auditOrders, readOrderStates } from "./audit.ts";
 import { cancelOrder } from "./cancel.ts";
@@ -18,9 +19,16 @@ import { watchOrder } from "./watch.ts";
 
 export function routes(
   runtime: ServiceRuntime<OrdersTables>,
-  { orderLifeMs, limits, watchersMax }: { orderLifeMs: number; limits: WaitLimits; watchersMax: number },
+  options: {
+    taxes: TaxProvider;
+    shopCountryCode: string;
+    orderLifeMs: number;
+    limits: WaitLimits;
+    watchersMax: number;
+  },
 ): (router: ConnectRouter) => void {
-  const place = placeOrder({ runtime, orderLifeMs });
+  const { limits, watchersMax } = options;
+  const place = placeOrder({ runtime, ...options });
   const assertKeepingUp = refuseBacklog(runtime);
   const cancel = cancelOrder(runtime);
   const feed = createChangeFeed(runtime, { watchersMax });
