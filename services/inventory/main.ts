@@ -1,6 +1,7 @@
 // Inventory: what is there, what is held, and for whom.
 import { file_ordermesh_inventory_events_v1_inventory_events } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
 import { InventoryAuditService } from "#gen/ordermesh/inventory/v1/inventory_audit_pb.ts";
+import { ReservationChangesService } from "#gen/ordermesh/inventory/v1/reservation_changes_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { numberSetting, textSetting } from "#runtime/settings.ts";
@@ -13,7 +14,7 @@ import type { InventoryTables } from "./store/tables.ts";
 
 export const inventory: ServiceDefinition<InventoryTables> = {
   name: "inventory",
-  services: [InventoryService, InventoryAuditService],
+  services: [InventoryService, ReservationChangesService, InventoryAuditService],
   emits: [file_ordermesh_inventory_events_v1_inventory_events],
   migrations: new URL("./migrations/", import.meta.url),
   create: (runtime) => {

@@ -6,6 +6,7 @@ import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FraudClearedSchema } from "#gen/ordermesh/fraud/events/v1/fraud_events_pb.ts";
 import { StockReservedSchema } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
+import { OrderChangesService, type OrderChangeWishSchema } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import type { Order } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { OrdersService, type PlaceOrderRequestSchema } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
@@ -124,6 +125,44 @@ test("an order that begins later tells the tax with which it was placed", async 
   around.taxRates.length = 0;
   await fixture.runDue(new Date(Date.now() + 120_000));
   expect(await createdOf(orderId)).toMatchObject({ tax, lines: [{ tax: euros(475) }, { tax: euros(95) }] });
+});
+
+test("a change computes the tax anew, by line, and what is previewed is what the order then is", async () => {
+  around.taxClasses.set("CUP", "REDUCED");
+  around.taxRates.push(
+    german,
+    { ...german, taxClass: "REDUCED", rate: 700 },
+    { ...german, countryCode: "FR", pricesInclude: true },
+  );
+  const { orderId } = await place({ processAfter: timestampFromMs(Date.now() + 60_000) });
+  const changes = fixture.client(OrderChangesService);
+  const changeTo = async (wish: MessageInitShape<typeof OrderChangeWishSchema>, requestId: string) => {
+    const { token, after, refusals } = await changes.previewOrderChange({ orderId, wish });
+    expect(refusals).toEqual([]);
+    await changes.confirmOrderChange({ orderId, wish, token, requestId });
+    const { order } = await client.getOrder({ orderId });
+    expect(order).toMatchObject({
+      total: after?.total,
+      tax: after?.tax,
+      taxAdded: after?.taxAdded,
+      shippingTax: after?.shippingTax,
+    });
+    expect((await fixture.client(OrdersAuditService).auditOrders({ pageSize: 10 })).discrepancies).toEqual([]);
+    return order;
+  };
+  const lines = [
+    { sku: "MUG", quantity: 1n },
+    { sku: "CUP", quantity: 1n },
+  ];
+  const changed = await changeTo({ lines }, "change-1");
+  expect(changed?.items.map(({ sku, tax }) => [sku, tax?.amount?.minorUnits])).toEqual([
+    ["MUG", 238n],
+    ["TEA", 95n],
+    ["CUP", 49n],
+  ]);
+  expect(changed?.total).toMatchObject(euros(2_449 + 500 + 238 + 95 + 49 + 95));
+  const moved = await changeTo(toFrance, "change-2");
+  expect(moved).toMatchObject({ taxAdded: euros(0), tax: euros(200 + 80 + 112 + 80), total: euros(2_949) });
 });
 
 test("the audit finds tax that was changed, is gone, or is said to be in the price", async () => {

@@ -1,6 +1,7 @@
 // What the order's events mean for its money.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Transaction } from "kysely";
+import { OrderChangedSchema, type OrderChanged } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import {
   OrderCancelledSchema,
   OrderErasedSchema,
@@ -13,6 +14,7 @@ import type { Clock } from "#runtime/clock.ts";
 import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { newId } from "#runtime/ids.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
+import { costNow } from "./domain/cost.ts";
 import { cancel, dispatch, undo } from "./domain/movement.ts";
 import { openPayment, type DueOrder } from "./domain/payment.ts";
 import { dueItem, saveChanges, type Decided } from "./store/changes.ts";
@@ -47,6 +49,11 @@ export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
       name: "payments.order_capture",
       event: ShipmentDispatchedSchema,
       handle: (tx: Transacted, events) => orderCaptures(tx, events, clock.now()),
+    }),
+    hear({
+      name: "payments.change_cost",
+      event: OrderChangedSchema,
+      handle: (tx: Transacted, events) => changeCosts(tx, events, clock.now()),
     }),
     hear({
       name: "payments.give_back",
@@ -85,13 +92,14 @@ async function openPayments(tx: Transacted, events: readonly ReceivedEvent<Order
 }
 
 function dueOrder(event: ReceivedEvent<OrderPaymentDue>): DueOrder {
-  const { amount, deadline, paymentToken } = event.message;
+  const { amount, deadline, paymentToken, customerId } = event.message;
   if (!amount || amount.minorUnits <= 0n || !/^[A-Z]{3}$/.test(amount.currencyCode) || !deadline) {
     throw new RefusedEvent("PAYMENT_DUE_INVALID", `order ${event.key}: the amount must be above zero and a deadline given`);
   }
   return {
     ...orderKey(event),
     paymentId: newId("pay"),
+    customerId,
     currencyCode: amount.currencyCode,
     amount: Number(amount.minorUnits),
     paymentToken,
@@ -129,6 +137,28 @@ async function orderCaptures(tx: Transacted, events: readonly ReceivedEvent<unkn
         throw new Error(`order ${event.key} was dispatched while its payment is being authorised`);
       case "not_authorized":
         throw new RefusedEvent("PAYMENT_NOT_AUTHORIZED", `order ${event.key} was dispatched and its payment is ${payment.state}`);
+    }
+  });
+  await saveChanges(tx, decided, now);
+}
+
+/** An order that had not asked for its money when it was changed has no payment yet, and asks for what it costs then. */
+async function changeCosts(tx: Transacted, events: readonly ReceivedEvent<OrderChanged>[], now: Date): Promise<void> {
+  const payments = await lockPayments(tx, events.map(orderKey));
+  const decided = events.flatMap(({ cause, message, ...event }): Decided[] => {
+    const payment = payments.get(keyOf(orderKey(event)));
+    if (!payment) return [];
+    const outcome = costNow(payment, Number(message.total?.minorUnits ?? 0n));
+    switch (outcome.kind) {
+      case "nothing":
+        return [];
+      case "not_yet":
+        throw new Error(`order ${event.key} has changed while its payment is being captured`);
+      case "above_amount":
+        throw new RefusedEvent("COST_ABOVE_AMOUNT", `order ${event.key} costs more than payment was asked for`);
+      case "noted":
+        payments.set(keyOf(payment), outcome.change.payment);
+        return [{ change: outcome.change, cause }];
     }
   });
   await saveChanges(tx, decided, now);

@@ -29,7 +29,9 @@ beforeAll(async () => {
 afterAll(() => mesh.close());
 
 const customerScopes =
-  "orders:read orders:write shipping:read customers:read customers:write identity:write notifications:read notifications:write";
+  "orders:read orders:write payments:read payments:write shipping:read customers:read customers:write identity:write ".concat(
+    "notifications:read notifications:write",
+  );
 const items = [{ sku: "MUG", quantity: 1n }];
 const basket = { currency: "EUR", paymentToken: "tok_success", items };
 
@@ -47,6 +49,18 @@ const cases: Record<string, Case> = {
   "OrdersService/ListOrders": { request: () => ({ customerId: "ada" }), refused: "PermissionDenied" },
   "OrdersService/CancelOrder": { request: () => ({ orderId: order.orderId, reason: "mine" }), refused: "NotFound" },
   "OrdersService/WatchOrder": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "OrderChangesService/PreviewOrderChange": {
+    request: () => ({ orderId: order.orderId, wish: {} }),
+    refused: "NotFound",
+  },
+  "OrderChangesService/ConfirmOrderChange": {
+    request: () => ({ orderId: order.orderId, wish: {}, token: "1.2.3", requestId: "change-1" }),
+    refused: "NotFound",
+  },
+  "OrderChangesService/ListOrderChanges": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "PaymentsService/GetPayment": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "PaymentsService/ResumePayment": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "PaymentsSandboxService/AnswerChallenge": { request: () => ({ clientSecret: "guessed" }), refused: "NotFound" },
   "ShippingService/GetTracking": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "IdentityService/ChangePassword": {
     request: () => ({ customerId: "ada", currentPassword: "correct horse", newPassword: "battery staple" }),

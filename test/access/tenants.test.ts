@@ -212,9 +212,17 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "OrdersService/GetOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OrdersService/ListOrders": { request: () => ({ pageToken }), expected: "PAGE_TOKEN_INVALID" },
   "OrdersService/CancelOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "OrderChangesService/PreviewOrderChange": { request: () => ({ orderId, wish: {} }), expected: "NOT_FOUND" },
+  "OrderChangesService/ConfirmOrderChange": {
+    request: () => ({ orderId, wish: {}, token: "1.2.3", requestId: "change-1" }),
+    expected: "NOT_FOUND",
+  },
+  "OrderChangesService/ListOrderChanges": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OrdersService/WatchOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OrdersService/WatchOrders": { expected: "its own" },
   "PaymentsService/GetPayment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "PaymentsService/ResumePayment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "PaymentsSandboxService/AnswerChallenge": { request: () => ({ clientSecret: "guessed" }), expected: "NOT_FOUND" },
   "PaymentsService/RefundPayment": {
     request: () => ({ orderId, amount: refund, reason: "mine", requestId: "refund-1" }),
     expected: "NOT_FOUND",

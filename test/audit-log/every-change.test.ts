@@ -7,6 +7,7 @@ import { loadContracts } from "../../tools/contracts.ts";
 import { ada } from "../../services/identity/identity.fixture.ts";
 import { address, entriesOf, requestId, subjects } from "./callers.ts";
 import { catalogScenarios } from "./scenarios-catalog.ts";
+import { changesScenarios } from "./scenarios-changes.ts";
 import { customersScenarios } from "./scenarios-customers.ts";
 import { fraudScenarios } from "./scenarios-fraud.ts";
 import { notificationsScenarios } from "./scenarios-notifications.ts";
@@ -18,6 +19,7 @@ import { scenarios as serviceScenarios } from "./scenarios.ts";
 const scenarios = [
   ...serviceScenarios,
   ...catalogScenarios,
+  ...changesScenarios,
   ...shippingScenarios,
   ...operationsScenarios,
   ...identityScenarios,
@@ -34,6 +36,8 @@ const changesNothing = [
   "ordermesh.identity.v1.IdentityService/IntrospectToken",
   // Makes us look into the provider's books; what is found there is booked by nobody's call, and told by events.
   "ordermesh.payments.v1.PaymentsWebhookService/ReceiveWebhook",
+  // The buyer's word to its bank, where the sandbox plays it: it changes a foreign firm's books, and what follows is told by events.
+  "ordermesh.payments.v1.PaymentsSandboxService/AnswerChallenge",
   // A carrier's word, and nobody's of ours: it is kept whole on the parcel's way, and told by events.
   "ordermesh.shipping.v1.ShippingWebhookService/ReceiveCarrierMessage",
 ];

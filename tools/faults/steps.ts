@@ -40,6 +40,7 @@ export interface Step {
 const requests: readonly { service: string; name: string }[] = [
   { service: "orders", name: "orders.place" },
   { service: "orders", name: "orders.cancel" },
+  { service: "orders", name: "orders.confirm_change" },
   { service: "customers", name: "customers.erase" },
 ];
 

@@ -74,13 +74,20 @@ export function rateFor(rates: readonly TaxRate[], destination: Destination, tax
 const whole = 10_000n;
 
 /** Undefined where nothing is paid; a rate of 0 is told, because somebody has said it. */
-function taxOf(amount: number, { rate, name, pricesInclude: isIncluded }: TaxRate): Tax | undefined {
+function taxOf(
+  amount: number,
+  { rate, name, pricesInclude: isIncluded }: Pick<TaxRate, "rate" | "name" | "pricesInclude">,
+): Tax | undefined {
   if (amount === 0) return undefined;
   const part = BigInt(rate);
   // Of a price that contains it, the tax is what the price without it bears.
   const base = isIncluded ? whole + part : whole;
   return { amount: Number(halfUp(BigInt(amount) * part, base)), rate, name, isIncluded };
 }
+
+/** A frozen tax on another amount. */
+export const atRateOf = ({ rate, name, isIncluded }: Tax, amount: number): Tax | undefined =>
+  taxOf(amount, { rate, name, pricesInclude: isIncluded });
 
 /** For numbers that are not below zero. */
 const halfUp = (numerator: bigint, denominator: bigint): bigint => (2n * numerator + denominator) / (2n * denominator);

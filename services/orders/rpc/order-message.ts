@@ -9,11 +9,13 @@ import {
   OrderState,
   PaymentStatus,
   ShipmentStatus,
-  type TaxSchema,
   type Order,
   type TimelineEntrySchema,
 } from "#gen/ordermesh/orders/v1/order_pb.ts";
+import type { TaxSchema } from "#gen/ordermesh/orders/v1/tax_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import { OrderChangeState } from "#gen/ordermesh/orders/v1/order_change_pb.ts";
+import type { ChangeState } from "../domain/change-saga.ts";
 import type * as domain from "../domain/order.ts";
 import type { Tax } from "../domain/tax.ts";
 import type { OrderRow, TimelineRow } from "../store/read.ts";
@@ -45,6 +47,7 @@ const fraudMessages: Record<domain.FraudStatus, FraudStatus> = {
 
 const paymentMessages: Record<domain.PaymentStatus, PaymentStatus> = {
   pending: PaymentStatus.PENDING,
+  action_required: PaymentStatus.ACTION_REQUIRED,
   declined: PaymentStatus.DECLINED,
   authorized: PaymentStatus.AUTHORIZED,
   captured: PaymentStatus.CAPTURED,
@@ -62,7 +65,13 @@ const shipmentMessages: Record<domain.ShipmentStatus, ShipmentStatus> = {
   stopped: ShipmentStatus.STOPPED,
 };
 
-const methodMessages: Record<ShippingMethodName, ShippingMethod> = {
+export const changeStateMessages: Record<ChangeState, OrderChangeState> = {
+  requested: OrderChangeState.REQUESTED,
+  applied: OrderChangeState.APPLIED,
+  refused: OrderChangeState.REFUSED,
+};
+
+export const methodMessages: Record<ShippingMethodName, ShippingMethod> = {
   STANDARD: ShippingMethod.STANDARD,
   EXPRESS: ShippingMethod.EXPRESS,
 };
@@ -81,17 +90,27 @@ export function timelineMessage(row: TimelineRow): MessageInitShape<typeof Timel
   };
 }
 
-const taxMessage = ({ amount, ...tax }: Tax, currencyCode: string): MessageInitShape<typeof TaxSchema> => ({
+export const taxMessage = ({ amount, ...tax }: Tax, currencyCode: string): MessageInitShape<typeof TaxSchema> => ({
   ...tax,
   amount: { currencyCode, minorUnits: BigInt(amount) },
 });
+
+/** All tax, and the part on top; nothing where nothing was taxed. */
+export function taxMessages(
+  { items, shippingTax, taxAdded }: { items: readonly { tax?: Tax | null }[]; shippingTax: Tax | null; taxAdded: number },
+  currencyCode: string,
+): Pick<MessageInitShape<typeof OrderSchema>, "tax" | "taxAdded"> {
+  const amounts = [...items.map(({ tax }) => tax), shippingTax].flatMap((tax) => (tax ? [tax.amount] : []));
+  if (amounts.length === 0) return {};
+  const money = (minorUnits: number) => ({ currencyCode, minorUnits: BigInt(minorUnits) });
+  return { tax: money(amounts.reduce((sum, amount) => sum + amount, 0)), taxAdded: money(taxAdded) };
+}
 
 export function orderMessage(row: OrderRow): Order {
   const money = (minorUnits: number): { currencyCode: string; minorUnits: bigint } => ({
     currencyCode: row.currency_code,
     minorUnits: BigInt(minorUnits),
   });
-  const taxes = [...row.items.map(({ tax }) => tax), row.shipping_tax].filter((tax) => tax !== null);
   return create(OrderSchema, {
     orderId: row.order_id,
     customerId: row.customer_id,
@@ -107,7 +126,7 @@ export function orderMessage(row: OrderRow): Order {
     subtotal: money(row.subtotal),
     shippingCost: money(row.shipping_cost),
     total: money(row.total),
-    ...(taxes.length > 0 && { tax: money(taxes.reduce((sum, { amount }) => sum + amount, 0)), taxAdded: money(row.tax_added) }),
+    ...taxMessages({ items: row.items, shippingTax: row.shipping_tax, taxAdded: row.tax_added }, row.currency_code),
     ...(row.shipping_tax && { shippingTax: taxMessage(row.shipping_tax, row.currency_code) }),
     shippingMethod: methodMessages[row.shipping_method],
     ...(row.shipping_address ? { shippingAddress: row.shipping_address } : {}),
@@ -128,6 +147,15 @@ export function orderMessage(row: OrderRow): Order {
     priority: priorityMessages[row.priority],
     ...(row.process_after ? { processAfter: timestampFromDate(row.process_after) } : {}),
     note: row.note,
+    ...(row.last_change_state === ""
+      ? {}
+      : {
+          lastChange: {
+            changeId: row.last_change_id,
+            state: changeStateMessages[row.last_change_state],
+            reason: row.last_change_reason,
+          },
+        }),
   });
 }
 
@@ -141,6 +169,9 @@ export function asPlaced(row: OrderRow): OrderRow {
     state: row.timeline[0]?.state ?? row.state,
     services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
     timeline: row.timeline.slice(0, 1),
+    last_change_id: "",
+    last_change_state: "",
+    last_change_reason: "",
     tracking_number: "",
     cancel_reason: "",
     cancel_detail: "",

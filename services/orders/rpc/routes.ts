@@ -1,6 +1,7 @@
 // The RPCs of orders.
 import type { ConnectRouter } from "@connectrpc/connect";
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
+import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { refuseBacklog } from "#runtime/backlog.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
@@ -8,6 +9,7 @@ import type { WaitLimits } from "../domain/waiting.ts";
 import type { TaxProvider } from "../provider/tax.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { auditOrders, readOrderStates } from "./audit.ts";
+import { changesMethods, type DriveChange } from "./changes.ts";
 import { cancelOrder } from "./cancel.ts";
 import { orderMessage } from "./order-message.ts";
 import { placeOrder } from "./place.ts";
@@ -25,6 +27,7 @@ export function routes(
     orderLifeMs: number;
     limits: WaitLimits;
     watchersMax: number;
+    drive: DriveChange;
   },
 ): (router: ConnectRouter) => void {
   const { limits, watchersMax } = options;
@@ -35,6 +38,7 @@ export function routes(
   const watch = watchOrder(runtime, feed);
   const watchMany = watchOrders(runtime, feed);
   const resume = resumeOrder(runtime);
+  const changes = changesMethods(runtime, options);
   return (router) => {
     router.service(OrdersService, {
       placeOrder: async (request) => {
@@ -52,6 +56,7 @@ export function routes(
       watchOrder: (request, context) => watch(request, context.signal),
       watchOrders: (request, context) => watchMany(request, context.signal),
     });
+    router.service(OrderChangesService, changes);
     router.service(OrdersAuditService, {
       auditOrders: (request) => auditOrders(runtime, request, limits),
       readOrderStates: async ({ orderIds }) => ({ orders: await readOrderStates(runtime, orderIds, limits) }),

@@ -68,6 +68,10 @@ export function placedRow(order: NewOrder): OrderRow {
     process_after: order.processAfter ?? null,
     note: order.note,
     screening: null,
+    last_change_id: "",
+    last_change_state: "",
+    last_change_reason: "",
+    asked_total: null,
     services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
     items: order.items.map(({ sku, title, quantity, unitPrice, tax = null }) => ({
       sku,

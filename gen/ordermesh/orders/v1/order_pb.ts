@@ -6,6 +6,10 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { OrderChangeStanding, OrderChangeStandingJson } from "./order_change_pb.ts";
+import { file_ordermesh_orders_v1_order_change } from "./order_change_pb.ts";
+import type { Tax, TaxJson } from "./tax_pb.ts";
+import { file_ordermesh_orders_v1_tax } from "./tax_pb.ts";
 import type { ShippingMethod, ShippingMethodJson } from "../../shipping/v1/shipment_pb.ts";
 import { file_ordermesh_shipping_v1_shipment } from "../../shipping/v1/shipment_pb.ts";
 import type { Address, AddressJson } from "../../type/v1/address_pb.ts";
@@ -18,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/order.proto.
  */
 export const file_ordermesh_orders_v1_order: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIucHCgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkSNAoIcHJpb3JpdHkYEyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyUHJpb3JpdHkSMQoNcHJvY2Vzc19hZnRlchgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEbm90ZRgVIAEoCUIDgAEBEiUKA3RheBgoIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EisKCXRheF9hZGRlZBgpIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5Ei4KDHNoaXBwaW5nX3RheBgqIAEoCzIYLm9yZGVybWVzaC5vcmRlcnMudjEuVGF4ImAKA1RheBIoCgZhbW91bnQYASABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIMCgRyYXRlGAIgASgFEgwKBG5hbWUYAyABKAkSEwoLaXNfaW5jbHVkZWQYBCABKAgivAEKCU9yZGVySXRlbRILCgNza3UYASABKAkSDQoFdGl0bGUYAiABKAkSEAoIcXVhbnRpdHkYAyABKAMSLAoKdW5pdF9wcmljZRgEIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EiwKCmxpbmVfdG90YWwYBSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIlCgN0YXgYKCABKAsyGC5vcmRlcm1lc2gub3JkZXJzLnYxLlRheCKLAQoNVGltZWxpbmVFbnRyeRIQCghzZXF1ZW5jZRgBIAEoAxIuCgVzdGF0ZRgCIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YBCABKAki5QEKDU9yZGVyU2VydmljZXMSNwoJaW52ZW50b3J5GAEgASgOMiQub3JkZXJtZXNoLm9yZGVycy52MS5JbnZlbnRvcnlTdGF0dXMSLwoFZnJhdWQYAiABKA4yIC5vcmRlcm1lc2gub3JkZXJzLnYxLkZyYXVkU3RhdHVzEjMKB3BheW1lbnQYAyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLlBheW1lbnRTdGF0dXMSNQoIc2hpcG1lbnQYBCABKA4yIy5vcmRlcm1lc2gub3JkZXJzLnYxLlNoaXBtZW50U3RhdHVzKmMKDU9yZGVyUHJpb3JpdHkSHgoaT1JERVJfUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIZChVPUkRFUl9QUklPUklUWV9OT1JNQUwQARIXChNPUkRFUl9QUklPUklUWV9SVVNIEAIq6AEKCk9yZGVyU3RhdGUSGwoXT1JERVJfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNPUkRFUl9TVEFURV9QRU5ESU5HEAESIAocT1JERVJfU1RBVEVfUEVORElOR19TSElQTUVOVBACEhcKE09SREVSX1NUQVRFX1NISVBQRUQQAxIZChVPUkRFUl9TVEFURV9ERUxJVkVSRUQQBBIZChVPUkRFUl9TVEFURV9DQU5DRUxMRUQQBRIYChRPUkRFUl9TVEFURV9SRVRVUk5FRBAGEhkKFU9SREVSX1NUQVRFX1NDSEVEVUxFRBAHKrIBCg9JbnZlbnRvcnlTdGF0dXMSIAocSU5WRU5UT1JZX1NUQVRVU19VTlNQRUNJRklFRBAAEhwKGElOVkVOVE9SWV9TVEFUVVNfUEVORElORxABEh0KGUlOVkVOVE9SWV9TVEFUVVNfUkVTRVJWRUQQAhIhCh1JTlZFTlRPUllfU1RBVFVTX0lOU1VGRklDSUVOVBADEh0KGUlOVkVOVE9SWV9TVEFUVVNfUkVMRUFTRUQQBCqTAQoLRnJhdWRTdGF0dXMSHAoYRlJBVURfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGAoURlJBVURfU1RBVFVTX1BFTkRJTkcQARIXChNGUkFVRF9TVEFUVVNfUkVWSUVXEAISGAoURlJBVURfU1RBVFVTX0NMRUFSRUQQAxIZChVGUkFVRF9TVEFUVVNfUkVKRUNURUQQBCrcAQoNUGF5bWVudFN0YXR1cxIeChpQQVlNRU5UX1NUQVRVU19VTlNQRUNJRklFRBAAEhoKFlBBWU1FTlRfU1RBVFVTX1BFTkRJTkcQARIbChdQQVlNRU5UX1NUQVRVU19ERUNMSU5FRBACEh0KGVBBWU1FTlRfU1RBVFVTX0FVVEhPUklaRUQQAxIbChdQQVlNRU5UX1NUQVRVU19DQVBUVVJFRBAEEhkKFVBBWU1FTlRfU1RBVFVTX1ZPSURFRBAFEhsKF1BBWU1FTlRfU1RBVFVTX1JFRlVOREVEEAYqigIKDlNoaXBtZW50U3RhdHVzEh8KG1NISVBNRU5UX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF1NISVBNRU5UX1NUQVRVU19QRU5ESU5HEAESGwoXU0hJUE1FTlRfU1RBVFVTX0NSRUFURUQQAhIeChpTSElQTUVOVF9TVEFUVVNfRElTUEFUQ0hFRBADEh0KGVNISVBNRU5UX1NUQVRVU19ERUxJVkVSRUQQBBIbChdTSElQTUVOVF9TVEFUVVNfU1RPUFBFRBAFEiMKH1NISVBNRU5UX1NUQVRVU19ERUxJVkVSWV9GQUlMRUQQBhIcChhTSElQTUVOVF9TVEFUVVNfUkVUVVJORUQQB2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIqYICgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkSNAoIcHJpb3JpdHkYEyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyUHJpb3JpdHkSMQoNcHJvY2Vzc19hZnRlchgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEbm90ZRgVIAEoCUIDgAEBEj0KC2xhc3RfY2hhbmdlGBYgASgLMigub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNoYW5nZVN0YW5kaW5nEiUKA3RheBgXIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EisKCXRheF9hZGRlZBgYIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5Ei4KDHNoaXBwaW5nX3RheBgZIAEoCzIYLm9yZGVybWVzaC5vcmRlcnMudjEuVGF4IrwBCglPcmRlckl0ZW0SCwoDc2t1GAEgASgJEg0KBXRpdGxlGAIgASgJEhAKCHF1YW50aXR5GAMgASgDEiwKCnVuaXRfcHJpY2UYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIsCgpsaW5lX3RvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJQoDdGF4GAYgASgLMhgub3JkZXJtZXNoLm9yZGVycy52MS5UYXgiiwEKDVRpbWVsaW5lRW50cnkSEAoIc2VxdWVuY2UYASABKAMSLgoFc3RhdGUYAiABKA4yHy5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU3RhdGUSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAQgASgJIuUBCg1PcmRlclNlcnZpY2VzEjcKCWludmVudG9yeRgBIAEoDjIkLm9yZGVybWVzaC5vcmRlcnMudjEuSW52ZW50b3J5U3RhdHVzEi8KBWZyYXVkGAIgASgOMiAub3JkZXJtZXNoLm9yZGVycy52MS5GcmF1ZFN0YXR1cxIzCgdwYXltZW50GAMgASgOMiIub3JkZXJtZXNoLm9yZGVycy52MS5QYXltZW50U3RhdHVzEjUKCHNoaXBtZW50GAQgASgOMiMub3JkZXJtZXNoLm9yZGVycy52MS5TaGlwbWVudFN0YXR1cypjCg1PcmRlclByaW9yaXR5Eh4KGk9SREVSX1BSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGQoVT1JERVJfUFJJT1JJVFlfTk9STUFMEAESFwoTT1JERVJfUFJJT1JJVFlfUlVTSBACKugBCgpPcmRlclN0YXRlEhsKF09SREVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTT1JERVJfU1RBVEVfUEVORElORxABEiAKHE9SREVSX1NUQVRFX1BFTkRJTkdfU0hJUE1FTlQQAhIXChNPUkRFUl9TVEFURV9TSElQUEVEEAMSGQoVT1JERVJfU1RBVEVfREVMSVZFUkVEEAQSGQoVT1JERVJfU1RBVEVfQ0FOQ0VMTEVEEAUSGAoUT1JERVJfU1RBVEVfUkVUVVJORUQQBhIZChVPUkRFUl9TVEFURV9TQ0hFRFVMRUQQByqyAQoPSW52ZW50b3J5U3RhdHVzEiAKHElOVkVOVE9SWV9TVEFUVVNfVU5TUEVDSUZJRUQQABIcChhJTlZFTlRPUllfU1RBVFVTX1BFTkRJTkcQARIdChlJTlZFTlRPUllfU1RBVFVTX1JFU0VSVkVEEAISIQodSU5WRU5UT1JZX1NUQVRVU19JTlNVRkZJQ0lFTlQQAxIdChlJTlZFTlRPUllfU1RBVFVTX1JFTEVBU0VEEAQqkwEKC0ZyYXVkU3RhdHVzEhwKGEZSQVVEX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFEZSQVVEX1NUQVRVU19QRU5ESU5HEAESFwoTRlJBVURfU1RBVFVTX1JFVklFVxACEhgKFEZSQVVEX1NUQVRVU19DTEVBUkVEEAMSGQoVRlJBVURfU1RBVFVTX1JFSkVDVEVEEAQqgAIKDVBheW1lbnRTdGF0dXMSHgoaUEFZTUVOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIaChZQQVlNRU5UX1NUQVRVU19QRU5ESU5HEAESGwoXUEFZTUVOVF9TVEFUVVNfREVDTElORUQQAhIdChlQQVlNRU5UX1NUQVRVU19BVVRIT1JJWkVEEAMSGwoXUEFZTUVOVF9TVEFUVVNfQ0FQVFVSRUQQBBIZChVQQVlNRU5UX1NUQVRVU19WT0lERUQQBRIbChdQQVlNRU5UX1NUQVRVU19SRUZVTkRFRBAGEiIKHlBBWU1FTlRfU1RBVFVTX0FDVElPTl9SRVFVSVJFRBAHKooCCg5TaGlwbWVudFN0YXR1cxIfChtTSElQTUVOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdTSElQTUVOVF9TVEFUVVNfUEVORElORxABEhsKF1NISVBNRU5UX1NUQVRVU19DUkVBVEVEEAISHgoaU0hJUE1FTlRfU1RBVFVTX0RJU1BBVENIRUQQAxIdChlTSElQTUVOVF9TVEFUVVNfREVMSVZFUkVEEAQSGwoXU0hJUE1FTlRfU1RBVFVTX1NUT1BQRUQQBRIjCh9TSElQTUVOVF9TVEFUVVNfREVMSVZFUllfRkFJTEVEEAYSHAoYU0hJUE1FTlRfU1RBVFVTX1JFVFVSTkVEEAdiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_orders_v1_order_change, file_ordermesh_orders_v1_tax, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * An order: what was bought, for how much, and how far it has come.
@@ -174,23 +178,30 @@ export type Order = Message<"ordermesh.orders.v1.Order"> & {
   note: string;
 
   /**
+   * The change that was asked for last, under way or not; unset where none ever was.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderChangeStanding last_change = 22;
+   */
+  lastChange?: OrderChangeStanding | undefined;
+
+  /**
    * All tax of the order: of its items and of its shipping, contained in prices or on top. Unset where nothing was taxed.
    *
-   * @generated from field: ordermesh.type.v1.Money tax = 40;
+   * @generated from field: ordermesh.type.v1.Money tax = 23;
    */
   tax?: Money | undefined;
 
   /**
    * The part of tax that comes on top; the rest is contained in subtotal and shipping cost. Unset where nothing was taxed.
    *
-   * @generated from field: ordermesh.type.v1.Money tax_added = 41;
+   * @generated from field: ordermesh.type.v1.Money tax_added = 24;
    */
   taxAdded?: Money | undefined;
 
   /**
    * The tax on the shipping cost; unset where there is none.
    *
-   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 42;
+   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 25;
    */
   shippingTax?: Tax | undefined;
 };
@@ -349,23 +360,30 @@ export type OrderJson = {
   note?: string;
 
   /**
+   * The change that was asked for last, under way or not; unset where none ever was.
+   *
+   * @generated from field: ordermesh.orders.v1.OrderChangeStanding last_change = 22;
+   */
+  lastChange?: OrderChangeStandingJson;
+
+  /**
    * All tax of the order: of its items and of its shipping, contained in prices or on top. Unset where nothing was taxed.
    *
-   * @generated from field: ordermesh.type.v1.Money tax = 40;
+   * @generated from field: ordermesh.type.v1.Money tax = 23;
    */
   tax?: MoneyJson;
 
   /**
    * The part of tax that comes on top; the rest is contained in subtotal and shipping cost. Unset where nothing was taxed.
    *
-   * @generated from field: ordermesh.type.v1.Money tax_added = 41;
+   * @generated from field: ordermesh.type.v1.Money tax_added = 24;
    */
   taxAdded?: MoneyJson;
 
   /**
    * The tax on the shipping cost; unset where there is none.
    *
-   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 42;
+   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 25;
    */
   shippingTax?: TaxJson;
 };
@@ -378,84 +396,7 @@ export const OrderSchema: GenMessage<Order, {jsonType: OrderJson}> = /*@__PURE__
   messageDesc(file_ordermesh_orders_v1_order, 0);
 
 /**
- * A tax as it was when the order was placed. It never changes afterwards.
- *
- * @generated from message ordermesh.orders.v1.Tax
- */
-export type Tax = Message<"ordermesh.orders.v1.Tax"> & {
-  /**
-   * How much.
-   *
-   * @generated from field: ordermesh.type.v1.Money amount = 1;
-   */
-  amount?: Money | undefined;
-
-  /**
-   * Hundredths of a percent: 1900 is 19 %.
-   *
-   * @generated from field: int32 rate = 2;
-   */
-  rate: number;
-
-  /**
-   * What the buyer is shown, such as "VAT".
-   *
-   * @generated from field: string name = 3;
-   */
-  name: string;
-
-  /**
-   * Whether the price contains it; else it comes on top.
-   *
-   * @generated from field: bool is_included = 4;
-   */
-  isIncluded: boolean;
-};
-
-/**
- * A tax as it was when the order was placed. It never changes afterwards.
- *
- * @generated from message ordermesh.orders.v1.Tax
- */
-export type TaxJson = {
-  /**
-   * How much.
-   *
-   * @generated from field: ordermesh.type.v1.Money amount = 1;
-   */
-  amount?: MoneyJson;
-
-  /**
-   * Hundredths of a percent: 1900 is 19 %.
-   *
-   * @generated from field: int32 rate = 2;
-   */
-  rate?: number;
-
-  /**
-   * What the buyer is shown, such as "VAT".
-   *
-   * @generated from field: string name = 3;
-   */
-  name?: string;
-
-  /**
-   * Whether the price contains it; else it comes on top.
-   *
-   * @generated from field: bool is_included = 4;
-   */
-  isIncluded?: boolean;
-};
-
-/**
- * Describes the message ordermesh.orders.v1.Tax.
- * Use `create(TaxSchema)` to create a new message.
- */
-export const TaxSchema: GenMessage<Tax, {jsonType: TaxJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_order, 1);
-
-/**
- * A line of an order. Its price never changes afterwards.
+ * A line of an order. Its price never changes afterwards; units that are added later may be a line of their own.
  *
  * @generated from message ordermesh.orders.v1.OrderItem
  */
@@ -498,13 +439,13 @@ export type OrderItem = Message<"ordermesh.orders.v1.OrderItem"> & {
   /**
    * The tax on line_total; unset where there is none.
    *
-   * @generated from field: ordermesh.orders.v1.Tax tax = 40;
+   * @generated from field: ordermesh.orders.v1.Tax tax = 6;
    */
   tax?: Tax | undefined;
 };
 
 /**
- * A line of an order. Its price never changes afterwards.
+ * A line of an order. Its price never changes afterwards; units that are added later may be a line of their own.
  *
  * @generated from message ordermesh.orders.v1.OrderItem
  */
@@ -547,7 +488,7 @@ export type OrderItemJson = {
   /**
    * The tax on line_total; unset where there is none.
    *
-   * @generated from field: ordermesh.orders.v1.Tax tax = 40;
+   * @generated from field: ordermesh.orders.v1.Tax tax = 6;
    */
   tax?: TaxJson;
 };
@@ -557,7 +498,7 @@ export type OrderItemJson = {
  * Use `create(OrderItemSchema)` to create a new message.
  */
 export const OrderItemSchema: GenMessage<OrderItem, {jsonType: OrderItemJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_order, 2);
+  messageDesc(file_ordermesh_orders_v1_order, 1);
 
 /**
  * One state on an order's way.
@@ -634,7 +575,7 @@ export type TimelineEntryJson = {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry, {jsonType: TimelineEntryJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_order, 3);
+  messageDesc(file_ordermesh_orders_v1_order, 2);
 
 /**
  * What each service has reported about an order.
@@ -711,7 +652,7 @@ export type OrderServicesJson = {
  * Use `create(OrderServicesSchema)` to create a new message.
  */
 export const OrderServicesSchema: GenMessage<OrderServices, {jsonType: OrderServicesJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_order, 4);
+  messageDesc(file_ordermesh_orders_v1_order, 3);
 
 /**
  * What comes first at the shelves.
@@ -1022,6 +963,13 @@ export const PaymentStatus = {
    * @generated from enum value: PAYMENT_STATUS_REFUNDED = 6;
    */
   REFUNDED: 6,
+
+  /**
+   * The buyer has to act before money is held: GetPayment says what.
+   *
+   * @generated from enum value: PAYMENT_STATUS_ACTION_REQUIRED = 7;
+   */
+  ACTION_REQUIRED: 7,
 } as const;
 
 /**
@@ -1036,7 +984,7 @@ export type PaymentStatus = (typeof PaymentStatus)[keyof typeof PaymentStatus] |
  *
  * @generated from enum ordermesh.orders.v1.PaymentStatus
  */
-export type PaymentStatusJson = "PAYMENT_STATUS_UNSPECIFIED" | "PAYMENT_STATUS_PENDING" | "PAYMENT_STATUS_DECLINED" | "PAYMENT_STATUS_AUTHORIZED" | "PAYMENT_STATUS_CAPTURED" | "PAYMENT_STATUS_VOIDED" | "PAYMENT_STATUS_REFUNDED";
+export type PaymentStatusJson = "PAYMENT_STATUS_UNSPECIFIED" | "PAYMENT_STATUS_PENDING" | "PAYMENT_STATUS_DECLINED" | "PAYMENT_STATUS_AUTHORIZED" | "PAYMENT_STATUS_CAPTURED" | "PAYMENT_STATUS_VOIDED" | "PAYMENT_STATUS_REFUNDED" | "PAYMENT_STATUS_ACTION_REQUIRED";
 
 /**
  * Describes the enum ordermesh.orders.v1.PaymentStatus.

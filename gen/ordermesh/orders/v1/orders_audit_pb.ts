@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/orders_audit.proto.
  */
 export const file_ordermesh_orders_v1_orders_audit: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyc19hdWRpdC5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSJkChJBdWRpdE9yZGVyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRiIJygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGPQDEhEKCW9wZW5fb25seRgDIAEoCCKtAQoTQXVkaXRPcmRlcnNSZXNwb25zZRIUCgxyb3dzX2NoZWNrZWQYASABKAMSNgoNZGlzY3JlcGFuY2llcxgCIAMoCzIfLm9yZGVybWVzaC5hdWRpdC52MS5EaXNjcmVwYW5jeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSLwoGb3JkZXJzGAQgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5IvICCgpPcmRlckVudHJ5EhAKCG9yZGVyX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEicKBXRvdGFsGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdhaXRzX2ZvchgGIAEoCRIvCgt3YWl0c191bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZXZlbnRzX3NlbnQYCCABKAMSDQoFdW5pdHMYCSABKAMSMAoMcmVsZWFzZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI2ChZSZWFkT3JkZXJTdGF0ZXNSZXF1ZXN0EhwKCW9yZGVyX2lkcxgBIAMoCUIJukgGkgEDEOgHIkoKF1JlYWRPcmRlclN0YXRlc1Jlc3BvbnNlEi8KBm9yZGVycxgBIAMoCzIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJFbnRyeSJNChJSZXN1bWVPcmRlclJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMiRQoTUmVzdW1lT3JkZXJSZXNwb25zZRIuCgVvcmRlchgBIAEoCzIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJFbnRyeTKtAwoST3JkZXJzQXVkaXRTZXJ2aWNlEoEBCgtBdWRpdE9yZGVycxInLm9yZGVybWVzaC5vcmRlcnMudjEuQXVkaXRPcmRlcnNSZXF1ZXN0Gigub3JkZXJtZXNoLm9yZGVycy52MS5BdWRpdE9yZGVyc1Jlc3BvbnNlIh+QAgGquxgYChYSC29yZGVyczpyZWFkGgdzZXJ2aWNlEo0BCg9SZWFkT3JkZXJTdGF0ZXMSKy5vcmRlcm1lc2gub3JkZXJzLnYxLlJlYWRPcmRlclN0YXRlc1JlcXVlc3QaLC5vcmRlcm1lc2gub3JkZXJzLnYxLlJlYWRPcmRlclN0YXRlc1Jlc3BvbnNlIh+QAgGquxgYChYSC29yZGVyczpyZWFkGgdzZXJ2aWNlEoIBCgtSZXN1bWVPcmRlchInLm9yZGVybWVzaC5vcmRlcnMudjEuUmVzdW1lT3JkZXJSZXF1ZXN0Gigub3JkZXJtZXNoLm9yZGVycy52MS5SZXN1bWVPcmRlclJlc3BvbnNlIiCQAgKquxgZChcSDG9yZGVyczp3cml0ZRoHc2VydmljZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_audit_v1_audit, file_ordermesh_options_v1_options, file_ordermesh_orders_v1_order, file_ordermesh_type_v1_money]);
+  fileDesc("CiZvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyc19hdWRpdC5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSJkChJBdWRpdE9yZGVyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRiIJygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGPQDEhEKCW9wZW5fb25seRgDIAEoCCKtAQoTQXVkaXRPcmRlcnNSZXNwb25zZRIUCgxyb3dzX2NoZWNrZWQYASABKAMSNgoNZGlzY3JlcGFuY2llcxgCIAMoCzIfLm9yZGVybWVzaC5hdWRpdC52MS5EaXNjcmVwYW5jeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSLwoGb3JkZXJzGAQgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5IrYDCgpPcmRlckVudHJ5EhAKCG9yZGVyX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEicKBXRvdGFsGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdhaXRzX2ZvchgGIAEoCRIvCgt3YWl0c191bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZXZlbnRzX3NlbnQYCCABKAMSDQoFdW5pdHMYCSABKAMSMAoMcmVsZWFzZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgthc2tlZF90b3RhbBgLIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhMKC2lzX2NoYW5naW5nGAwgASgIIjYKFlJlYWRPcmRlclN0YXRlc1JlcXVlc3QSHAoJb3JkZXJfaWRzGAEgAygJQgm6SAaSAQMQ6AciSgoXUmVhZE9yZGVyU3RhdGVzUmVzcG9uc2USLwoGb3JkZXJzGAEgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5Ik0KElJlc3VtZU9yZGVyUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AyJFChNSZXN1bWVPcmRlclJlc3BvbnNlEi4KBW9yZGVyGAEgASgLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5Mq0DChJPcmRlcnNBdWRpdFNlcnZpY2USgQEKC0F1ZGl0T3JkZXJzEicub3JkZXJtZXNoLm9yZGVycy52MS5BdWRpdE9yZGVyc1JlcXVlc3QaKC5vcmRlcm1lc2gub3JkZXJzLnYxLkF1ZGl0T3JkZXJzUmVzcG9uc2UiH5ACAaq7GBgKFhILb3JkZXJzOnJlYWQaB3NlcnZpY2USjQEKD1JlYWRPcmRlclN0YXRlcxIrLm9yZGVybWVzaC5vcmRlcnMudjEuUmVhZE9yZGVyU3RhdGVzUmVxdWVzdBosLm9yZGVybWVzaC5vcmRlcnMudjEuUmVhZE9yZGVyU3RhdGVzUmVzcG9uc2UiH5ACAaq7GBgKFhILb3JkZXJzOnJlYWQaB3NlcnZpY2USggEKC1Jlc3VtZU9yZGVyEicub3JkZXJtZXNoLm9yZGVycy52MS5SZXN1bWVPcmRlclJlcXVlc3QaKC5vcmRlcm1lc2gub3JkZXJzLnYxLlJlc3VtZU9yZGVyUmVzcG9uc2UiIJACAqq7GBkKFxIMb3JkZXJzOndyaXRlGgdzZXJ2aWNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_audit_v1_audit, file_ordermesh_options_v1_options, file_ordermesh_orders_v1_order, file_ordermesh_type_v1_money]);
 
 /**
  * A page of orders to audit.
@@ -204,7 +204,7 @@ export type OrderEntry = Message<"ordermesh.orders.v1.OrderEntry"> & {
   stateTime?: Timestamp | undefined;
 
   /**
-   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments" or "shipping"; empty where it is final.
+   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments", "buyer" or "shipping"; empty where it is final.
    *
    * @generated from field: string waits_for = 6;
    */
@@ -237,6 +237,20 @@ export type OrderEntry = Message<"ordermesh.orders.v1.OrderEntry"> & {
    * @generated from field: google.protobuf.Timestamp release_time = 10;
    */
   releaseTime?: Timestamp | undefined;
+
+  /**
+   * What payment was asked for, which is more than the total where the order was made cheaper since; unset where it is the total.
+   *
+   * @generated from field: ordermesh.type.v1.Money asked_total = 11;
+   */
+  askedTotal?: Money | undefined;
+
+  /**
+   * True while a change of the order is under way: more may be held for it than its lines say.
+   *
+   * @generated from field: bool is_changing = 12;
+   */
+  isChanging: boolean;
 };
 
 /**
@@ -281,7 +295,7 @@ export type OrderEntryJson = {
   stateTime?: TimestampJson;
 
   /**
-   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments" or "shipping"; empty where it is final.
+   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments", "buyer" or "shipping"; empty where it is final.
    *
    * @generated from field: string waits_for = 6;
    */
@@ -314,6 +328,20 @@ export type OrderEntryJson = {
    * @generated from field: google.protobuf.Timestamp release_time = 10;
    */
   releaseTime?: TimestampJson;
+
+  /**
+   * What payment was asked for, which is more than the total where the order was made cheaper since; unset where it is the total.
+   *
+   * @generated from field: ordermesh.type.v1.Money asked_total = 11;
+   */
+  askedTotal?: MoneyJson;
+
+  /**
+   * True while a change of the order is under way: more may be held for it than its lines say.
+   *
+   * @generated from field: bool is_changing = 12;
+   */
+  isChanging?: boolean;
 };
 
 /**
