@@ -6,13 +6,14 @@ import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts"
 import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
-import { numberSetting } from "#runtime/settings.ts";
+import { countrySetting, numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
 import { changing } from "./due/changes.ts";
 import { erasing, expiry, releasing } from "./due/orders.ts";
 import { orderHistory } from "./rpc/history.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
+import { tableTaxProvider } from "./rpc/tax-table.ts";
 import { orderData } from "./rpc/personal-data.ts";
 import { orderEvents } from "./rpc/change-feed.ts";
 import type { OrdersTables } from "./store/tables.ts";
@@ -39,6 +40,8 @@ export const orders: ServiceDefinition<OrdersTables> = {
     const changes = changing(runtime, { changeLifeMs: changeSeconds * 1_000 });
     return {
       routes: routes(runtime, {
+        taxes: tableTaxProvider(runtime),
+        shopCountryCode: countrySetting(runtime.env, "ORDERMESH_SHOP_COUNTRY", "DE"),
         drive: changes.drive,
         orderLifeMs,
         watchersMax,

@@ -8,6 +8,8 @@ import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { OrderChangeStanding, OrderChangeStandingJson } from "./order_change_pb.ts";
 import { file_ordermesh_orders_v1_order_change } from "./order_change_pb.ts";
+import type { Tax, TaxJson } from "./tax_pb.ts";
+import { file_ordermesh_orders_v1_tax } from "./tax_pb.ts";
 import type { ShippingMethod, ShippingMethodJson } from "../../shipping/v1/shipment_pb.ts";
 import { file_ordermesh_shipping_v1_shipment } from "../../shipping/v1/shipment_pb.ts";
 import type { Address, AddressJson } from "../../type/v1/address_pb.ts";
@@ -20,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/order.proto.
  */
 export const file_ordermesh_orders_v1_order: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIqIHCgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkSNAoIcHJpb3JpdHkYEyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyUHJpb3JpdHkSMQoNcHJvY2Vzc19hZnRlchgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEbm90ZRgVIAEoCUIDgAEBEj0KC2xhc3RfY2hhbmdlGBYgASgLMigub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNoYW5nZVN0YW5kaW5nIpUBCglPcmRlckl0ZW0SCwoDc2t1GAEgASgJEg0KBXRpdGxlGAIgASgJEhAKCHF1YW50aXR5GAMgASgDEiwKCnVuaXRfcHJpY2UYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIsCgpsaW5lX3RvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkiiwEKDVRpbWVsaW5lRW50cnkSEAoIc2VxdWVuY2UYASABKAMSLgoFc3RhdGUYAiABKA4yHy5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU3RhdGUSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAQgASgJIuUBCg1PcmRlclNlcnZpY2VzEjcKCWludmVudG9yeRgBIAEoDjIkLm9yZGVybWVzaC5vcmRlcnMudjEuSW52ZW50b3J5U3RhdHVzEi8KBWZyYXVkGAIgASgOMiAub3JkZXJtZXNoLm9yZGVycy52MS5GcmF1ZFN0YXR1cxIzCgdwYXltZW50GAMgASgOMiIub3JkZXJtZXNoLm9yZGVycy52MS5QYXltZW50U3RhdHVzEjUKCHNoaXBtZW50GAQgASgOMiMub3JkZXJtZXNoLm9yZGVycy52MS5TaGlwbWVudFN0YXR1cypjCg1PcmRlclByaW9yaXR5Eh4KGk9SREVSX1BSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGQoVT1JERVJfUFJJT1JJVFlfTk9STUFMEAESFwoTT1JERVJfUFJJT1JJVFlfUlVTSBACKugBCgpPcmRlclN0YXRlEhsKF09SREVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTT1JERVJfU1RBVEVfUEVORElORxABEiAKHE9SREVSX1NUQVRFX1BFTkRJTkdfU0hJUE1FTlQQAhIXChNPUkRFUl9TVEFURV9TSElQUEVEEAMSGQoVT1JERVJfU1RBVEVfREVMSVZFUkVEEAQSGQoVT1JERVJfU1RBVEVfQ0FOQ0VMTEVEEAUSGAoUT1JERVJfU1RBVEVfUkVUVVJORUQQBhIZChVPUkRFUl9TVEFURV9TQ0hFRFVMRUQQByqyAQoPSW52ZW50b3J5U3RhdHVzEiAKHElOVkVOVE9SWV9TVEFUVVNfVU5TUEVDSUZJRUQQABIcChhJTlZFTlRPUllfU1RBVFVTX1BFTkRJTkcQARIdChlJTlZFTlRPUllfU1RBVFVTX1JFU0VSVkVEEAISIQodSU5WRU5UT1JZX1NUQVRVU19JTlNVRkZJQ0lFTlQQAxIdChlJTlZFTlRPUllfU1RBVFVTX1JFTEVBU0VEEAQqkwEKC0ZyYXVkU3RhdHVzEhwKGEZSQVVEX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFEZSQVVEX1NUQVRVU19QRU5ESU5HEAESFwoTRlJBVURfU1RBVFVTX1JFVklFVxACEhgKFEZSQVVEX1NUQVRVU19DTEVBUkVEEAMSGQoVRlJBVURfU1RBVFVTX1JFSkVDVEVEEAQqgAIKDVBheW1lbnRTdGF0dXMSHgoaUEFZTUVOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIaChZQQVlNRU5UX1NUQVRVU19QRU5ESU5HEAESGwoXUEFZTUVOVF9TVEFUVVNfREVDTElORUQQAhIdChlQQVlNRU5UX1NUQVRVU19BVVRIT1JJWkVEEAMSGwoXUEFZTUVOVF9TVEFUVVNfQ0FQVFVSRUQQBBIZChVQQVlNRU5UX1NUQVRVU19WT0lERUQQBRIbChdQQVlNRU5UX1NUQVRVU19SRUZVTkRFRBAGEiIKHlBBWU1FTlRfU1RBVFVTX0FDVElPTl9SRVFVSVJFRBAHKooCCg5TaGlwbWVudFN0YXR1cxIfChtTSElQTUVOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdTSElQTUVOVF9TVEFUVVNfUEVORElORxABEhsKF1NISVBNRU5UX1NUQVRVU19DUkVBVEVEEAISHgoaU0hJUE1FTlRfU1RBVFVTX0RJU1BBVENIRUQQAxIdChlTSElQTUVOVF9TVEFUVVNfREVMSVZFUkVEEAQSGwoXU0hJUE1FTlRfU1RBVFVTX1NUT1BQRUQQBRIjCh9TSElQTUVOVF9TVEFUVVNfREVMSVZFUllfRkFJTEVEEAYSHAoYU0hJUE1FTlRfU1RBVFVTX1JFVFVSTkVEEAdiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_orders_v1_order_change, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIqYICgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkSNAoIcHJpb3JpdHkYEyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyUHJpb3JpdHkSMQoNcHJvY2Vzc19hZnRlchgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEbm90ZRgVIAEoCUIDgAEBEj0KC2xhc3RfY2hhbmdlGBYgASgLMigub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNoYW5nZVN0YW5kaW5nEiUKA3RheBgXIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EisKCXRheF9hZGRlZBgYIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5Ei4KDHNoaXBwaW5nX3RheBgZIAEoCzIYLm9yZGVybWVzaC5vcmRlcnMudjEuVGF4IrwBCglPcmRlckl0ZW0SCwoDc2t1GAEgASgJEg0KBXRpdGxlGAIgASgJEhAKCHF1YW50aXR5GAMgASgDEiwKCnVuaXRfcHJpY2UYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIsCgpsaW5lX3RvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJQoDdGF4GAYgASgLMhgub3JkZXJtZXNoLm9yZGVycy52MS5UYXgiiwEKDVRpbWVsaW5lRW50cnkSEAoIc2VxdWVuY2UYASABKAMSLgoFc3RhdGUYAiABKA4yHy5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU3RhdGUSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAQgASgJIuUBCg1PcmRlclNlcnZpY2VzEjcKCWludmVudG9yeRgBIAEoDjIkLm9yZGVybWVzaC5vcmRlcnMudjEuSW52ZW50b3J5U3RhdHVzEi8KBWZyYXVkGAIgASgOMiAub3JkZXJtZXNoLm9yZGVycy52MS5GcmF1ZFN0YXR1cxIzCgdwYXltZW50GAMgASgOMiIub3JkZXJtZXNoLm9yZGVycy52MS5QYXltZW50U3RhdHVzEjUKCHNoaXBtZW50GAQgASgOMiMub3JkZXJtZXNoLm9yZGVycy52MS5TaGlwbWVudFN0YXR1cypjCg1PcmRlclByaW9yaXR5Eh4KGk9SREVSX1BSSU9SSVRZX1VOU1BFQ0lGSUVEEAASGQoVT1JERVJfUFJJT1JJVFlfTk9STUFMEAESFwoTT1JERVJfUFJJT1JJVFlfUlVTSBACKugBCgpPcmRlclN0YXRlEhsKF09SREVSX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTT1JERVJfU1RBVEVfUEVORElORxABEiAKHE9SREVSX1NUQVRFX1BFTkRJTkdfU0hJUE1FTlQQAhIXChNPUkRFUl9TVEFURV9TSElQUEVEEAMSGQoVT1JERVJfU1RBVEVfREVMSVZFUkVEEAQSGQoVT1JERVJfU1RBVEVfQ0FOQ0VMTEVEEAUSGAoUT1JERVJfU1RBVEVfUkVUVVJORUQQBhIZChVPUkRFUl9TVEFURV9TQ0hFRFVMRUQQByqyAQoPSW52ZW50b3J5U3RhdHVzEiAKHElOVkVOVE9SWV9TVEFUVVNfVU5TUEVDSUZJRUQQABIcChhJTlZFTlRPUllfU1RBVFVTX1BFTkRJTkcQARIdChlJTlZFTlRPUllfU1RBVFVTX1JFU0VSVkVEEAISIQodSU5WRU5UT1JZX1NUQVRVU19JTlNVRkZJQ0lFTlQQAxIdChlJTlZFTlRPUllfU1RBVFVTX1JFTEVBU0VEEAQqkwEKC0ZyYXVkU3RhdHVzEhwKGEZSQVVEX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFEZSQVVEX1NUQVRVU19QRU5ESU5HEAESFwoTRlJBVURfU1RBVFVTX1JFVklFVxACEhgKFEZSQVVEX1NUQVRVU19DTEVBUkVEEAMSGQoVRlJBVURfU1RBVFVTX1JFSkVDVEVEEAQqgAIKDVBheW1lbnRTdGF0dXMSHgoaUEFZTUVOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIaChZQQVlNRU5UX1NUQVRVU19QRU5ESU5HEAESGwoXUEFZTUVOVF9TVEFUVVNfREVDTElORUQQAhIdChlQQVlNRU5UX1NUQVRVU19BVVRIT1JJWkVEEAMSGwoXUEFZTUVOVF9TVEFUVVNfQ0FQVFVSRUQQBBIZChVQQVlNRU5UX1NUQVRVU19WT0lERUQQBRIbChdQQVlNRU5UX1NUQVRVU19SRUZVTkRFRBAGEiIKHlBBWU1FTlRfU1RBVFVTX0FDVElPTl9SRVFVSVJFRBAHKooCCg5TaGlwbWVudFN0YXR1cxIfChtTSElQTUVOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdTSElQTUVOVF9TVEFUVVNfUEVORElORxABEhsKF1NISVBNRU5UX1NUQVRVU19DUkVBVEVEEAISHgoaU0hJUE1FTlRfU1RBVFVTX0RJU1BBVENIRUQQAxIdChlTSElQTUVOVF9TVEFUVVNfREVMSVZFUkVEEAQSGwoXU0hJUE1FTlRfU1RBVFVTX1NUT1BQRUQQBRIjCh9TSElQTUVOVF9TVEFUVVNfREVMSVZFUllfRkFJTEVEEAYSHAoYU0hJUE1FTlRfU1RBVFVTX1JFVFVSTkVEEAdiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_orders_v1_order_change, file_ordermesh_orders_v1_tax, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * An order: what was bought, for how much, and how far it has come.
@@ -71,7 +73,7 @@ export type Order = Message<"ordermesh.orders.v1.Order"> & {
   shippingCost?: Money | undefined;
 
   /**
-   * What the buyer pays: subtotal and shipping cost.
+   * What the buyer pays: subtotal, shipping cost, and the tax that comes on top of them.
    *
    * @generated from field: ordermesh.type.v1.Money total = 7;
    */
@@ -181,6 +183,27 @@ export type Order = Message<"ordermesh.orders.v1.Order"> & {
    * @generated from field: ordermesh.orders.v1.OrderChangeStanding last_change = 22;
    */
   lastChange?: OrderChangeStanding | undefined;
+
+  /**
+   * All tax of the order: of its items and of its shipping, contained in prices or on top. Unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 23;
+   */
+  tax?: Money | undefined;
+
+  /**
+   * The part of tax that comes on top; the rest is contained in subtotal and shipping cost. Unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 24;
+   */
+  taxAdded?: Money | undefined;
+
+  /**
+   * The tax on the shipping cost; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 25;
+   */
+  shippingTax?: Tax | undefined;
 };
 
 /**
@@ -232,7 +255,7 @@ export type OrderJson = {
   shippingCost?: MoneyJson;
 
   /**
-   * What the buyer pays: subtotal and shipping cost.
+   * What the buyer pays: subtotal, shipping cost, and the tax that comes on top of them.
    *
    * @generated from field: ordermesh.type.v1.Money total = 7;
    */
@@ -342,6 +365,27 @@ export type OrderJson = {
    * @generated from field: ordermesh.orders.v1.OrderChangeStanding last_change = 22;
    */
   lastChange?: OrderChangeStandingJson;
+
+  /**
+   * All tax of the order: of its items and of its shipping, contained in prices or on top. Unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 23;
+   */
+  tax?: MoneyJson;
+
+  /**
+   * The part of tax that comes on top; the rest is contained in subtotal and shipping cost. Unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 24;
+   */
+  taxAdded?: MoneyJson;
+
+  /**
+   * The tax on the shipping cost; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 25;
+   */
+  shippingTax?: TaxJson;
 };
 
 /**
@@ -386,11 +430,18 @@ export type OrderItem = Message<"ordermesh.orders.v1.OrderItem"> & {
   unitPrice?: Money | undefined;
 
   /**
-   * unit_price times quantity.
+   * unit_price times quantity; contains the tax or not, as tax says.
    *
    * @generated from field: ordermesh.type.v1.Money line_total = 5;
    */
   lineTotal?: Money | undefined;
+
+  /**
+   * The tax on line_total; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax tax = 6;
+   */
+  tax?: Tax | undefined;
 };
 
 /**
@@ -428,11 +479,18 @@ export type OrderItemJson = {
   unitPrice?: MoneyJson;
 
   /**
-   * unit_price times quantity.
+   * unit_price times quantity; contains the tax or not, as tax says.
    *
    * @generated from field: ordermesh.type.v1.Money line_total = 5;
    */
   lineTotal?: MoneyJson;
+
+  /**
+   * The tax on line_total; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax tax = 6;
+   */
+  tax?: TaxJson;
 };
 
 /**
