@@ -56,6 +56,11 @@ const cases: Record<string, Case> = {
     refused: "NotFound",
   },
   "OrderChangesService/ListOrderChanges": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "ReturnsService/RequestReturn": {
+    request: () => ({ orderId: order.orderId, lines: items, requestId: "return-1" }),
+    refused: "NotFound",
+  },
+  "ReturnsService/ListOrderReturns": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "ShippingService/GetTracking": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "IdentityService/ChangePassword": {
     request: () => ({ customerId: "ada", currentPassword: "correct horse", newPassword: "battery staple" }),

@@ -2,6 +2,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
+import { ReturnsService } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { refuseBacklog } from "#runtime/backlog.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
@@ -13,6 +14,7 @@ import { cancelOrder } from "./cancel.ts";
 import { orderMessage } from "./order-message.ts";
 import { placeOrder } from "./place.ts";
 import { getOrder, getOrderPage, orderNotFound } from "./read.ts";
+import { returnsMethods } from "./returns.ts";
 import { resumeOrder } from "./resume.ts";
 import { createChangeFeed } from "./change-feed.ts";
 import { watchOrders } from "./watch-orders.ts";
@@ -25,7 +27,8 @@ export function routes(
     limits,
     watchersMax,
     drive,
-  }: { orderLifeMs: number; limits: WaitLimits; watchersMax: number; drive: DriveChange },
+    returnDays,
+  }: { orderLifeMs: number; limits: WaitLimits; watchersMax: number; drive: DriveChange; returnDays: number },
 ): (router: ConnectRouter) => void {
   const place = placeOrder({ runtime, orderLifeMs });
   const assertKeepingUp = refuseBacklog(runtime);
@@ -53,6 +56,7 @@ export function routes(
       watchOrders: (request, context) => watchMany(request, context.signal),
     });
     router.service(OrderChangesService, changes);
+    router.service(ReturnsService, returnsMethods({ runtime, returnDays }));
     router.service(OrdersAuditService, {
       auditOrders: (request) => auditOrders(runtime, request, limits),
       readOrderStates: async ({ orderIds }) => ({ orders: await readOrderStates(runtime, orderIds, limits) }),
