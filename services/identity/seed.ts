@@ -16,6 +16,7 @@ const shopScopes = [
   "orders:read",
   "orders:write",
   "payments:read",
+  "payments:write",
   "shipping:read",
   "customers:read",
   "customers:write",

@@ -9,6 +9,7 @@ import { inventoryHears } from "./consumers/hears.ts";
 import { factSettler } from "./consumers/settle-facts.ts";
 import { holdExpiry, reporting } from "./due.ts";
 import { inventoryRoutes } from "./rpc/routes.ts";
+import { stockHistory } from "./store/history.ts";
 import type { InventoryTables } from "./store/tables.ts";
 
 export const inventory: ServiceDefinition<InventoryTables> = {
@@ -30,6 +31,7 @@ export const inventory: ServiceDefinition<InventoryTables> = {
       hears: inventoryHears({ settleFacts, clock, lowStockThreshold }),
       dueWork: [holdExpiry({ settleFacts })],
       jobs: [reporting(report)],
+      history: stockHistory(runtime.db),
     };
   },
 };

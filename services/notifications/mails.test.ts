@@ -9,7 +9,7 @@ import {
   OrderShippedSchema,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
-import { PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
+import { PaymentActionRequiredSchema, PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
 import { newId } from "#runtime/ids.ts";
 import { runInContext } from "#runtime/request-context.ts";
 import { resendServer, smtpServer } from "../../test/operations/mail-servers.ts";
@@ -49,6 +49,7 @@ describe("by SMTP", () => {
     const orderId = newId("ord");
     const heard = async () => {
       await fixture.repeat(OrderCreatedSchema, created(orderId), "evt_created");
+      await fixture.repeat(PaymentActionRequiredSchema, { orderId }, "evt_action");
       await fixture.repeat(OrderReadySchema, { orderId }, "evt_ready");
       await fixture.repeat(OrderShippedSchema, { orderId, trackingNumber: "TRK1" }, "evt_shipped");
       await fixture.repeat(OrderDeliveredSchema, { orderId }, "evt_delivered");
@@ -64,6 +65,7 @@ describe("by SMTP", () => {
     expect(subjects().toSorted()).toEqual(
       [
         `We have your order ${orderId}`,
+        `Confirm the payment of order ${orderId}`,
         `Your order ${orderId} is confirmed`,
         `Your order ${orderId} is on its way`,
         `Your order ${orderId} has arrived`,
@@ -75,7 +77,7 @@ describe("by SMTP", () => {
     expect(new Set(smtp.mails.flatMap(({ recipients }) => recipients))).toEqual(new Set([ada.email]));
     const all = smtp.mails.map(({ source }) => source.replaceAll("=\r\n", "")).join("");
     for (const words of ["TRK1", "23.80", "1.00", "2.50", "Ada &lt;Lovelace&gt;", "Ada <Lovelace>"]) expect(all).toContain(words);
-    expect(new Set(smtp.mails.map(({ source }) => header(source, "Message-ID"))).size).toBe(7);
+    expect(new Set(smtp.mails.map(({ source }) => header(source, "Message-ID"))).size).toBe(8);
     expect((await fixture.lines(orderId)).every((line) => line.endsWith("email SENT"))).toBe(true);
   });
 

@@ -7,7 +7,7 @@ import { StockReservedSchema } from "#gen/ordermesh/inventory/events/v1/inventor
 import { OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { OrdersAuditService, type OrderEntry } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
-import { PaymentAuthorizedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
+import { PaymentActionRequiredSchema, PaymentAuthorizedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
 import { ShipmentDeliveredSchema, ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { refusal } from "../../test/support/refusal.ts";
 import { serviceFixture, type ServiceFixture } from "../../test/support/service-fixture.ts";
@@ -40,12 +40,13 @@ async function place(quantity = 2n): Promise<string> {
   return order.orderId;
 }
 
-type Step = "reserved" | "review" | "cleared" | "authorized" | "dispatched" | "delivered";
+type Step = "reserved" | "review" | "cleared" | "asked" | "authorized" | "dispatched" | "delivered";
 
 const tell: Record<Step, (orderIds: string[]) => Promise<void>> = {
   reserved: (orderIds) => fixture.deliver(StockReservedSchema, ...orderIds.map((orderId) => ({ orderId }))),
   review: (orderIds) => fixture.deliver(FraudReviewRequiredSchema, ...orderIds.map((orderId) => ({ orderId }))),
   cleared: (orderIds) => fixture.deliver(FraudClearedSchema, ...orderIds.map((orderId) => ({ orderId }))),
+  asked: (orderIds) => fixture.deliver(PaymentActionRequiredSchema, ...orderIds.map((orderId) => ({ orderId }))),
   authorized: (orderIds) => fixture.deliver(PaymentAuthorizedSchema, ...orderIds.map((orderId) => ({ orderId }))),
   dispatched: (orderIds) => fixture.deliver(ShipmentDispatchedSchema, ...orderIds.map((orderId) => ({ orderId }))),
   delivered: (orderIds) => fixture.deliver(ShipmentDeliveredSchema, ...orderIds.map((orderId) => ({ orderId }))),
@@ -117,6 +118,11 @@ test.each(planted)("$name: $check", async ({ check, error }) => {
   expect(await audit()).toMatchObject({ rowsChecked: 2, found: [] });
   await execute(error(wrong));
   expect(await audit()).toMatchObject({ rowsChecked: 2, found: [{ check, key: wrong }] });
+});
+
+test("an order whose buyer has to act waits for the buyer, and is in order", async () => {
+  const asked = await bring(await place(), ["reserved", "cleared", "asked"]);
+  expect(await audit()).toMatchObject({ found: [], orders: [{ orderId: asked, state: OrderState.PENDING, waitsFor: "buyer" }] });
 });
 
 test("pages show every order once, oldest first, and open_only leaves out what is final", async () => {

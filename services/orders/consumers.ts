@@ -12,6 +12,7 @@ import {
   StockReservedSchema,
 } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
 import {
+  PaymentActionRequiredSchema,
   PaymentAuthorizedSchema,
   PaymentCapturedSchema,
   PaymentDeclinedSchema,
@@ -81,6 +82,7 @@ const fraudTellings: Telling<Told>[] = [
 ];
 
 const paymentTellings: Telling<Told>[] = [
+  tells(PaymentActionRequiredSchema, () => ({ reporter: "payments", status: "action_required" })),
   tells(PaymentAuthorizedSchema, () => ({ reporter: "payments", status: "authorized" })),
   tells(PaymentDeclinedSchema, ({ code }) => ({ reporter: "payments", status: "declined", detail: code })),
   tells(PaymentCapturedSchema, () => ({ reporter: "payments", status: "captured" })),

@@ -12,6 +12,7 @@ import { numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
 import { changing } from "./due/changes.ts";
 import { erasing, expiry, releasing } from "./due/orders.ts";
+import { orderHistory } from "./rpc/history.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
 import { orderData } from "./rpc/personal-data.ts";
@@ -35,6 +36,7 @@ export const orders: ServiceDefinition<OrdersTables> = {
     const hourMs = 3_600_000;
     const dispatchHours = numberSetting(runtime.env, "ORDERMESH_DISPATCH_LIMIT_HOURS", { fallback: 72, min: 1, max: 8_760 });
     const deliveryHours = numberSetting(runtime.env, "ORDERMESH_DELIVERY_LIMIT_HOURS", { fallback: 720, min: 1, max: 8_760 });
+    const limits = { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs };
     const watchersMax = numberSetting(runtime.env, "ORDERMESH_WATCHERS_MAX", { fallback: 5_000, min: 1, max: 1_000_000 });
     const changeSeconds = numberSetting(runtime.env, "ORDERMESH_ORDER_CHANGE_SECONDS", { fallback: 120, min: 1, max: 3_600 });
     const returnDays = numberSetting(runtime.env, "ORDERMESH_RETURN_DAYS", { fallback: 30, min: 0, max: 3_650 });
@@ -45,11 +47,12 @@ export const orders: ServiceDefinition<OrdersTables> = {
         returnDays,
         orderLifeMs,
         watchersMax,
-        limits: { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs },
+        limits,
       }),
       hears: consumers(runtime),
       dueWork: [releasing(runtime, { orderLifeMs }), expiry(runtime), changes.work, erasing(runtime)],
       personalData: orderData(runtime.db),
+      history: orderHistory(runtime.db, limits),
     };
   },
 };

@@ -99,13 +99,14 @@ async function openPayments(tx: Transacted, events: readonly ReceivedEvent<Order
 }
 
 function dueOrder(event: ReceivedEvent<OrderPaymentDue>): DueOrder {
-  const { amount, deadline, paymentToken } = event.message;
+  const { amount, deadline, paymentToken, customerId } = event.message;
   if (!amount || amount.minorUnits <= 0n || !/^[A-Z]{3}$/.test(amount.currencyCode) || !deadline) {
     throw new RefusedEvent("PAYMENT_DUE_INVALID", `order ${event.key}: the amount must be above zero and a deadline given`);
   }
   return {
     ...orderKey(event),
     paymentId: newId("pay"),
+    customerId,
     currencyCode: amount.currencyCode,
     amount: Number(amount.minorUnits),
     paymentToken,

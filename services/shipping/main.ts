@@ -19,6 +19,7 @@ import { parcelHoldsMethods } from "./rpc/parcel-holds.ts";
 import { picksMethods } from "./rpc/picks.ts";
 import { ratesMethods } from "./rpc/rates.ts";
 import { receiveCarrierMessage } from "./rpc/webhook.ts";
+import { shipmentHistory } from "./store/history.ts";
 import { shipmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/shipments.ts";
 
@@ -49,6 +50,7 @@ export const shipping: ServiceDefinition<Tables> = {
       hears: shippingHears(runtime, carriers),
       dueWork: shippingDueWork(runtime, carriers),
       personalData: shipmentData(runtime.db),
+      history: shipmentHistory(runtime.db),
     };
   },
 };

@@ -29,7 +29,9 @@ beforeAll(async () => {
 afterAll(() => mesh.close());
 
 const customerScopes =
-  "orders:read orders:write shipping:read customers:read customers:write identity:write notifications:read notifications:write";
+  "orders:read orders:write payments:read payments:write shipping:read customers:read customers:write identity:write ".concat(
+    "notifications:read notifications:write",
+  );
 const items = [{ sku: "MUG", quantity: 1n }];
 const basket = { currency: "EUR", paymentToken: "tok_success", items };
 
@@ -61,6 +63,9 @@ const cases: Record<string, Case> = {
     refused: "NotFound",
   },
   "ReturnsService/ListOrderReturns": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "PaymentsService/GetPayment": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "PaymentsService/ResumePayment": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "PaymentsSandboxService/AnswerChallenge": { request: () => ({ clientSecret: "guessed" }), refused: "NotFound" },
   "ShippingService/GetTracking": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "IdentityService/ChangePassword": {
     request: () => ({ customerId: "ada", currentPassword: "correct horse", newPassword: "battery staple" }),

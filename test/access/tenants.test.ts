@@ -193,6 +193,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "OperationsService/RunJob": { request: () => theJob, expected: "INSTALLATION_ONLY" },
   "InventoryService/ListInventoryReports": { expected: "its own" },
   "OperationsService/GetAuditReport": { expected: "its own" },
+  "OperationsService/ExplainOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OperationsService/RunAudit": { expected: "INSTALLATION_ONLY" },
   "OperationsService/ListAuditLog": { expected: "its own" },
   "OrdersService/PlaceOrder": {
@@ -220,6 +221,8 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "OrdersService/WatchOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OrdersService/WatchOrders": { expected: "its own" },
   "PaymentsService/GetPayment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "PaymentsService/ResumePayment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "PaymentsSandboxService/AnswerChallenge": { request: () => ({ clientSecret: "guessed" }), expected: "NOT_FOUND" },
   "PaymentsService/RefundPayment": {
     request: () => ({ orderId, amount: refund, reason: "mine", requestId: "refund-1" }),
     expected: "NOT_FOUND",

@@ -12,6 +12,7 @@ import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_create
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
+import { PaymentsSandboxService } from "#gen/ordermesh/payments/v1/payments_sandbox_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
@@ -159,6 +160,20 @@ export const scenarios: readonly Scenario[] = [
       const world = await paidWorld();
       const request = { orderId: "ord_1", reason, requestId: "refund-1", amount: { currencyCode: "EUR", minorUnits: 700n } };
       return { ...world, change: async () => (await world.client(PaymentsService).refundPayment(request)).payment?.orderId };
+    },
+  },
+  {
+    method: "ordermesh.payments.v1.PaymentsService/ResumePayment",
+    resourceKind: "payment",
+    prepare: async () => {
+      const fixture = await paymentsFixture();
+      await fixture.askForPayment("ord_1", { token: "tok_3ds" });
+      await fixture.runDue();
+      const world = worldOf(fixture);
+      const payments = world.client(PaymentsService);
+      const clientSecret = (await payments.getPayment({ orderId: "ord_1" })).payment?.action?.clientSecret ?? "";
+      await world.client(PaymentsSandboxService).answerChallenge({ clientSecret, approved: true });
+      return { ...world, change: async () => (await payments.resumePayment({ orderId: "ord_1" })).payment?.orderId };
     },
   },
   {

@@ -8,6 +8,7 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { ReservationState } from "#gen/ordermesh/inventory/v1/stock_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
+import { PaymentStatus } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { PaymentState } from "#gen/ordermesh/payments/v1/payment_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
@@ -78,6 +79,26 @@ test.each([
   });
   await nothingHeld(sku, 5);
   expect(await paymentState(orderId)).toBe(PaymentState.DECLINED);
+});
+
+test("a buyer is asked by its bank: whoever watches hears of it, and after the answer the order goes on", async () => {
+  await mesh.product("3DS", { stock: 5 });
+  const { orderId } = await mesh.place({ items: [{ sku: "3DS", quantity: 2n }], paymentToken: "tok_3ds" });
+  for await (const { entry, order } of mesh.orders.watchOrder({ orderId })) {
+    if (entry?.reason !== "PAYMENT_ACTION_REQUIRED") continue;
+    expect(order).toMatchObject({ state: OrderState.PENDING, services: { payment: PaymentStatus.ACTION_REQUIRED } });
+    break;
+  }
+  const json = async <Body>(path: string, body?: object): Promise<Body> => {
+    const headers = { "content-type": "application/json" };
+    const answer = await mesh.fetch(path, body && { method: "POST", headers, body: JSON.stringify(body) });
+    return (await answer.json()) as Body;
+  };
+  const { action } = await json<{ action: { clientSecret: string } }>(`/v1/orders/${orderId}/payment`);
+  await json("/v1/sandbox-challenges:answer", { clientSecret: action.clientSecret, approved: true });
+  expect(await json(`/v1/orders/${orderId}/payment:resume`, {})).toMatchObject({ state: "PAYMENT_STATE_AUTHORIZED" });
+  await mesh.reached(orderId, OrderState.DELIVERED);
+  await nothingHeld("3DS", 3);
 });
 
 test("a rejected order holds no stock and is never charged", async () => {

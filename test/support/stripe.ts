@@ -25,9 +25,13 @@ export interface StripeIntent {
   amount: number;
   amount_received: number;
   currency: string;
-  status: "requires_capture" | "requires_payment_method" | "succeeded" | "canceled";
+  status: "requires_capture" | "requires_action" | "requires_payment_method" | "succeeded" | "canceled";
   metadata: Record<string, string>;
+  transfer_group: string | null;
   latest_charge: string | null;
+  /** Who has it goes on with the intent. */
+  client_secret: string;
+  last_payment_error: { code: string } | null;
   created: number;
 }
 
@@ -49,6 +53,8 @@ export interface TestStripe {
   requests: string[];
   /** Until it is set to undefined. */
   fault: StripeFault | undefined;
+  /** As a buyer does on its bank's page, with the secret of the intent or, after a failure, with another card. */
+  authenticate(clientSecret: string, succeeds: boolean): StripeIntent;
   /** As a bank does after a week: the hold is gone and the intent canceled. */
   letLapse(intentId: string): void;
   close(): Promise<void>;
@@ -100,29 +106,16 @@ export async function startStripe({ keys }: { keys: readonly string[] }): Promis
       currency: form.get("currency") ?? "",
       status: "requires_capture",
       metadata: Object.fromEntries([...form].flatMap(([name, value]) => metadataOf(name, value))),
+      transfer_group: form.get("transfer_group"),
       latest_charge: null,
+      client_secret: id("secret"),
+      last_payment_error: null,
       created: Math.floor(Date.now() / 1_000),
     };
     intents.set(intent.id, intent);
-    if (token === "pm_card_authenticationRequired") {
-      intent.status = "requires_payment_method";
-      throw new Refusal(402, { type: "card_error", code: "authentication_required", message: "This needs authentication." });
-    }
+    if (token === "pm_card_authenticationRequired") return Object.assign(intent, { status: "requires_action" });
     const reason = declines[token];
-    const charge: StripeCharge = {
-      id: id("ch"),
-      object: "charge",
-      status: reason === undefined ? "succeeded" : "failed",
-      payment_intent: intent.id,
-      transfer_group: form.get("transfer_group"),
-      captured: false,
-      amount,
-      amount_refunded: 0,
-      failure_code: reason === undefined ? null : "card_declined",
-      outcome: { reason: reason ?? null },
-    };
-    charges.set(charge.id, charge);
-    intent.latest_charge = charge.id;
+    openCharge(intent, reason);
     if (reason === undefined) return intent;
     intent.status = "requires_payment_method";
     throw new Refusal(402, {
@@ -131,6 +124,35 @@ export async function startStripe({ keys }: { keys: readonly string[] }): Promis
       decline_code: reason,
       message: "Your card was declined.",
     });
+  };
+
+  /** There is none before the bank has been asked. */
+  const openCharge = (intent: StripeIntent, reason: string | undefined): void => {
+    const made: StripeCharge = {
+      id: id("ch"),
+      object: "charge",
+      status: reason === undefined ? "succeeded" : "failed",
+      payment_intent: intent.id,
+      transfer_group: intent.transfer_group,
+      captured: false,
+      amount: intent.amount,
+      amount_refunded: 0,
+      failure_code: reason === undefined ? null : "card_declined",
+      outcome: { reason: reason ?? null },
+    };
+    charges.set(made.id, made);
+    intent.latest_charge = made.id;
+  };
+
+  const authenticate = (clientSecret: string, succeeds: boolean): StripeIntent => {
+    const intent = [...intents.values()].find((each) => each.client_secret === clientSecret);
+    if (intent?.status !== "requires_action" && intent?.status !== "requires_payment_method") throw new Error("nothing to do");
+    if (succeeds) openCharge(intent, undefined);
+    const last_payment_error = succeeds ? null : { code: "payment_intent_authentication_failure" };
+    return Object.assign(intent, {
+      status: succeeds ? "requires_capture" : "requires_payment_method",
+      last_payment_error,
+    } as const);
   };
 
   const intentOf = (reference: string): StripeIntent => {
@@ -154,9 +176,9 @@ export async function startStripe({ keys }: { keys: readonly string[] }): Promis
 
   const cancel = (reference: string): StripeIntent => {
     const intent = intentOf(reference);
-    if (intent.status !== "requires_capture") throw unexpectedState(intent);
-    const charge = chargeOf(intent);
-    charge.amount_refunded = charge.amount;
+    if (intent.status === "succeeded" || intent.status === "canceled") throw unexpectedState(intent);
+    const held = charges.get(intent.latest_charge ?? "");
+    if (held?.status === "succeeded") held.amount_refunded = held.amount;
     intent.status = "canceled";
     return intent;
   };
@@ -256,6 +278,7 @@ export async function startStripe({ keys }: { keys: readonly string[] }): Promis
     charges,
     requests,
     fault: undefined,
+    authenticate,
     letLapse: (intentId) => void cancel(intentId),
     close: async () => {
       server.closeAllConnections();
@@ -276,7 +299,8 @@ function metadataOf(name: string, value: string): [string, string][] {
 
 function attempt(work: () => unknown): Answer {
   try {
-    return { status: 200, body: work() };
+    // As it was at that moment: a repeat under the same key gets the same.
+    return { status: 200, body: structuredClone(work()) };
   } catch (error) {
     if (error instanceof Refusal) return error.answer;
     throw error;

@@ -94,6 +94,7 @@ function partsOf(definition: ServiceDefinition): ServiceParts {
     clientOf: client,
     onEvent: () => () => {},
     storedSubjects: refuse,
+    storedEvents: refuse,
     backlogMs: () => 0,
     inBackground: (work) => work(),
     clock: systemClock,

@@ -8,7 +8,7 @@ import {
   OrderShippedSchema,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
-import { PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
+import { PaymentActionRequiredSchema, PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
 import type { Money as MoneyMessage } from "#gen/ordermesh/type/v1/money_pb.ts";
 import type { ReceivedEvent } from "#runtime/events/hearing.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
@@ -45,6 +45,7 @@ const tellers = new Map<DescMessage, Teller>([
     data: {},
     order: { customerId: buyer?.customerId ?? "", total: moneyOf(total) },
   })),
+  teller(PaymentActionRequiredSchema, ({ orderId }) => ({ fact: "payment_action_required", orderId, data: {} })),
   teller(OrderReadySchema, ({ orderId }) => ({ fact: "ready", orderId, data: {} })),
   teller(OrderShippedSchema, ({ orderId, trackingNumber }) => ({ fact: "shipped", orderId, data: { trackingNumber } })),
   teller(OrderDeliveredSchema, ({ orderId }) => ({ fact: "delivered", orderId, data: {} })),

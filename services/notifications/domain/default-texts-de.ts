@@ -14,6 +14,15 @@ export const german: Readonly<Record<Fact, Texts>> = {
     ],
     short: "Ihre Bestellung {{order_id}} über {{total}} ist eingegangen.",
   },
+  payment_action_required: {
+    greeting,
+    subject: "Bitte Zahlung bestätigen: {{order_id}}",
+    paragraphs: [
+      "Ihre Bank möchte, dass Sie die Zahlung von {{total}} für Ihre Bestellung {{order_id}} bestätigen.",
+      "Bitte öffnen Sie die Bestellung in unserem Shop und folgen Sie dem, was Ihre Bank verlangt. Sonst endet die Bestellung von selbst, und nichts wird abgebucht.",
+    ],
+    short: "Bitte bestätigen Sie die Zahlung Ihrer Bestellung {{order_id}} in unserem Shop.",
+  },
   ready: {
     greeting,
     subject: "Ihre Bestellung {{order_id}} ist bestätigt",

@@ -21,6 +21,15 @@ export const english: Readonly<Record<Fact, Texts>> = {
     ],
     short: "We have your order {{order_id}} of {{total}}.",
   },
+  payment_action_required: {
+    greeting,
+    subject: "Confirm the payment of order {{order_id}}",
+    paragraphs: [
+      "your bank wants you to confirm the payment of {{total}} for your order {{order_id}}.",
+      "Please open the order in our shop and follow what your bank asks. Without it the order ends by itself, and nothing is charged.",
+    ],
+    short: "Please confirm the payment of your order {{order_id}} in our shop.",
+  },
   ready: {
     greeting,
     subject: "Your order {{order_id}} is confirmed",

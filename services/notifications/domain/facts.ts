@@ -1,6 +1,6 @@
 // What customers are told of, on which channels, and what stands for the placeholders of a text.
 
-export const facts = ["created", "ready", "shipped", "delivered", "cancelled", "refunded"] as const;
+export const facts = ["created", "payment_action_required", "ready", "shipped", "delivered", "cancelled", "refunded"] as const;
 export type Fact = (typeof facts)[number];
 
 export const channels = ["email", "sms", "push"] as const;

@@ -4,7 +4,7 @@ import type { Finding } from "./audit.ts";
 
 export type OrderState = "SCHEDULED" | "PENDING" | "PENDING_SHIPMENT" | "SHIPPED" | "DELIVERED" | "RETURNED" | "CANCELLED";
 export type ReservationState = "HELD" | "FIRM" | "SHIPPED" | "RELEASED" | "REFUSED";
-export type PaymentState = "PENDING" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
+export type PaymentState = "PENDING" | "ACTION_REQUIRED" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
 export type ShipmentState = "CREATED" | "DISPATCHED" | "DELIVERY_FAILED" | "DELIVERED" | "RETURNED" | "STOPPED";
 
 export interface OrderBooks {
@@ -100,6 +100,7 @@ const takenInFull: MoneyRule = ({ total }, { captured }) => {
 function moneyNotBack({ state, captured, refunded, undoing }: PaymentBooks, what: string): string | undefined {
   if (undoing) return undefined;
   if (state === "AUTHORIZED") return `a ${what} order still holds money`;
+  if (state === "ACTION_REQUIRED") return `a ${what} order still waits for its buyer to pay`;
   return captured > refunded ? `a ${what} order was charged and not refunded` : undefined;
 }
 

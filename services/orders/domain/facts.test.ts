@@ -10,7 +10,13 @@ type Told = Fact extends infer One ? (One extends Fact ? Omit<One, "time" | "det
 const histories: Record<Fact["reporter"], string[][]> = {
   inventory: [["insufficient"], ["reserved"], ["reserved", "released"]],
   fraud: [["cleared"], ["rejected"], ["review", "cleared"], ["review", "rejected"]],
-  payments: [["declined"], ["authorized", "voided"], ["authorized", "captured", "refunded"]],
+  payments: [
+    ["declined"],
+    ["authorized", "voided"],
+    ["authorized", "captured", "refunded"],
+    ["action_required", "declined"],
+    ["action_required", "authorized", "captured"],
+  ],
   shipping: [
     ["created", "stopped"],
     ["stopped"],

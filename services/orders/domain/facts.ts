@@ -90,10 +90,18 @@ function record(progress: OrderProgress, fact: Fact): OrderProgress {
     case "fraud":
       return { ...progress, heard, fraud: fact.status };
     case "payments":
-      return { ...progress, heard, payment: fact.status };
+      return noteAction({ ...progress, heard, payment: fact.status }, fact);
     case "shipping":
       return { ...progress, heard, shipment: fact.status, trackingNumber: fact.trackingNumber ?? progress.trackingNumber };
   }
+}
+
+/** Whoever watches the order hears that the buyer has to act, though the order stays as it is. */
+function noteAction(progress: OrderProgress, { time }: Fact): OrderProgress {
+  const { state, payment, timeline } = progress;
+  if (state !== "pending" || payment !== "action_required") return progress;
+  const entry = { sequence: timeline.length + 1, state, time, reason: "PAYMENT_ACTION_REQUIRED" };
+  return { ...progress, timeline: [...timeline, entry] };
 }
 
 interface Refusal {

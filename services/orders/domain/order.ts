@@ -3,7 +3,7 @@
 export type OrderState = "scheduled" | "pending" | "pending_shipment" | "shipped" | "delivered" | "returned" | "cancelled";
 export type InventoryStatus = "pending" | "reserved" | "insufficient" | "released";
 export type FraudStatus = "pending" | "review" | "cleared" | "rejected";
-export type PaymentStatus = "pending" | "declined" | "authorized" | "captured" | "voided" | "refunded";
+export type PaymentStatus = "pending" | "action_required" | "declined" | "authorized" | "captured" | "voided" | "refunded";
 export type ShipmentStatus = "pending" | "created" | "dispatched" | "delivery_failed" | "delivered" | "returned" | "stopped";
 
 /** The services that report facts, each in its own order. */
@@ -46,7 +46,7 @@ export interface OrderProgress {
 /** Which state may follow which. docs/orders.md shows the same table. */
 export const stateChanges: Record<OrderState, readonly OrderState[]> = {
   scheduled: ["pending", "cancelled"],
-  pending: ["pending_shipment", "cancelled"],
+  pending: ["pending", "pending_shipment", "cancelled"],
   pending_shipment: ["shipped", "cancelled"],
   shipped: ["delivered", "returned"],
   delivered: [],

@@ -26,6 +26,7 @@ const facts = [
   { reporter: "shipping", status: "delivered" },
   { reporter: "shipping", status: "returned" },
   { reporter: "shipping", status: "stopped" },
+  { reporter: "payments", status: "action_required" },
 ] as const satisfies readonly Said[];
 
 /** What the order has heard by then. */

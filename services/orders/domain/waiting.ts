@@ -1,7 +1,7 @@
 // Whom an order waits for, and until when at the latest.
-import type { FraudStatus, InventoryStatus, OrderState } from "./order.ts";
+import type { FraudStatus, InventoryStatus, OrderState, PaymentStatus } from "./order.ts";
 
-export type Awaited = "schedule" | "inventory" | "fraud" | "review" | "payments" | "shipping";
+export type Awaited = "schedule" | "inventory" | "fraud" | "review" | "payments" | "buyer" | "shipping";
 
 export interface WaitLimits {
   /** From ready to dispatched. */
@@ -14,6 +14,7 @@ export interface Standing {
   state: OrderState;
   inventory: InventoryStatus;
   fraud: FraudStatus;
+  payment: PaymentStatus;
   /** When it entered its state. */
   stateTime: Date;
   expireTime: Date;
@@ -41,8 +42,9 @@ export function waitOf(order: Standing, limits: WaitLimits): { waitsFor: Awaited
 }
 
 /** Inventory and fraud are asked at once; payments once both are content. */
-function awaitedWhilePending({ inventory, fraud }: Standing): Awaited {
+function awaitedWhilePending({ inventory, fraud, payment }: Standing): Awaited {
   if (inventory !== "reserved") return "inventory";
   if (fraud === "review") return "review";
-  return fraud === "cleared" ? "payments" : "fraud";
+  if (fraud !== "cleared") return "fraud";
+  return payment === "action_required" ? "buyer" : "payments";
 }

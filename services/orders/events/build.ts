@@ -75,6 +75,7 @@ export function announce(
           amount: { currencyCode: order.currencyCode, minorUnits: BigInt(order.total) },
           paymentToken: order.paymentToken,
           deadline: timestampFromDate(order.expireTime),
+          customerId: order.customerId,
         },
         envelope,
       );

@@ -45,6 +45,7 @@ const fraudMessages: Record<domain.FraudStatus, FraudStatus> = {
 
 const paymentMessages: Record<domain.PaymentStatus, PaymentStatus> = {
   pending: PaymentStatus.PENDING,
+  action_required: PaymentStatus.ACTION_REQUIRED,
   declined: PaymentStatus.DECLINED,
   authorized: PaymentStatus.AUTHORIZED,
   captured: PaymentStatus.CAPTURED,

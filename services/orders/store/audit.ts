@@ -34,6 +34,7 @@ async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>
         select from due_work
         where kind = ${changeKind} and due_work.tenant_id = orders.tenant_id and due_work.key = orders.order_id
       ) as "isChangePlanned",
+      coalesce(services.payment_status, 'pending') as payment,
       items.*, coalesce(way."timeline", '[]') as timeline, coalesce(way."stateTime", orders.create_time) as "stateTime",
       case when orders.process_after is null then orders.create_time else way."releaseTime" end as "releaseTime",
       exists (

@@ -18,6 +18,7 @@ function pending(fields: Partial<Payment> = {}): Payment {
     tenant: "demo",
     orderId: "ord_1",
     paymentId: "pay_1",
+    customerId: "ada",
     currencyCode: "EUR",
     amount: 5_000,
     paymentToken: "tok_success",

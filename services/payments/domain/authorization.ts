@@ -1,5 +1,5 @@
 // From "the order may be paid" to "the money is held", with the turns between: refusals, deadlines, no answer at all.
-import { change, type Change, type Payment } from "./payment.ts";
+import { change, type BuyerAction, type Change, type Payment } from "./payment.ts";
 
 /** How often the provider is asked to authorise before an answer that does not come counts as a refusal. */
 export const authorizeAttemptsMax = 4;
@@ -13,6 +13,8 @@ export const holdLapsesMs = 30 * 86_400_000;
 export type AuthorizationAnswer =
   | { kind: "authorized"; reference: string }
   | { kind: "declined"; code: string }
+  /** Nothing is held before the buyer has acted. */
+  | { kind: "action_required"; reference: string; action: BuyerAction }
   /** The provider was never asked, and need not be. */
   | { kind: "not_asked" }
   /** The provider was asked, and what it did is not known. */
@@ -27,7 +29,7 @@ export const authorizeKey = ({ paymentId }: Pick<Payment, "paymentId">): string 
 export const paymentIdOfKey = (key: string): string | undefined =>
   key.endsWith(authorizeSuffix) ? key.slice(0, -authorizeSuffix.length) : undefined;
 
-const isLate = (payment: Payment, now: Date): boolean => now.getTime() > payment.deadline.getTime();
+export const isLate = (payment: Payment, now: Date): boolean => now.getTime() > payment.deadline.getTime();
 
 export type AuthorizationPlan = "nothing" | "leave" | "look" | "ask";
 
@@ -48,6 +50,8 @@ export function concludeAuthorization(payment: Payment, answer: AuthorizationAns
       return authorize(payment, answer.reference, now);
     case "declined":
       return decline(payment, answer.code);
+    case "action_required":
+      return requireAction(payment, answer);
     case "not_asked":
       if (payment.askTime) return giveUp(payment, now);
       // Nothing was held, so there is nothing to tell of giving it back.
@@ -58,9 +62,10 @@ export function concludeAuthorization(payment: Payment, answer: AuthorizationAns
   }
 }
 
-function authorize(payment: Payment, reference: string, now: Date): Change {
+export function authorize(payment: Payment, reference: string, now: Date): Change {
   const held: Partial<Payment> = {
     state: "AUTHORIZED",
+    action: null,
     authorized: payment.amount,
     providerReference: reference,
     paymentToken: null,
@@ -70,6 +75,12 @@ function authorize(payment: Payment, reference: string, now: Date): Change {
   if (payment.cancelRequested) return change(payment, { ...held, voidReason: "CANCELLED" }, { movements, work: ["void"] });
   if (isLate(payment, now)) return change(payment, { ...held, voidReason: "DEADLINE" }, { movements, work: ["void"] });
   return change(payment, held, { movements, facts: [{ kind: "authorized", amount: payment.amount }] });
+}
+
+/** Told to nobody where the order is cancelled: it will never be done. Either way there is work planned that ends it. */
+function requireAction(payment: Payment, { reference, action }: { reference: string; action: BuyerAction }): Change {
+  const fields: Partial<Payment> = { state: "ACTION_REQUIRED", providerReference: reference, action, paymentToken: null };
+  return change(payment, fields, { work: ["close"], facts: payment.cancelRequested ? [] : [{ kind: "action_required" }] });
 }
 
 function decline(payment: Payment, code: string): Change {

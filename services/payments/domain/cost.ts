@@ -20,6 +20,7 @@ export function costNow(payment: Payment, total: number): CostOutcome {
   if (total > payment.amount) return { kind: "above_amount" };
   switch (payment.state) {
     case "PENDING":
+    case "ACTION_REQUIRED":
     case "AUTHORIZED":
       if (toCapture(payment) === total) return { kind: "nothing" };
       if (payment.captureRequested) return { kind: "not_yet" };

@@ -14,6 +14,8 @@ export function cancel(payment: Payment, reason: string = cancelRefundReason): C
     case "PENDING":
       // The authorisation may be on its way, so it is left to run; whoever brings its answer sees this.
       return change(payment, { cancelRequested: true });
+    case "ACTION_REQUIRED":
+      return change(payment, { cancelRequested: true }, { work: payment.cancelRequested ? [] : ["close"] });
     case "AUTHORIZED":
       // A capture that was ordered may have happened already: it is let through, and refunded.
       if (needsCapture(payment) || needsVoid(payment)) return change(payment, { cancelRequested: true });
@@ -53,12 +55,14 @@ export function undo(payment: Payment, reason: string): Change | undefined {
 /** True where money is on its way back, or will be as soon as it is known what is held. */
 export function isUndoing(payment: Payment): boolean {
   if (payment.refundBooked > payment.refunded || needsVoid(payment)) return true;
-  return payment.cancelRequested && (payment.state === "PENDING" || needsCapture(payment));
+  const isUnderWay = payment.state === "PENDING" || payment.state === "ACTION_REQUIRED" || needsCapture(payment);
+  return payment.cancelRequested && isUnderWay;
 }
 
 /** What must be planned for a payment so that it does not stand still for ever; undefined where it may rest. */
 export function neededWork(payment: Payment): Work | undefined {
   if (payment.state === "PENDING") return "authorize";
+  if (payment.state === "ACTION_REQUIRED") return "close";
   if (needsCapture(payment)) return "capture";
   if (needsVoid(payment)) return "void";
   return undefined;
@@ -70,6 +74,7 @@ export type DispatchOutcome = { kind: "capture"; change: Change } | { kind: "don
 export function dispatch(payment: Payment): DispatchOutcome {
   switch (payment.state) {
     case "PENDING":
+    case "ACTION_REQUIRED":
       return { kind: payment.cancelRequested ? "not_authorized" : "not_yet" };
     case "AUTHORIZED":
       if (payment.voidReason) return { kind: "not_authorized" };

@@ -1,6 +1,13 @@
 // A payment as its own rules see it, and what a decision about it consists of. Amounts are whole minor units.
 
-export type PaymentState = "PENDING" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
+export type PaymentState = "PENDING" | "ACTION_REQUIRED" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
+
+/** By what the buyer's browser goes on with the payment; for the buyer's eyes only. */
+export interface BuyerAction {
+  clientSecret: string;
+  /** Empty where the provider's client library shows what is to be done. */
+  redirectUrl: string;
+}
 
 /** What the provider can refuse for good after it had agreed to the hold. */
 export type RefusedWork = "capture" | "void" | "refund";
@@ -12,6 +19,8 @@ export interface Payment {
   tenant: string;
   orderId: string;
   paymentId: string;
+  /** Who bought; empty where that was not told. */
+  customerId: string;
   state: PaymentState;
   currencyCode: string;
   amount: number;
@@ -26,6 +35,8 @@ export interface Payment {
   declineCode: string | null;
   /** Kept only while it is needed: null in every state but PENDING. */
   paymentToken: string | null;
+  /** Null in every state but ACTION_REQUIRED. */
+  action: BuyerAction | null;
   deadline: Date;
   /** When the provider was last asked to authorise. Set before the call, so that a crash in it is not forgotten. */
   askTime: Date | null;
@@ -50,6 +61,9 @@ export interface Payment {
   updateTime: Date;
 }
 
+/** The key under which the provider is asked to give a hold back, always the same one. */
+export const voidKey = ({ paymentId }: Pick<Payment, "paymentId">): string => `${paymentId}:void`;
+
 /** An entry for the ledger. */
 export interface Movement {
   type: "AUTHORIZATION" | "CAPTURE" | "VOID" | "REFUND";
@@ -61,6 +75,7 @@ export interface Movement {
 
 /** What others are told. */
 export type Fact =
+  | { kind: "action_required" }
   | { kind: "authorized"; amount: number }
   | { kind: "declined"; code: string }
   | { kind: "captured"; amount: number }
@@ -68,7 +83,7 @@ export type Fact =
   | { kind: "refunded"; amount: number; remaining: number };
 
 /** What the provider is to be asked next. */
-export type Work = "authorize" | "settle" | "capture" | "void" | "reconcile";
+export type Work = "authorize" | "close" | "settle" | "capture" | "void" | "reconcile";
 
 export interface NewRefund {
   amount: number;
@@ -83,6 +98,8 @@ export interface Change {
   movements: Movement[];
   facts: Fact[];
   work: Work[];
+  /** Work that was planned for later and is not needed any more. */
+  needless?: Work;
   refunds: NewRefund[];
 }
 
@@ -99,6 +116,7 @@ export interface DueOrder {
   tenant: string;
   orderId: string;
   paymentId: string;
+  customerId: string;
   currencyCode: string;
   amount: number;
   paymentToken: string;
@@ -120,6 +138,7 @@ export function openPayment(due: DueOrder, { isCancelled, now }: { isCancelled: 
     refundBooked: 0,
     refunded: 0,
     declineCode: null,
+    action: null,
     askTime: null,
     providerReference: null,
     captureRequested: false,

@@ -16,7 +16,8 @@ const outsideReason = "refunded at the provider";
 
 /** True where nothing of ours is under way at the provider, so that a difference is none of our doing. */
 export function rests(payment: Payment): boolean {
-  return payment.providerReference !== null && payment.state !== "PENDING" && !needsCapture(payment) && !isUndoing(payment);
+  const isUndecided = payment.state === "PENDING" || payment.state === "ACTION_REQUIRED";
+  return payment.providerReference !== null && !isUndecided && !needsCapture(payment) && !isUndoing(payment);
 }
 
 /**

@@ -49,6 +49,7 @@ export async function paymentsFixture(
       orderId,
       amount: { currencyCode: currency, minorUnits: BigInt(amount) },
       paymentToken: token,
+      customerId: "ada",
       deadline: timestampFromDate(new Date(clock.now().getTime() + withinMs)),
     });
   };

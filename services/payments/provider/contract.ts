@@ -1,12 +1,18 @@
 // What a payment provider must be able to do. One idempotency key is one operation, however often it is asked for.
 
+import type { BuyerAction } from "../domain/payment.ts";
+
 /** Whole minor units of one currency. */
 export interface Amount {
   currencyCode: string;
   minorUnits: number;
 }
 
-export type AuthorizationResult = { kind: "authorized"; reference: string } | { kind: "declined"; code: string };
+export type AuthorizationResult =
+  | { kind: "authorized"; reference: string }
+  | { kind: "declined"; code: string }
+  /** The buyer has to act, by its browser, before the provider holds anything under the reference. */
+  | { kind: "action_required"; reference: string; action: BuyerAction };
 
 /** What the provider's books say of one hold, in whole minor units. */
 export interface Statement {
@@ -47,12 +53,15 @@ export interface PaymentProvider {
   authorize(request: { idempotencyKey: string; amount: Amount; token: string }): Promise<AuthorizationResult>;
   /** Takes held money; at most once for one hold. */
   capture(request: { idempotencyKey: string; reference: string; amount: Amount }): Promise<{ reference: string }>;
-  /** Gives all held money back, before any was taken. */
+  /** Gives all held money back, before any was taken. Where the buyer has yet to act nothing can be held any more after it. */
   void(request: { idempotencyKey: string; reference: string }): Promise<{ reference: string }>;
   /** Gives taken money back, never more than was taken. */
   refund(request: { idempotencyKey: string; reference: string; amount: Amount }): Promise<{ reference: string }>;
-  /** What came of an authorisation that was asked for under a key; undefined where nothing is held, nor was refused. */
-  lookup(idempotencyKey: string): Promise<AuthorizationResult | undefined>;
+  /**
+   * What came of an authorisation that was asked for under a key; undefined where nothing is held, nor was refused. While the buyer
+   * has yet to act, not every provider finds it by its key alone.
+   */
+  lookup(idempotencyKey: string, reference?: string): Promise<AuthorizationResult | undefined>;
   /** How many holds may be asked for in one statement. */
   readonly statementMax: number;
   /** What the books say of holds, by their references; those that the provider does not know are left out. */

@@ -3,26 +3,39 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startStripe } from "../../../test/support/stripe.ts";
 import { paymentsFixture } from "./books.fixture.ts";
 import { ProviderRefused, type PaymentProvider, type ProviderOf } from "./contract.ts";
+import { answerChallenge } from "./sandbox-challenges.ts";
 import { sandboxProvider } from "./sandbox.ts";
 import { stripeProvider } from "./stripe.ts";
 
 interface Started {
   providerOf: ProviderOf;
+  /** The buyer answers its bank. */
+  answer(clientSecret: string, approves: boolean): Promise<unknown>;
   close(): Promise<void>;
 }
 
 const providers = [
   {
     name: "sandbox",
-    tokens: { good: "tok_success", declined: "tok_declined", noFunds: "tok_insufficient_funds" },
+    tokens: { good: "tok_success", declined: "tok_declined", noFunds: "tok_insufficient_funds", acts: "tok_3ds" },
     start: async (): Promise<Started> => {
       const fixture = await paymentsFixture();
-      return { providerOf: sandboxProvider(fixture.runtime.db, { delayMs: 1 }), close: fixture.close };
+      const { db } = fixture.runtime;
+      return {
+        providerOf: sandboxProvider(db, { delayMs: 1 }),
+        answer: (clientSecret, approved) => answerChallenge(db, { tenant: "demo", clientSecret, approved }),
+        close: fixture.close,
+      };
     },
   },
   {
     name: "stripe",
-    tokens: { good: "pm_card_visa", declined: "pm_card_chargeDeclined", noFunds: "pm_card_chargeDeclinedInsufficientFunds" },
+    tokens: {
+      good: "pm_card_visa",
+      declined: "pm_card_chargeDeclined",
+      noFunds: "pm_card_chargeDeclinedInsufficientFunds",
+      acts: "pm_card_authenticationRequired",
+    },
     start: async (): Promise<Started> => {
       const keys = new Map([
         ["demo", "sk_test_one"],
@@ -35,6 +48,7 @@ const providers = [
       const [ofOwn, ofOthers] = [at(own?.url), at(others?.url)];
       return {
         providerOf: (tenant) => (tenant === "demo" ? ofOwn : ofOthers)(tenant),
+        answer: (clientSecret, approves) => Promise.try(() => own?.authenticate(clientSecret, approves)),
         close: async () => void (await Promise.all([own?.close(), others?.close()])),
       };
     },
@@ -55,7 +69,7 @@ describe.each(providers)("$name", ({ tokens, start }) => {
 
   async function hold(name: string): Promise<string> {
     const answer = await provider.authorize({ idempotencyKey: `${name}:authorize`, amount, token: tokens.good });
-    if (answer.kind !== "authorized") throw new Error(`not authorised: ${answer.code}`);
+    if (answer.kind !== "authorized") throw new Error(`not authorised: ${answer.kind}`);
     return answer.reference;
   }
 
@@ -141,6 +155,61 @@ describe.each(providers)("$name", ({ tokens, start }) => {
     for (const { reason } of results.filter((result) => result.status === "rejected")) {
       expect(reason).toMatchObject({ code: "refund_exceeds_capture" });
     }
+  });
+
+  describe("a buyer that has to act", () => {
+    async function asked(name: string): Promise<{ reference: string; clientSecret: string }> {
+      const answer = await provider.authorize({ idempotencyKey: `${name}:authorize`, amount, token: tokens.acts });
+      if (answer.kind !== "action_required") throw new Error(`no action: ${answer.kind}`);
+      return { reference: answer.reference, clientSecret: answer.action.clientSecret };
+    }
+    const sumsOf = async (reference: string) => (await provider.statement([reference])).get(reference);
+    const nothing = { currencyCode: "EUR", authorized: 0, voided: 0, captured: 0, refunded: 0 };
+
+    test("nothing is held before it has, and twenty repeats are one question with one secret", async () => {
+      const before = (await listAll()).length;
+      const questions = await many(() => asked("acts"));
+      expect(new Set(questions.map(({ clientSecret }) => clientSecret)).size).toBe(1);
+      const { reference, clientSecret } = await asked("acts");
+      const found = await provider.lookup("acts:authorize", reference);
+      expect(found).toEqual({ kind: "action_required", reference, action: { clientSecret, redirectUrl: "" } });
+      expect(await sumsOf(reference)).toEqual(nothing);
+      expect(await listAll()).toHaveLength(before);
+    });
+
+    test("once it has, the money is held under the same reference and can be taken", async () => {
+      const { reference, clientSecret } = await asked("proved");
+      await started.answer(clientSecret, true);
+      expect(await provider.lookup("proved:authorize", reference)).toEqual({ kind: "authorized", reference });
+      await provider.capture({ idempotencyKey: "proved:capture", reference, amount });
+      expect(await sumsOf(reference)).toEqual({ ...nothing, authorized: 1_000, captured: 1_000 });
+    });
+
+    test("one that fails is declined, and once that is given up nobody can go on with it", async () => {
+      const { reference, clientSecret } = await asked("failed");
+      await started.answer(clientSecret, false);
+      const declined = { kind: "declined", code: "authentication_failed" };
+      expect(await provider.lookup("failed:authorize", reference)).toEqual(declined);
+      await many(() => provider.void({ idempotencyKey: "failed:void", reference }));
+      await started.answer(clientSecret, true).catch(() => {});
+      expect((await provider.lookup("failed:authorize", reference))?.kind).toBe("declined");
+      expect(await sumsOf(reference)).toEqual(nothing);
+    });
+
+    test.each(["the buyer first", "the end first", "both at once"])(
+      "given up while it acts, %s: nothing stays held",
+      async (who) => {
+        const { reference, clientSecret } = await asked(who);
+        const acts = () => started.answer(clientSecret, true).catch(() => {});
+        const ends = () => provider.void({ idempotencyKey: `${who}:void`, reference });
+        if (who === "the buyer first") await acts();
+        if (who === "both at once") await Promise.all([acts(), ends()]);
+        await ends();
+        if (who === "the end first") await acts();
+        const { authorized = 0, voided = -1 } = (await sumsOf(reference)) ?? {};
+        expect(authorized - voided).toBe(0);
+      },
+    );
   });
 
   test("a statement has the sums of each hold, and leaves out what it does not know", async () => {

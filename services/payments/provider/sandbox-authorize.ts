@@ -4,6 +4,7 @@ import { actFor, byTenant } from "#runtime/database/scope.ts";
 import { isDatabaseUnavailable } from "#runtime/errors.ts";
 import { createGroup, type Group } from "#runtime/group.ts";
 import { ProviderRefused, type Amount } from "./contract.ts";
+import { isChallenging, openChallenges, type NewChallenge } from "./sandbox-challenges.ts";
 import { fingerprintOf, newReference, type StoredOperation } from "./sandbox-operation.ts";
 
 export interface AuthorizationAsk {
@@ -67,6 +68,7 @@ async function authorizeAll<Tables>(tx: Transaction<Tables>, asks: readonly Auth
   const isFirst = (one: Wanted): boolean => claimed.delete(nameOf(one));
   const firsts = new Set(wanted.filter(isFirst));
   await insertCharges(tx, [...firsts]);
+  await openChallenges(tx, challengesOf([...firsts]));
   const repeats = wanted.filter((one) => !firsts.has(one));
   const known = await readOperations(tx, repeats);
   return wanted.map((one) => {
@@ -84,6 +86,7 @@ function operationOf({ amount, token }: AuthorizationAsk): StoredOperation {
   const fingerprint = fingerprintOf([token, amount.currencyCode, amount.minorUnits]);
   const operation = { kind: "authorize", fingerprint, reference: null, code: null } as const;
   if (token === "tok_error") return { ...operation, outcome: "UNREACHABLE" };
+  if (isChallenging(token)) return { ...operation, outcome: "CHALLENGED", reference: newReference() };
   if (goodTokens.has(token)) return { ...operation, outcome: "AUTHORIZED", reference: newReference() };
   return { ...operation, outcome: "DECLINED", code: declineCodes[token] ?? "invalid_token" };
 }
@@ -120,6 +123,13 @@ async function insertCharges<Tables>(tx: Transaction<Tables>, firsts: readonly W
       ${charges.map(({ amount }) => amount.minorUnits)}::bigint[]
     )`.execute(tx);
 }
+
+const challengesOf = (firsts: readonly Wanted[]): NewChallenge[] =>
+  firsts.flatMap(({ tenant, token, amount, operation }) => {
+    const { currencyCode, minorUnits } = amount;
+    const challenge = { tenant, token, reference: operation.reference, currencyCode, amount: minorUnits };
+    return operation.outcome === "CHALLENGED" ? [challenge] : [];
+  });
 
 async function readOperations<Tables>(
   tx: Transaction<Tables>,

@@ -10,7 +10,10 @@ export async function readStatement<Tables>(
   const found = await sql<Statement & { reference: string }>`
     select reference, currency_code as "currencyCode", authorized_minor_units as authorized, voided_minor_units as voided,
       captured_minor_units as captured, refunded_minor_units as refunded
-    from sandbox_charge where tenant_id = ${tenant} and reference = any(${references}::text[])`.execute(db);
+    from sandbox_charge where tenant_id = ${tenant} and reference = any(${references}::text[])
+    union all
+    select reference, currency_code, 0, 0, 0, 0 from sandbox_challenge
+    where tenant_id = ${tenant} and reference = any(${references}::text[]) and state <> 'APPROVED'`.execute(db);
   return new Map(found.rows.map(({ reference, ...statement }) => [reference, statement]));
 }
 

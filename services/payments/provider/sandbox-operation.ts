@@ -4,8 +4,8 @@ import { createHash, randomUUID } from "node:crypto";
 export interface StoredOperation {
   kind: "authorize" | "capture" | "void" | "refund";
   fingerprint: string;
-  /** UNREACHABLE plays a provider that never answers for this key. */
-  outcome: "AUTHORIZED" | "DECLINED" | "DONE" | "UNREACHABLE";
+  /** UNREACHABLE plays a provider that never answers for this key; CHALLENGED waits for the buyer. */
+  outcome: "AUTHORIZED" | "DECLINED" | "CHALLENGED" | "DONE" | "UNREACHABLE";
   reference: string | null;
   code: string | null;
 }

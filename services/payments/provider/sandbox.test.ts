@@ -17,7 +17,7 @@ const amount = { currencyCode: "EUR", minorUnits: 1_000 };
 
 async function charge(name: string, token = "tok_success"): Promise<string> {
   const answer = await provider.authorize({ idempotencyKey: `${name}:authorize`, amount, token });
-  if (answer.kind !== "authorized") throw new Error(`not authorised: ${answer.code}`);
+  if (answer.kind !== "authorized") throw new Error(`not authorised: ${answer.kind}`);
   return answer.reference;
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { sql, type Kysely, type Transaction } from "kysely";
 import { createAuthorizations } from "./sandbox-authorize.ts";
 import { listCharges, readStatement } from "./sandbox-books.ts";
+import { giveUpChallenge, readAction } from "./sandbox-challenges.ts";
 import { fingerprintOf, newReference, type StoredOperation } from "./sandbox-operation.ts";
 import {
   ProviderRefused,
@@ -54,7 +55,7 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
       const { stored, isFirst } = answer;
       if (isFirst && token === "tok_delay") await pause(delayMs);
       if (isFirst && token === "tok_flaky") throw new ProviderUnavailable("the connection was cut before the answer");
-      return authorizationOf(stored);
+      return authorizationOf(tenant, stored);
     },
     capture: async ({ idempotencyKey, reference, amount }) => {
       const content = [reference, amount.currencyCode, amount.minorUnits];
@@ -67,12 +68,13 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
       );
     },
     void: async ({ idempotencyKey, reference }) =>
-      doneOnce({ tenant, key: idempotencyKey, kind: "void", content: [reference] }, "not_voidable", (tx) =>
-        sql`
+      doneOnce({ tenant, key: idempotencyKey, kind: "void", content: [reference] }, "not_voidable", async (tx) => {
+        if (await giveUpChallenge(tx, { tenant, reference })) return { rows: [reference] };
+        return sql`
           update sandbox_charge set voided_minor_units = authorized_minor_units
           where tenant_id = ${tenant} and reference = ${reference} and captured_minor_units = 0 and voided_minor_units = 0
-          returning reference`.execute(tx),
-      ),
+          returning reference`.execute(tx);
+      }),
     refund: async ({ idempotencyKey, reference, amount }) => {
       const content = [reference, amount.currencyCode, amount.minorUnits];
       return doneOnce({ tenant, key: idempotencyKey, kind: "refund", content }, "refund_exceeds_capture", (tx) =>
@@ -85,7 +87,7 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
     },
     lookup: async (key) => {
       const stored = await readOperation(db, { tenant, key });
-      return stored && authorizationOf(stored);
+      return stored && authorizationOf(tenant, stored);
     },
     statementMax: 1_000,
     statement: (references) => readStatement(db, { tenant, references }),
@@ -104,6 +106,23 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
     });
     return { reference: stored.reference ?? "" };
   }
+
+  async function authorizationOf(tenant: string, { outcome, reference, code }: StoredOperation): Promise<AuthorizationResult> {
+    switch (outcome) {
+      case "AUTHORIZED":
+        return { kind: "authorized", reference: reference ?? "" };
+      case "CHALLENGED": {
+        const held = reference ?? "";
+        return { kind: "action_required", reference: held, action: await readAction(db, { tenant, reference: held }) };
+      }
+      case "DECLINED":
+        return { kind: "declined", code: code ?? "" };
+      case "DONE":
+        throw new ProviderRefused("idempotency_key_reused");
+      case "UNREACHABLE":
+        throw new ProviderUnavailable("connection refused");
+    }
+  }
 }
 
 async function readOperation<Tables>(
@@ -114,17 +133,4 @@ async function readOperation<Tables>(
     select kind, fingerprint, outcome, reference, code from sandbox_operation
     where tenant_id = ${tenant} and idempotency_key = ${key}`.execute(db);
   return found.rows[0];
-}
-
-function authorizationOf({ outcome, reference, code }: StoredOperation): AuthorizationResult {
-  switch (outcome) {
-    case "AUTHORIZED":
-      return { kind: "authorized", reference: reference ?? "" };
-    case "DECLINED":
-      return { kind: "declined", code: code ?? "" };
-    case "DONE":
-      throw new ProviderRefused("idempotency_key_reused");
-    case "UNREACHABLE":
-      throw new ProviderUnavailable("connection refused");
-  }
 }

@@ -1,7 +1,8 @@
 // What Stripe's books say of intents.
 import type Stripe from "stripe";
-import type { ChargePage, Statement } from "./contract.ts";
-import { refusalOf } from "./stripe-errors.ts";
+import type { BuyerAction } from "../domain/payment.ts";
+import { ProviderUnavailable, type AuthorizationResult, type ChargePage, type Statement } from "./contract.ts";
+import { declineCode, refusalOf } from "./stripe-errors.ts";
 
 /** Name of the metadata under which intents and refunds carry our key. */
 export const keyName = "ordermesh_key";
@@ -24,7 +25,7 @@ export async function readStripeStatement(stripe: Stripe, references: readonly s
   return found;
 }
 
-async function readIntent(stripe: Stripe, reference: string): Promise<Stripe.PaymentIntent | undefined> {
+export async function readIntent(stripe: Stripe, reference: string): Promise<Stripe.PaymentIntent | undefined> {
   try {
     return await stripe.paymentIntents.retrieve(reference, { expand: ["latest_charge"] });
   } catch (error) {
@@ -35,6 +36,40 @@ async function readIntent(stripe: Stripe, reference: string): Promise<Stripe.Pay
 
 const heldCharge = ({ latest_charge: charge }: Stripe.PaymentIntent): Stripe.Charge | undefined =>
   charge !== null && typeof charge === "object" && charge.status === "succeeded" ? charge : undefined;
+
+/**
+ * What came of the hold. An intent whose buyer has failed could be tried again with
+ * another card, by whoever has its secret. See https://docs.stripe.com/payments/paymentintents/lifecycle.
+ */
+export function outcomeOf(intent: Stripe.PaymentIntent): AuthorizationResult {
+  const { id: reference, status } = intent;
+  switch (status) {
+    case "requires_capture":
+    case "succeeded":
+      return { kind: "authorized", reference };
+    case "requires_action":
+    case "requires_confirmation":
+    // The buyer is done, and the bank is not yet.
+    case "processing":
+      return { kind: "action_required", reference, action: actionOf(intent) };
+    case "requires_payment_method":
+      return { kind: "declined", code: failureOf(intent) };
+    case "canceled":
+      return heldCharge(intent) ? { kind: "authorized", reference } : { kind: "declined", code: "canceled" };
+    default:
+      throw new ProviderUnavailable(`a payment intent is ${status}`);
+  }
+}
+
+const actionOf = ({ client_secret: clientSecret, next_action: next }: Stripe.PaymentIntent): BuyerAction => ({
+  clientSecret: clientSecret ?? "",
+  redirectUrl: next?.redirect_to_url?.url ?? "",
+});
+
+function failureOf({ last_payment_error: error }: Stripe.PaymentIntent): string {
+  const code = declineCode(error ?? {});
+  return code === "payment_intent_authentication_failure" ? "authentication_failed" : code;
+}
 
 function statementOf(intent: Stripe.PaymentIntent): Statement {
   const charge = heldCharge(intent);

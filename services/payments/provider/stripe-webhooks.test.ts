@@ -171,6 +171,55 @@ test("messages about what we do ourselves book nothing twice, before, while and 
   expect(await fixture.sentFor(orderId)).toEqual(["PaymentAuthorized", "PaymentCaptured", "PaymentRefunded"]);
 });
 
+describe("a buyer that has to act", () => {
+  async function asked(orderId: string): Promise<StripeIntent> {
+    await fixture.askForPayment(orderId, { token: "pm_card_authenticationRequired" });
+    await fixture.runDue();
+    return [...stripe.intents.values()].at(-1) as StripeIntent;
+  }
+  const question = (intent: StripeIntent): string => text("payment_intent.requires_action", intent);
+
+  test("has: its money is held once, though the messages come twenty times, late and in the wrong order", async () => {
+    const orderId = "ord_acted";
+    const intent = await asked(orderId);
+    const before = question(intent);
+    await send(before);
+    await fixture.runDue();
+    expect(await stateOf(orderId)).toBe(PaymentState.ACTION_REQUIRED);
+    const held = text("payment_intent.amount_capturable_updated", stripe.authenticate(intent.client_secret, true));
+    await Promise.all([...Array.from({ length: 20 }, () => send(held)), send(before)]);
+    await fixture.runDue();
+    await send(before);
+    await fixture.runDue();
+    expect([await stateOf(orderId), await discrepancies()]).toEqual([PaymentState.AUTHORIZED, []]);
+    expect(await fixture.sentFor(orderId)).toEqual(["PaymentActionRequired", "PaymentAuthorized"]);
+    expect(await fixture.dueLeft()).toEqual([]);
+  });
+
+  test("has failed: declined, and no other card can be tried with its secret", async () => {
+    const orderId = "ord_failed";
+    const intent = await asked(orderId);
+    await send(text("payment_intent.payment_failed", stripe.authenticate(intent.client_secret, false)));
+    await fixture.runDue();
+    expect([await stateOf(orderId), await discrepancies()]).toEqual([PaymentState.DECLINED, []]);
+    expect(intent.status).toBe("canceled");
+    expect(() => stripe.authenticate(intent.client_secret, true)).toThrow("nothing to do");
+    expect(await fixture.sentFor(orderId)).toEqual(["PaymentActionRequired", "PaymentDeclined"]);
+  });
+
+  test("has not, and the order ends: the intent is canceled once, and a message that is late changes nothing", async () => {
+    const orderId = "ord_ended";
+    const intent = await asked(orderId);
+    await fixture.cancelOrder(orderId);
+    await send(question(intent));
+    await fixture.runDue();
+    await send(question(intent));
+    await fixture.runDue();
+    expect([await stateOf(orderId), await discrepancies()]).toEqual([PaymentState.VOIDED, []]);
+    expect(stripe.requests.filter((request) => request.endsWith("/cancel"))).toHaveLength(1);
+  });
+});
+
 test("while Stripe does not answer, the look is taken again until it does", async () => {
   const intent = await held("ord_away");
   stripe.letLapse(intent.id);

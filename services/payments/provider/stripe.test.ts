@@ -24,7 +24,7 @@ const authorize = (idempotencyKey: string, token = "pm_card_visa") => provider.a
 
 async function hold(name: string): Promise<string> {
   const answer = await authorize(`${name}:authorize`);
-  if (answer.kind !== "authorized") throw new Error(answer.code);
+  if (answer.kind !== "authorized") throw new Error(answer.kind);
   return answer.reference;
 }
 
@@ -56,9 +56,15 @@ describe("without an answer the outcome is unknown", () => {
   });
 });
 
-test("a card that wants its owner to prove itself is declined: the buyer has left", async () => {
+test("a question whose answer was lost is asked again under its key, and is the same", async () => {
+  stripe.fault = "lose answers";
+  await expect(authorize("3ds:authorize", "pm_card_authenticationRequired")).rejects.toThrow(ProviderUnavailable);
+  stripe.fault = undefined;
   const answer = await authorize("3ds:authorize", "pm_card_authenticationRequired");
-  expect(answer).toEqual({ kind: "declined", code: "authentication_required" });
+  const [intent] = stripe.intents.values();
+  const action = { clientSecret: intent?.client_secret, redirectUrl: "" };
+  expect(answer).toEqual({ kind: "action_required", reference: intent?.id, action });
+  expect(stripe.intents.size).toBe(1);
 });
 
 test("a hold that has lapsed is given back, and cannot be taken", async () => {

@@ -4,7 +4,7 @@
 // metadata without delay, but charges can by their transfer group: there the key of the authorisation stands once more.
 import type Stripe from "stripe";
 import { ProviderUnavailable, type AuthorizationResult, type PaymentProvider, type ProviderOf } from "./contract.ts";
-import { keyName, listStripeCharges, readStripeStatement } from "./stripe-books.ts";
+import { keyName, listStripeCharges, outcomeOf, readIntent, readStripeStatement } from "./stripe-books.ts";
 import { notSigned, readStripeMessage } from "./stripe-messages.ts";
 import { declineCode, isCardError, refusalOf, unavailableOr } from "./stripe-errors.ts";
 
@@ -41,14 +41,14 @@ export function stripeProvider(settings: StripeSettings): ProviderOf {
             allowed_payment_method_types: ["card"],
             capture_method: "manual",
             confirm: true,
-            // The buyer has left the shop, so nobody could answer the bank's question.
-            error_on_requires_action: true,
+            // What the bank asks, Stripe's own library shows in the buyer's browser.
+            use_stripe_sdk: true,
             transfer_group: idempotencyKey,
             metadata: { [keyName]: idempotencyKey },
           },
           { idempotencyKey },
         );
-        return { kind: "authorized", reference: intent.id };
+        return outcomeOf(intent);
       } catch (error) {
         if (isCardError(error)) return { kind: "declined", code: declineCode(error) };
         const refusal = refusalOf(error);
@@ -84,8 +84,10 @@ export function stripeProvider(settings: StripeSettings): ProviderOf {
       const refund = { payment_intent: reference, amount: amount.minorUnits, metadata: { [keyName]: idempotencyKey } };
       return move("refund_exceeds_capture", async () => (await stripe.refunds.create(refund, { idempotencyKey })).id);
     },
-    lookup: async (key) => {
+    lookup: async (key, reference) => {
       const stripe = await clientOf(tenant);
+      const intent = reference && (await calling(() => readIntent(stripe, reference)));
+      if (intent) return outcomeOf(intent);
       const charges = await calling(() => stripe.charges.list({ transfer_group: key, limit: 10 }));
       const held = charges.data.find(({ status }) => status === "succeeded");
       return authorizationOf(held ?? charges.data[0]);

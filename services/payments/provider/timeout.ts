@@ -21,7 +21,7 @@ export function withTimeout(providerOf: ProviderOf, timeoutMs: number): Provider
       capture: (request) => bounded(provider.capture(request)),
       void: (request) => bounded(provider.void(request)),
       refund: (request) => bounded(provider.refund(request)),
-      lookup: (key) => bounded(provider.lookup(key)),
+      lookup: (key, reference) => bounded(provider.lookup(key, reference)),
       statementMax: provider.statementMax,
       statement: (references) => bounded(provider.statement(references)),
       ...(listCharges ? { listCharges: (page) => bounded(listCharges(page)) } : {}),

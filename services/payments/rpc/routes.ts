@@ -1,17 +1,20 @@
 // The RPCs of payments.
 import type { ConnectRouter } from "@connectrpc/connect";
 import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
+import { PaymentsSandboxService } from "#gen/ordermesh/payments/v1/payments_sandbox_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { PaymentsWebhookService } from "#gen/ordermesh/payments/v1/payments_webhook_pb.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { ProviderOf } from "../provider/contract.ts";
 import { readPayments } from "../store/audit.ts";
-import { readPayment, type PaymentsTables } from "../store/payments.ts";
+import type { PaymentsTables } from "../store/payments.ts";
 import { auditPayments } from "./audit.ts";
 import { listHeldPayments } from "./held.ts";
-import { paymentEntry, paymentNotFound, showPayment } from "./payment-message.ts";
+import { paymentEntry, readVisible, showPayment } from "./payment-message.ts";
 import { refundPayment } from "./refund.ts";
+import { resumePayment } from "./resume.ts";
+import { answerChallenge } from "./sandbox.ts";
 import { undoPayment } from "./undo.ts";
 import { receiveWebhook } from "./webhook.ts";
 
@@ -20,15 +23,16 @@ export function paymentRoutes(runtime: ServiceRuntime<PaymentsTables>, providerO
   const refund = refundPayment(runtime);
   const audit = auditPayments(runtime, providerOf);
   const undo = undoPayment(runtime);
+  const resume = resumePayment(runtime, providerOf);
   return (router) => {
     router.service(PaymentsService, {
       getPayment: async ({ orderId }) => {
-        const payment = await readPayment(db, { tenant: currentRequest().tenant, orderId });
-        if (!payment) throw paymentNotFound(orderId);
-        return { payment: await showPayment(db, payment) };
+        return { payment: await showPayment(db, await readVisible(db, orderId)) };
       },
+      resumePayment: async (request) => ({ payment: await showPayment(db, await resume(request)) }),
       refundPayment: async (request) => ({ payment: await refund(request) }),
     });
+    router.service(PaymentsSandboxService, { answerChallenge: answerChallenge(runtime, providerOf) });
     router.service(PaymentsWebhookService, { receiveWebhook: receiveWebhook(runtime, providerOf) });
     router.service(PaymentsAuditService, {
       auditPayments: audit,

@@ -17,7 +17,7 @@ type AuditedRow = Payment & {
   plannedKinds: string[];
 };
 
-const orderKinds = [dueKinds.authorize, dueKinds.settle, dueKinds.capture, dueKinds.void];
+const orderKinds = [dueKinds.authorize, dueKinds.close, dueKinds.settle, dueKinds.capture, dueKinds.void];
 
 async function readAudited(db: Kysely<PaymentsTables>, chosen: RawBuilder<unknown>): Promise<AuditedPayment[]> {
   const read = await sql<AuditedRow>`
@@ -99,7 +99,7 @@ export async function readPayments(
   return found.rows;
 }
 
-/** Payments whose money is held, neither taken nor given back. */
+/** Payments whose money is held, neither taken nor given back, or will be once the buyer has acted. */
 export async function readHeldPage(
   db: Kysely<PaymentsTables>,
   { tenant, after, rowsMax }: { tenant: string; after: string | undefined; rowsMax: number },
@@ -107,7 +107,10 @@ export async function readHeldPage(
   const found = await sql<Payment>`
     select ${paymentColumns} from payment
     where tenant_id = ${tenant} and order_id > ${after ?? ""}
-      and authorized_minor_units > 0 and captured_minor_units = 0 and voided_minor_units = 0
+      and (
+        state = 'ACTION_REQUIRED'
+        or (authorized_minor_units > 0 and captured_minor_units = 0 and voided_minor_units = 0)
+      )
     order by order_id limit ${rowsMax}`.execute(db);
   return found.rows;
 }

@@ -1,6 +1,8 @@
 // Writes what was decided, all of it in one transaction: rows, ledger, refunds, due work and events.
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { sql, type Transaction } from "kysely";
 import {
+  PaymentActionRequiredSchema,
   PaymentAuthorizedSchema,
   PaymentCapturedSchema,
   PaymentDeclinedSchema,
@@ -10,7 +12,7 @@ import {
 import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
-import { planDue, type NewDueItem } from "#runtime/schedule/due-work.ts";
+import { cancelDue, planDue, type NewDueItem } from "#runtime/schedule/due-work.ts";
 import type { Change, Fact, Movement, Payment, Work } from "../domain/payment.ts";
 import { keyOf, updatePayments, type PaymentsTables } from "./payments.ts";
 
@@ -23,6 +25,7 @@ export interface Decided {
 /** Names of the due work. */
 export const dueKinds: Record<Work | "refund", string> = {
   authorize: "payments.authorize",
+  close: "payments.close",
   settle: "payments.settle",
   capture: "payments.capture",
   void: "payments.void",
@@ -31,9 +34,14 @@ export const dueKinds: Record<Work | "refund", string> = {
 };
 
 const atOnce = { inMs: 0 };
+/** How long after the deadline what the buyer has not done is given up by ourselves. */
+const closeGraceMs = 60_000;
 
 export function dueItem(payment: Payment, work: Work, cause: Cause): NewDueItem {
-  return { kind: dueKinds[work], tenant: payment.tenant, key: payment.orderId, due: atOnce, cause };
+  const isToWait = work === "close" && !payment.cancelRequested;
+  // The buyer has until the deadline, and the order's own end comes first.
+  const due = isToWait ? { at: new Date(payment.deadline.getTime() + closeGraceMs) } : atOnce;
+  return { kind: dueKinds[work], tenant: payment.tenant, key: payment.orderId, due, cause };
 }
 
 /** Saves decisions about payments that this transaction has locked; several about one payment follow one another. */
@@ -45,10 +53,18 @@ export async function saveChanges(tx: Transaction<PaymentsTables>, decided: read
   const refundItems = await insertRefunds(tx, decided, now);
   const workItems = decided.flatMap(({ change, cause }) => change.work.map((work) => dueItem(change.payment, work, cause)));
   await planDue(tx, [...workItems, ...refundItems]);
+  await takeBack(tx, decided);
   await appendEvents(
     tx,
     decided.flatMap((one) => eventsOf(one, now)),
   );
+}
+
+async function takeBack(tx: Transaction<PaymentsTables>, decided: readonly Decided[]): Promise<void> {
+  for (const { change } of decided) {
+    const { payment, needless } = change;
+    if (needless) await cancelDue(tx, dueKinds[needless], [{ tenant: payment.tenant, key: payment.orderId }]);
+  }
 }
 
 /**
@@ -154,6 +170,12 @@ function eventOf(payment: Payment, fact: Fact, about: Parameters<typeof outgoing
   const { orderId, paymentId, currencyCode } = payment;
   const money = (minorUnits: number) => ({ currencyCode, minorUnits: BigInt(minorUnits) });
   switch (fact.kind) {
+    case "action_required":
+      return outgoing(
+        PaymentActionRequiredSchema,
+        { orderId, paymentId, expireTime: timestampFromDate(payment.deadline) },
+        about,
+      );
     case "authorized":
       return outgoing(PaymentAuthorizedSchema, { orderId, paymentId, amount: money(fact.amount) }, about);
     case "declined":

@@ -11,7 +11,8 @@ export interface OrderKey {
 }
 
 export const paymentColumns = sql`
-  payment.tenant_id as tenant, payment.order_id as "orderId", payment.payment_id as "paymentId", payment.state,
+  payment.tenant_id as tenant, payment.order_id as "orderId", payment.payment_id as "paymentId",
+  payment.customer_id as "customerId", payment.state, payment.action,
   payment.currency_code as "currencyCode", payment.amount_minor_units as amount,
   payment.cost_minor_units as cost,
   payment.authorized_minor_units as authorized, payment.voided_minor_units as voided,
@@ -29,6 +30,8 @@ const paymentRow = (payment: Payment) => ({
   tenant_id: payment.tenant,
   order_id: payment.orderId,
   payment_id: payment.paymentId,
+  customer_id: payment.customerId,
+  action: payment.action,
   state: payment.state,
   currency_code: payment.currencyCode,
   amount_minor_units: payment.amount,
@@ -86,12 +89,12 @@ export async function insertPayments(
 ): Promise<{ inserted: Set<string>; dueEventIds: Map<string, string> }> {
   const inserted = await sql<OrderKey>`
     insert into payment (
-      tenant_id, order_id, payment_id, state, currency_code, amount_minor_units, authorized_minor_units,
+      tenant_id, order_id, payment_id, customer_id, state, currency_code, amount_minor_units, authorized_minor_units,
       voided_minor_units, captured_minor_units, refund_booked_minor_units, refunded_minor_units, payment_token, deadline,
       cancel_requested, capture_requested, sequence, version, due_event_id, create_time, update_time
     )
     select
-      tenant_id, order_id, payment_id, state, currency_code, amount_minor_units, authorized_minor_units,
+      tenant_id, order_id, payment_id, customer_id, state, currency_code, amount_minor_units, authorized_minor_units,
       voided_minor_units, captured_minor_units, refund_booked_minor_units, refunded_minor_units, payment_token, deadline,
       cancel_requested, capture_requested, sequence, version, due_event_id, create_time, update_time
     from ${asRows(payments)}
@@ -115,6 +118,7 @@ export async function updatePayments(tx: Transaction<PaymentsTables>, payments: 
     update payment set
       state = changed.state,
       cost_minor_units = changed.cost_minor_units,
+      action = changed.action,
       authorized_minor_units = changed.authorized_minor_units,
       voided_minor_units = changed.voided_minor_units,
       captured_minor_units = changed.captured_minor_units,

@@ -28,7 +28,7 @@ export function paymentData(db: Kysely<PaymentsTables>): PersonalData {
       if (orderIds.length === 0) return { records: [] };
       const read = await sql<PersonalRecord>`
         select 'payment' as kind, payment_id as id,
-          to_jsonb(payment) - '{tenant_id,payment_token,due_event_id,sequence,version}'::text[] || jsonb_build_object('ledger', (
+          to_jsonb(payment) - '{tenant_id,payment_token,action,due_event_id,sequence,version}'::text[] || jsonb_build_object('ledger', (
             select coalesce(jsonb_agg(to_jsonb(entry) - '{tenant_id,order_id}'::text[] order by create_time, entry_id), '[]')
             from ledger_entry as entry
             where entry.tenant_id = payment.tenant_id and entry.order_id = payment.order_id

@@ -204,7 +204,7 @@ export type OrderEntry = Message<"ordermesh.orders.v1.OrderEntry"> & {
   stateTime?: Timestamp | undefined;
 
   /**
-   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments" or "shipping"; empty where it is final.
+   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments", "buyer" or "shipping"; empty where it is final.
    *
    * @generated from field: string waits_for = 6;
    */
@@ -295,7 +295,7 @@ export type OrderEntryJson = {
   stateTime?: TimestampJson;
 
   /**
-   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments" or "shipping"; empty where it is final.
+   * Whom it waits for: "schedule", "inventory", "fraud", "review", "payments", "buyer" or "shipping"; empty where it is final.
    *
    * @generated from field: string waits_for = 6;
    */

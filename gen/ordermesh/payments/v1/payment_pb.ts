@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/payments/v1/payment.proto.
  */
 export const file_ordermesh_payments_v1_payment: GenFile = /*@__PURE__*/
-  fileDesc("CiNvcmRlcm1lc2gvcGF5bWVudHMvdjEvcGF5bWVudC5wcm90bxIVb3JkZXJtZXNoLnBheW1lbnRzLnYxIpEDCgdQYXltZW50EhIKCnBheW1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMgoFc3RhdGUYAyABKA4yIy5vcmRlcm1lc2gucGF5bWVudHMudjEuUGF5bWVudFN0YXRlEigKBmFtb3VudBgEIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EioKCGNhcHR1cmVkGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSKgoIcmVmdW5kZWQYBiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIUCgxkZWNsaW5lX2NvZGUYByABKAkSMgoGbGVkZ2VyGAggAygLMiIub3JkZXJtZXNoLnBheW1lbnRzLnYxLkxlZGdlckVudHJ5Ei8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAizAEKC0xlZGdlckVudHJ5EhAKCGVudHJ5X2lkGAEgASgJEjQKBHR5cGUYAiABKA4yJi5vcmRlcm1lc2gucGF5bWVudHMudjEuTGVkZ2VyRW50cnlUeXBlEigKBmFtb3VudBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhoKEnByb3ZpZGVyX3JlZmVyZW5jZRgEIAEoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAq1AEKDFBheW1lbnRTdGF0ZRIdChlQQVlNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVUEFZTUVOVF9TVEFURV9QRU5ESU5HEAESHAoYUEFZTUVOVF9TVEFURV9BVVRIT1JJWkVEEAISGgoWUEFZTUVOVF9TVEFURV9ERUNMSU5FRBADEhoKFlBBWU1FTlRfU1RBVEVfQ0FQVFVSRUQQBBIYChRQQVlNRU5UX1NUQVRFX1ZPSURFRBAFEhoKFlBBWU1FTlRfU1RBVEVfUkVGVU5ERUQQBiqyAQoPTGVkZ2VyRW50cnlUeXBlEiEKHUxFREdFUl9FTlRSWV9UWVBFX1VOU1BFQ0lGSUVEEAASIwofTEVER0VSX0VOVFJZX1RZUEVfQVVUSE9SSVpBVElPThABEh0KGUxFREdFUl9FTlRSWV9UWVBFX0NBUFRVUkUQAhIaChZMRURHRVJfRU5UUllfVFlQRV9WT0lEEAMSHAoYTEVER0VSX0VOVFJZX1RZUEVfUkVGVU5EEARiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
+  fileDesc("CiNvcmRlcm1lc2gvcGF5bWVudHMvdjEvcGF5bWVudC5wcm90bxIVb3JkZXJtZXNoLnBheW1lbnRzLnYxIscDCgdQYXltZW50EhIKCnBheW1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMgoFc3RhdGUYAyABKA4yIy5vcmRlcm1lc2gucGF5bWVudHMudjEuUGF5bWVudFN0YXRlEigKBmFtb3VudBgEIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EioKCGNhcHR1cmVkGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSKgoIcmVmdW5kZWQYBiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIUCgxkZWNsaW5lX2NvZGUYByABKAkSMgoGbGVkZ2VyGAggAygLMiIub3JkZXJtZXNoLnBheW1lbnRzLnYxLkxlZGdlckVudHJ5Ei8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoGYWN0aW9uGAsgASgLMiQub3JkZXJtZXNoLnBheW1lbnRzLnYxLlBheW1lbnRBY3Rpb24idwoNUGF5bWVudEFjdGlvbhIaCg1jbGllbnRfc2VjcmV0GAEgASgJQgOAAQESGQoMcmVkaXJlY3RfdXJsGAIgASgJQgOAAQESLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIswBCgtMZWRnZXJFbnRyeRIQCghlbnRyeV9pZBgBIAEoCRI0CgR0eXBlGAIgASgOMiYub3JkZXJtZXNoLnBheW1lbnRzLnYxLkxlZGdlckVudHJ5VHlwZRIoCgZhbW91bnQYAyABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIaChJwcm92aWRlcl9yZWZlcmVuY2UYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKvcBCgxQYXltZW50U3RhdGUSHQoZUEFZTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVBBWU1FTlRfU1RBVEVfUEVORElORxABEhwKGFBBWU1FTlRfU1RBVEVfQVVUSE9SSVpFRBACEhoKFlBBWU1FTlRfU1RBVEVfREVDTElORUQQAxIaChZQQVlNRU5UX1NUQVRFX0NBUFRVUkVEEAQSGAoUUEFZTUVOVF9TVEFURV9WT0lERUQQBRIaChZQQVlNRU5UX1NUQVRFX1JFRlVOREVEEAYSIQodUEFZTUVOVF9TVEFURV9BQ1RJT05fUkVRVUlSRUQQByqyAQoPTGVkZ2VyRW50cnlUeXBlEiEKHUxFREdFUl9FTlRSWV9UWVBFX1VOU1BFQ0lGSUVEEAASIwofTEVER0VSX0VOVFJZX1RZUEVfQVVUSE9SSVpBVElPThABEh0KGUxFREdFUl9FTlRSWV9UWVBFX0NBUFRVUkUQAhIaChZMRURHRVJfRU5UUllfVFlQRV9WT0lEEAMSHAoYTEVER0VSX0VOVFJZX1RZUEVfUkVGVU5EEARiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
 
 /**
  * The money of one order.
@@ -91,6 +91,13 @@ export type Payment = Message<"ordermesh.payments.v1.Payment"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 10;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * What the buyer has to do, while state is ACTION_REQUIRED; told to the buyer and to operators only.
+   *
+   * @generated from field: ordermesh.payments.v1.PaymentAction action = 11;
+   */
+  action?: PaymentAction | undefined;
 };
 
 /**
@@ -168,6 +175,13 @@ export type PaymentJson = {
    * @generated from field: google.protobuf.Timestamp update_time = 10;
    */
   updateTime?: TimestampJson;
+
+  /**
+   * What the buyer has to do, while state is ACTION_REQUIRED; told to the buyer and to operators only.
+   *
+   * @generated from field: ordermesh.payments.v1.PaymentAction action = 11;
+   */
+  action?: PaymentActionJson;
 };
 
 /**
@@ -176,6 +190,69 @@ export type PaymentJson = {
  */
 export const PaymentSchema: GenMessage<Payment, {jsonType: PaymentJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_payments_v1_payment, 0);
+
+/**
+ * What the buyer has to do before its bank lets the money be held, such as proving who it is (3-D Secure).
+ *
+ * @generated from message ordermesh.payments.v1.PaymentAction
+ */
+export type PaymentAction = Message<"ordermesh.payments.v1.PaymentAction"> & {
+  /**
+   * With it the provider's own client library goes on with the payment in the buyer's browser: whoever has it may do so.
+   *
+   * @generated from field: string client_secret = 1;
+   */
+  clientSecret: string;
+
+  /**
+   * Where the provider wants the buyer to be sent; empty where the client library shows what is to be done.
+   *
+   * @generated from field: string redirect_url = 2;
+   */
+  redirectUrl: string;
+
+  /**
+   * The order ends where it is not done by then.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * What the buyer has to do before its bank lets the money be held, such as proving who it is (3-D Secure).
+ *
+ * @generated from message ordermesh.payments.v1.PaymentAction
+ */
+export type PaymentActionJson = {
+  /**
+   * With it the provider's own client library goes on with the payment in the buyer's browser: whoever has it may do so.
+   *
+   * @generated from field: string client_secret = 1;
+   */
+  clientSecret?: string;
+
+  /**
+   * Where the provider wants the buyer to be sent; empty where the client library shows what is to be done.
+   *
+   * @generated from field: string redirect_url = 2;
+   */
+  redirectUrl?: string;
+
+  /**
+   * The order ends where it is not done by then.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.payments.v1.PaymentAction.
+ * Use `create(PaymentActionSchema)` to create a new message.
+ */
+export const PaymentActionSchema: GenMessage<PaymentAction, {jsonType: PaymentActionJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_payments_v1_payment, 1);
 
 /**
  * One movement of money.
@@ -266,7 +343,7 @@ export type LedgerEntryJson = {
  * Use `create(LedgerEntrySchema)` to create a new message.
  */
 export const LedgerEntrySchema: GenMessage<LedgerEntry, {jsonType: LedgerEntryJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_payments_v1_payment, 1);
+  messageDesc(file_ordermesh_payments_v1_payment, 2);
 
 /**
  * States of a payment.
@@ -322,6 +399,13 @@ export const PaymentState = {
    * @generated from enum value: PAYMENT_STATE_REFUNDED = 6;
    */
   REFUNDED: 6,
+
+  /**
+   * The provider has been asked, and the buyer has to act before money is held: see action.
+   *
+   * @generated from enum value: PAYMENT_STATE_ACTION_REQUIRED = 7;
+   */
+  ACTION_REQUIRED: 7,
 } as const;
 
 /**
@@ -336,7 +420,7 @@ export type PaymentState = (typeof PaymentState)[keyof typeof PaymentState] | Un
  *
  * @generated from enum ordermesh.payments.v1.PaymentState
  */
-export type PaymentStateJson = "PAYMENT_STATE_UNSPECIFIED" | "PAYMENT_STATE_PENDING" | "PAYMENT_STATE_AUTHORIZED" | "PAYMENT_STATE_DECLINED" | "PAYMENT_STATE_CAPTURED" | "PAYMENT_STATE_VOIDED" | "PAYMENT_STATE_REFUNDED";
+export type PaymentStateJson = "PAYMENT_STATE_UNSPECIFIED" | "PAYMENT_STATE_PENDING" | "PAYMENT_STATE_AUTHORIZED" | "PAYMENT_STATE_DECLINED" | "PAYMENT_STATE_CAPTURED" | "PAYMENT_STATE_VOIDED" | "PAYMENT_STATE_REFUNDED" | "PAYMENT_STATE_ACTION_REQUIRED";
 
 /**
  * Describes the enum ordermesh.payments.v1.PaymentState.

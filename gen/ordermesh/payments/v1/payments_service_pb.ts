@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/payments/v1/payments_service.proto.
  */
 export const file_ordermesh_payments_v1_payments_service: GenFile = /*@__PURE__*/
-  fileDesc("CixvcmRlcm1lc2gvcGF5bWVudHMvdjEvcGF5bWVudHNfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLnBheW1lbnRzLnYxIjAKEUdldFBheW1lbnRSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiRQoSR2V0UGF5bWVudFJlc3BvbnNlEi8KB3BheW1lbnQYASABKAsyHi5vcmRlcm1lc2gucGF5bWVudHMudjEuUGF5bWVudCKEAgoUUmVmdW5kUGF5bWVudFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIoCgZhbW91bnQYAiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIaCgZyZWFzb24YAyABKAlCCrpIB3IFEAEY9AMSHQoKcmVxdWVzdF9pZBgEIAEoCUIJukgGcgQQARhAOmq6SGcaZQoWcmVmdW5kLmFtb3VudF9wb3NpdGl2ZRIZYW1vdW50IG11c3QgYmUgYWJvdmUgemVybxowIWhhcyh0aGlzLmFtb3VudCkgfHwgdGhpcy5hbW91bnQubWlub3JfdW5pdHMgPiAwIkgKFVJlZnVuZFBheW1lbnRSZXNwb25zZRIvCgdwYXltZW50GAEgASgLMh4ub3JkZXJtZXNoLnBheW1lbnRzLnYxLlBheW1lbnQynQMKD1BheW1lbnRzU2VydmljZRK8AQoKR2V0UGF5bWVudBIoLm9yZGVybWVzaC5wYXltZW50cy52MS5HZXRQYXltZW50UmVxdWVzdBopLm9yZGVybWVzaC5wYXltZW50cy52MS5HZXRQYXltZW50UmVzcG9uc2UiWZACAaq7GCQKIhINcGF5bWVudHM6cmVhZBoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAihiB3BheW1lbnQSHS92MS9vcmRlcnMve29yZGVyX2lkfS9wYXltZW50EsoBCg1SZWZ1bmRQYXltZW50Eisub3JkZXJtZXNoLnBheW1lbnRzLnYxLlJlZnVuZFBheW1lbnRSZXF1ZXN0Giwub3JkZXJtZXNoLnBheW1lbnRzLnYxLlJlZnVuZFBheW1lbnRSZXNwb25zZSJekAICqrsYHwoaEg5wYXltZW50czp3cml0ZRoIb3BlcmF0b3IQygGC0+STAjI6ASpiB3BheW1lbnQiJC92MS9vcmRlcnMve29yZGVyX2lkfS9wYXltZW50OnJlZnVuZGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_options_v1_options, file_ordermesh_payments_v1_payment, file_ordermesh_type_v1_money]);
+  fileDesc("CixvcmRlcm1lc2gvcGF5bWVudHMvdjEvcGF5bWVudHNfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLnBheW1lbnRzLnYxIjAKEUdldFBheW1lbnRSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiRQoSR2V0UGF5bWVudFJlc3BvbnNlEi8KB3BheW1lbnQYASABKAsyHi5vcmRlcm1lc2gucGF5bWVudHMudjEuUGF5bWVudCIzChRSZXN1bWVQYXltZW50UmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIkgKFVJlc3VtZVBheW1lbnRSZXNwb25zZRIvCgdwYXltZW50GAEgASgLMh4ub3JkZXJtZXNoLnBheW1lbnRzLnYxLlBheW1lbnQihAIKFFJlZnVuZFBheW1lbnRSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEASKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoGcmVhc29uGAMgASgJQgq6SAdyBRABGPQDEh0KCnJlcXVlc3RfaWQYBCABKAlCCbpIBnIEEAEYQDpqukhnGmUKFnJlZnVuZC5hbW91bnRfcG9zaXRpdmUSGWFtb3VudCBtdXN0IGJlIGFib3ZlIHplcm8aMCFoYXModGhpcy5hbW91bnQpIHx8IHRoaXMuYW1vdW50Lm1pbm9yX3VuaXRzID4gMCJIChVSZWZ1bmRQYXltZW50UmVzcG9uc2USLwoHcGF5bWVudBgBIAEoCzIeLm9yZGVybWVzaC5wYXltZW50cy52MS5QYXltZW50MvsECg9QYXltZW50c1NlcnZpY2USxgEKCkdldFBheW1lbnQSKC5vcmRlcm1lc2gucGF5bWVudHMudjEuR2V0UGF5bWVudFJlcXVlc3QaKS5vcmRlcm1lc2gucGF5bWVudHMudjEuR2V0UGF5bWVudFJlc3BvbnNlImOQAgGquxguCiwSDXBheW1lbnRzOnJlYWQaCGN1c3RvbWVyGghvcGVyYXRvchoHc2VydmljZYLT5JMCKGIHcGF5bWVudBIdL3YxL29yZGVycy97b3JkZXJfaWR9L3BheW1lbnQS0QEKDVJlc3VtZVBheW1lbnQSKy5vcmRlcm1lc2gucGF5bWVudHMudjEuUmVzdW1lUGF5bWVudFJlcXVlc3QaLC5vcmRlcm1lc2gucGF5bWVudHMudjEuUmVzdW1lUGF5bWVudFJlc3BvbnNlImWQAgKquxgmCiQSDnBheW1lbnRzOndyaXRlGghjdXN0b21lchoIb3BlcmF0b3KC0+STAjI6ASpiB3BheW1lbnQiJC92MS9vcmRlcnMve29yZGVyX2lkfS9wYXltZW50OnJlc3VtZRLKAQoNUmVmdW5kUGF5bWVudBIrLm9yZGVybWVzaC5wYXltZW50cy52MS5SZWZ1bmRQYXltZW50UmVxdWVzdBosLm9yZGVybWVzaC5wYXltZW50cy52MS5SZWZ1bmRQYXltZW50UmVzcG9uc2UiXpACAqq7GB8KGhIOcGF5bWVudHM6d3JpdGUaCG9wZXJhdG9yEMoBgtPkkwIyOgEqYgdwYXltZW50IiQvdjEvb3JkZXJzL3tvcmRlcl9pZH0vcGF5bWVudDpyZWZ1bmRiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_options_v1_options, file_ordermesh_payments_v1_payment, file_ordermesh_type_v1_money]);
 
 /**
  * Which payment to read.
@@ -88,6 +88,76 @@ export type GetPaymentResponseJson = {
  */
 export const GetPaymentResponseSchema: GenMessage<GetPaymentResponse, {jsonType: GetPaymentResponseJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_payments_v1_payments_service, 1);
+
+/**
+ * Which payment goes on.
+ *
+ * @generated from message ordermesh.payments.v1.ResumePaymentRequest
+ */
+export type ResumePaymentRequest = Message<"ordermesh.payments.v1.ResumePaymentRequest"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+};
+
+/**
+ * Which payment goes on.
+ *
+ * @generated from message ordermesh.payments.v1.ResumePaymentRequest
+ */
+export type ResumePaymentRequestJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+};
+
+/**
+ * Describes the message ordermesh.payments.v1.ResumePaymentRequest.
+ * Use `create(ResumePaymentRequestSchema)` to create a new message.
+ */
+export const ResumePaymentRequestSchema: GenMessage<ResumePaymentRequest, {jsonType: ResumePaymentRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_payments_v1_payments_service, 2);
+
+/**
+ * The payment as it is now.
+ *
+ * @generated from message ordermesh.payments.v1.ResumePaymentResponse
+ */
+export type ResumePaymentResponse = Message<"ordermesh.payments.v1.ResumePaymentResponse"> & {
+  /**
+   * The payment.
+   *
+   * @generated from field: ordermesh.payments.v1.Payment payment = 1;
+   */
+  payment?: Payment | undefined;
+};
+
+/**
+ * The payment as it is now.
+ *
+ * @generated from message ordermesh.payments.v1.ResumePaymentResponse
+ */
+export type ResumePaymentResponseJson = {
+  /**
+   * The payment.
+   *
+   * @generated from field: ordermesh.payments.v1.Payment payment = 1;
+   */
+  payment?: PaymentJson;
+};
+
+/**
+ * Describes the message ordermesh.payments.v1.ResumePaymentResponse.
+ * Use `create(ResumePaymentResponseSchema)` to create a new message.
+ */
+export const ResumePaymentResponseSchema: GenMessage<ResumePaymentResponse, {jsonType: ResumePaymentResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_payments_v1_payments_service, 3);
 
 /**
  * A refund.
@@ -164,7 +234,7 @@ export type RefundPaymentRequestJson = {
  * Use `create(RefundPaymentRequestSchema)` to create a new message.
  */
 export const RefundPaymentRequestSchema: GenMessage<RefundPaymentRequest, {jsonType: RefundPaymentRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_payments_v1_payments_service, 2);
+  messageDesc(file_ordermesh_payments_v1_payments_service, 4);
 
 /**
  * The payment with the refund booked.
@@ -199,7 +269,7 @@ export type RefundPaymentResponseJson = {
  * Use `create(RefundPaymentResponseSchema)` to create a new message.
  */
 export const RefundPaymentResponseSchema: GenMessage<RefundPaymentResponse, {jsonType: RefundPaymentResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_payments_v1_payments_service, 3);
+  messageDesc(file_ordermesh_payments_v1_payments_service, 5);
 
 /**
  * Money held, taken and given back for orders. Authorising, capturing and voiding follow the order's events.
@@ -208,7 +278,8 @@ export const RefundPaymentResponseSchema: GenMessage<RefundPaymentResponse, {jso
  */
 export const PaymentsService: GenService<{
   /**
-   * Reads the payment of one order with its ledger. Errors: NOT_FOUND with PAYMENT_NOT_FOUND.
+   * Reads the payment of one order with its ledger. A customer gets that of its own orders; what is another's is answered as
+   * what does not exist. Errors: NOT_FOUND with PAYMENT_NOT_FOUND.
    *
    * @generated from rpc ordermesh.payments.v1.PaymentsService.GetPayment
    */
@@ -216,6 +287,19 @@ export const PaymentsService: GenService<{
     methodKind: "unary";
     input: typeof GetPaymentRequestSchema;
     output: typeof GetPaymentResponseSchema;
+  },
+  /**
+   * Looks what came of what the buyer had to do, once it is back from its bank. The provider's books decide and nothing that is
+   * said here, so that it may be called at any time and by whoever may see the payment. A payment that waits for no buyer, or
+   * whose buyer has not done it yet, is answered as it is. Errors: NOT_FOUND with PAYMENT_NOT_FOUND; UNAVAILABLE with
+   * DEPENDENCY_UNAVAILABLE while the provider does not answer: ask again.
+   *
+   * @generated from rpc ordermesh.payments.v1.PaymentsService.ResumePayment
+   */
+  resumePayment: {
+    methodKind: "unary";
+    input: typeof ResumePaymentRequestSchema;
+    output: typeof ResumePaymentResponseSchema;
   },
   /**
    * Gives taken money back, wholly or in part. The answer shows the refund booked as due; the provider follows at once.

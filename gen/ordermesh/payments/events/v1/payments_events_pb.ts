@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_ordermesh_options_v1_options } from "../../../options/v1/options_pb.ts";
 import type { Money, MoneyJson } from "../../../type/v1/money_pb.ts";
 import { file_ordermesh_type_v1_money } from "../../../type/v1/money_pb.ts";
@@ -13,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/payments/events/v1/payments_events.proto.
  */
 export const file_ordermesh_payments_events_v1_payments_events: GenFile = /*@__PURE__*/
-  fileDesc("CjJvcmRlcm1lc2gvcGF5bWVudHMvZXZlbnRzL3YxL3BheW1lbnRzX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnBheW1lbnRzLmV2ZW50cy52MSJ7ChFQYXltZW50QXV0aG9yaXplZBIQCghvcmRlcl9pZBgBIAEoCRISCgpwYXltZW50X2lkGAIgASgJEigKBmFtb3VudBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5OhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIl0KD1BheW1lbnREZWNsaW5lZBIQCghvcmRlcl9pZBgBIAEoCRISCgpwYXltZW50X2lkGAIgASgJEgwKBGNvZGUYAyABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMieQoPUGF5bWVudENhcHR1cmVkEhAKCG9yZGVyX2lkGAEgASgJEhIKCnBheW1lbnRfaWQYAiABKAkSKAoGYW1vdW50GAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMidwoNUGF5bWVudFZvaWRlZBIQCghvcmRlcl9pZBgBIAEoCRISCgpwYXltZW50X2lkGAIgASgJEigKBmFtb3VudBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5OhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIqYBCg9QYXltZW50UmVmdW5kZWQSEAoIb3JkZXJfaWQYASABKAkSEgoKcGF5bWVudF9pZBgCIAEoCRIoCgZhbW91bnQYAyABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIrCglyZW1haW5pbmcYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_ordermesh_options_v1_options, file_ordermesh_type_v1_money]);
+  fileDesc("CjJvcmRlcm1lc2gvcGF5bWVudHMvZXZlbnRzL3YxL3BheW1lbnRzX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnBheW1lbnRzLmV2ZW50cy52MSJ7ChFQYXltZW50QXV0aG9yaXplZBIQCghvcmRlcl9pZBgBIAEoCRISCgpwYXltZW50X2lkGAIgASgJEigKBmFtb3VudBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5OhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIoYBChVQYXltZW50QWN0aW9uUmVxdWlyZWQSEAoIb3JkZXJfaWQYASABKAkSEgoKcGF5bWVudF9pZBgCIAEoCRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiXQoPUGF5bWVudERlY2xpbmVkEhAKCG9yZGVyX2lkGAEgASgJEhIKCnBheW1lbnRfaWQYAiABKAkSDAoEY29kZRgDIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJ5Cg9QYXltZW50Q2FwdHVyZWQSEAoIb3JkZXJfaWQYASABKAkSEgoKcGF5bWVudF9pZBgCIAEoCRIoCgZhbW91bnQYAyABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJ3Cg1QYXltZW50Vm9pZGVkEhAKCG9yZGVyX2lkGAEgASgJEhIKCnBheW1lbnRfaWQYAiABKAkSKAoGYW1vdW50GAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMipgEKD1BheW1lbnRSZWZ1bmRlZBIQCghvcmRlcl9pZBgBIAEoCRISCgpwYXltZW50X2lkGAIgASgJEigKBmFtb3VudBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EisKCXJlbWFpbmluZxgEIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5OhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_money]);
 
 /**
  * The buyer's money is held for the order.
@@ -79,6 +81,71 @@ export const PaymentAuthorizedSchema: GenMessage<PaymentAuthorized, {jsonType: P
   messageDesc(file_ordermesh_payments_events_v1_payments_events, 0);
 
 /**
+ * The provider wants the buyer to act before any money is held. What it is to do is told by GetPayment to the buyer alone, and
+ * in no event.
+ *
+ * @generated from message ordermesh.payments.events.v1.PaymentActionRequired
+ */
+export type PaymentActionRequired = Message<"ordermesh.payments.events.v1.PaymentActionRequired"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * TypeID with prefix "pay".
+   *
+   * @generated from field: string payment_id = 2;
+   */
+  paymentId: string;
+
+  /**
+   * The order ends where it is not done by then.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * The provider wants the buyer to act before any money is held. What it is to do is told by GetPayment to the buyer alone, and
+ * in no event.
+ *
+ * @generated from message ordermesh.payments.events.v1.PaymentActionRequired
+ */
+export type PaymentActionRequiredJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * TypeID with prefix "pay".
+   *
+   * @generated from field: string payment_id = 2;
+   */
+  paymentId?: string;
+
+  /**
+   * The order ends where it is not done by then.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.payments.events.v1.PaymentActionRequired.
+ * Use `create(PaymentActionRequiredSchema)` to create a new message.
+ */
+export const PaymentActionRequiredSchema: GenMessage<PaymentActionRequired, {jsonType: PaymentActionRequiredJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_payments_events_v1_payments_events, 1);
+
+/**
  * The payment was refused; nothing is held.
  *
  * @generated from message ordermesh.payments.events.v1.PaymentDeclined
@@ -139,7 +206,7 @@ export type PaymentDeclinedJson = {
  * Use `create(PaymentDeclinedSchema)` to create a new message.
  */
 export const PaymentDeclinedSchema: GenMessage<PaymentDeclined, {jsonType: PaymentDeclinedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_payments_events_v1_payments_events, 1);
+  messageDesc(file_ordermesh_payments_events_v1_payments_events, 2);
 
 /**
  * Held money was taken.
@@ -202,7 +269,7 @@ export type PaymentCapturedJson = {
  * Use `create(PaymentCapturedSchema)` to create a new message.
  */
 export const PaymentCapturedSchema: GenMessage<PaymentCaptured, {jsonType: PaymentCapturedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_payments_events_v1_payments_events, 2);
+  messageDesc(file_ordermesh_payments_events_v1_payments_events, 3);
 
 /**
  * Held money was given back before any was taken.
@@ -265,7 +332,7 @@ export type PaymentVoidedJson = {
  * Use `create(PaymentVoidedSchema)` to create a new message.
  */
 export const PaymentVoidedSchema: GenMessage<PaymentVoided, {jsonType: PaymentVoidedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_payments_events_v1_payments_events, 3);
+  messageDesc(file_ordermesh_payments_events_v1_payments_events, 4);
 
 /**
  * Taken money was given back, wholly or in part.
@@ -342,5 +409,5 @@ export type PaymentRefundedJson = {
  * Use `create(PaymentRefundedSchema)` to create a new message.
  */
 export const PaymentRefundedSchema: GenMessage<PaymentRefunded, {jsonType: PaymentRefundedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_payments_events_v1_payments_events, 4);
+  messageDesc(file_ordermesh_payments_events_v1_payments_events, 5);
 
