@@ -1,13 +1,16 @@
 // An erased customer is taken out of its orders, of each as soon as it is final.
 import { setTimeout } from "node:timers/promises";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { sql, type Transaction } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { CustomerErasedSchema } from "#gen/ordermesh/customers/events/v1/customers_events_pb.ts";
 import { FraudClearedSchema } from "#gen/ordermesh/fraud/events/v1/fraud_events_pb.ts";
 import { StockReservedSchema } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
+import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
 import { OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
+import { ReturnsService } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
 import { PaymentAuthorizedSchema, PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
 import { ShipmentDeliveredSchema, ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { refusal } from "../../test/support/refusal.ts";
@@ -95,6 +98,29 @@ test("orders that are final lose the person, those under way when they become so
   const { order } = await client.getOrder({ orderId: delivered });
   expect(order).toMatchObject({ state: OrderState.DELIVERED, customerId: "ada", total: { minorUnits: 1750n } });
   expect(order?.timeline).toHaveLength(4);
+});
+
+test("what was said about changes and returns goes with the person, and what is said later is not kept", async () => {
+  const changes = fixture.client(OrderChangesService);
+  const scheduled = await place({ processAfter: timestampFromDate(new Date(Date.now() + 3_600_000)) });
+  const wish = { shippingAddress: { ...shippingAddress, lines: ["2 Main St"] } };
+  const { token } = await changes.previewOrderChange({ orderId: scheduled, wish });
+  await changes.confirmOrderChange({ orderId: scheduled, wish, token, requestId: "c1", words: "I, Ada, have moved" });
+  await cancel(scheduled);
+  const delivered = await place();
+  await ship(delivered);
+  await deliver(delivered);
+  const returns = fixture.client(ReturnsService);
+  const request = { orderId: delivered, lines: basket.items, requestId: "r1", words: "Ada does not like it" };
+  const returnId = (await returns.requestReturn(request)).return?.returnId ?? "";
+  await erase();
+  await returns.approveReturn({ orderId: delivered, returnId, words: "send it, Ada" });
+  const { rows } = await sql<{ text: string }>`
+    select order_change::text as text from order_change union all select order_return::text from order_return`.execute(
+    fixture.runtime.db,
+  );
+  expect(rows).toHaveLength(2);
+  for (const { text } of rows) expect(text).not.toMatch(/Main St|Ada/);
 });
 
 test("it is told once, however often the erasure is heard; an order that comes late is erased with its end", async () => {

@@ -1,9 +1,11 @@
 // Orders: places them and decides their way; the other services report facts.
 import { file_ordermesh_orders_events_v1_order_changed } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import { file_ordermesh_orders_events_v1_order_events } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { file_ordermesh_orders_events_v1_return_events } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { file_ordermesh_orders_events_v2_order_created } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
+import { ReturnsService } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { countrySetting, numberSetting } from "#runtime/settings.ts";
@@ -20,10 +22,11 @@ import type { OrdersTables } from "./store/tables.ts";
 
 export const orders: ServiceDefinition<OrdersTables> = {
   name: "orders",
-  services: [OrdersService, OrderChangesService, OrdersAuditService],
+  services: [OrdersService, OrderChangesService, ReturnsService, OrdersAuditService],
   emits: [
     file_ordermesh_orders_events_v1_order_events,
     file_ordermesh_orders_events_v1_order_changed,
+    file_ordermesh_orders_events_v1_return_events,
     file_ordermesh_orders_events_v2_order_created,
   ],
   follows: [catalogEvents, orderEvents],
@@ -37,12 +40,14 @@ export const orders: ServiceDefinition<OrdersTables> = {
     const limits = { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs };
     const watchersMax = numberSetting(runtime.env, "ORDERMESH_WATCHERS_MAX", { fallback: 5_000, min: 1, max: 1_000_000 });
     const changeSeconds = numberSetting(runtime.env, "ORDERMESH_ORDER_CHANGE_SECONDS", { fallback: 120, min: 1, max: 3_600 });
+    const returnDays = numberSetting(runtime.env, "ORDERMESH_RETURN_DAYS", { fallback: 30, min: 0, max: 3_650 });
     const changes = changing(runtime, { changeLifeMs: changeSeconds * 1_000 });
     return {
       routes: routes(runtime, {
         taxes: tableTaxProvider(runtime),
         shopCountryCode: countrySetting(runtime.env, "ORDERMESH_SHOP_COUNTRY", "DE"),
         drive: changes.drive,
+        returnDays,
         orderLifeMs,
         watchersMax,
         limits,

@@ -9,12 +9,13 @@ import {
   OrderReturnedSchema,
   type OrderPaymentDue,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { ReturnReceivedSchema, type ReturnReceived } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { newId } from "#runtime/ids.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
-import { costNow } from "./domain/cost.ts";
+import { costNow, refundReturn } from "./domain/cost.ts";
 import { cancel, dispatch, undo } from "./domain/movement.ts";
 import { openPayment, type DueOrder } from "./domain/payment.ts";
 import { dueItem, saveChanges, type Decided } from "./store/changes.ts";
@@ -27,6 +28,7 @@ import {
   type OrderKey,
   type PaymentsTables,
 } from "./store/payments.ts";
+import { findPaidReturns, insertReturnRefunds, returnKeyOf, type ReturnRefund } from "./store/return-refunds.ts";
 import { erasePayments } from "./store/personal-data.ts";
 
 const returnReason = "parcel returned to sender";
@@ -59,6 +61,11 @@ export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
       name: "payments.give_back",
       event: OrderReturnedSchema,
       handle: (tx: Transacted, events) => giveBack(tx, events, clock.now()),
+    }),
+    hear({
+      name: "payments.refund_return",
+      event: ReturnReceivedSchema,
+      handle: (tx: Transacted, events) => refundReturns(tx, events, clock.now()),
     }),
     hear({
       name: "payments.erase",
@@ -175,4 +182,25 @@ async function giveBack(tx: Transacted, events: readonly ReceivedEvent<unknown>[
     return change ? [{ change, cause }] : [];
   });
   await saveChanges(tx, decided, now);
+}
+
+/** Each return once, whatever else is given back: what is left of what was taken is the most. */
+async function refundReturns(tx: Transacted, events: readonly ReceivedEvent<ReturnReceived>[], now: Date): Promise<void> {
+  const payments = await lockPayments(tx, events.map(orderKey));
+  const wished = events.map(({ tenant, message: { returnId } }) => ({ tenant, returnId }));
+  const paid = await findPaidReturns(tx, wished);
+  const refunds: ReturnRefund[] = [];
+  const decided = events.flatMap(({ cause, message: { returnId, refund }, ...event }): Decided[] => {
+    const key = orderKey(event);
+    const wanted = Number(refund?.minorUnits ?? 0n);
+    const payment = payments.get(keyOf(key));
+    if (!payment || wanted <= 0 || paid.has(returnKeyOf({ tenant: key.tenant, returnId }))) return [];
+    const refunded = refundReturn(payment, { wanted, reason: `return ${returnId}` });
+    refunds.push({ ...key, returnId, amount: refunded?.amount ?? 0, wanted });
+    if (!refunded) return [];
+    payments.set(keyOf(payment), refunded.change.payment);
+    return [{ change: refunded.change, cause }];
+  });
+  await saveChanges(tx, decided, now);
+  await insertReturnRefunds(tx, refunds, now);
 }

@@ -58,6 +58,11 @@ const cases: Record<string, Case> = {
     refused: "NotFound",
   },
   "OrderChangesService/ListOrderChanges": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
+  "ReturnsService/RequestReturn": {
+    request: () => ({ orderId: order.orderId, lines: items, requestId: "return-1" }),
+    refused: "NotFound",
+  },
+  "ReturnsService/ListOrderReturns": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "PaymentsService/GetPayment": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "PaymentsService/ResumePayment": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "PaymentsSandboxService/AnswerChallenge": { request: () => ({ clientSecret: "guessed" }), refused: "NotFound" },

@@ -37,10 +37,15 @@ export interface Step {
 }
 
 /** Steps that answer a request; the runtime does not know them. */
-const requests: readonly { service: string; name: string }[] = [
+const requests: readonly { service: string; name: string; points?: string[] }[] = [
   { service: "orders", name: "orders.place" },
   { service: "orders", name: "orders.cancel" },
   { service: "orders", name: "orders.confirm_change" },
+  { service: "orders", name: "orders.prepare_change", points: ["before_provider", "after_provider"] },
+  { service: "orders", name: "orders.request_return" },
+  { service: "orders", name: "orders.approve_return" },
+  { service: "orders", name: "orders.reject_return" },
+  { service: "orders", name: "orders.receive_return" },
   { service: "customers", name: "customers.erase" },
 ];
 
@@ -53,7 +58,7 @@ export function allSteps(): Step[] {
     return [
       ...requests
         .filter((request) => request.service === service)
-        .map(({ name }) => step(service, name, ["before_commit", "after_commit"])),
+        .map(({ name, points = ["before_commit", "after_commit"] }) => step(service, name, points)),
       ...hears.map(({ name }) => step(service, name, ["before_commit", "after_commit", "before_ack"])),
       ...dueWork.map(({ kind }) => step(service, kind, ["after_provider", "before_commit", "after_commit"])),
       step(service, `${service}.relay`, ["before_publish", "after_publish"]),

@@ -9,6 +9,7 @@ import {
 } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import { OrderCreatedSchema as OrderCreatedV1Schema } from "#gen/ordermesh/orders/events/v1/order_created_pb.ts";
 import { OrderCancelledSchema, OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { ReturnReceivedSchema } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { OrderCreatedSchema, type OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
@@ -18,6 +19,7 @@ import type { OrderChange } from "../domain/reservation.ts";
 import type { OrderFact } from "../domain/settle.ts";
 import { sumPerSku } from "../domain/stock.ts";
 import type { InventoryTables } from "../store/tables.ts";
+import { bookReturns } from "./book-returns.ts";
 import { bookFirstStock } from "./first-stock.ts";
 import type { SettleFacts } from "./settle-facts.ts";
 
@@ -32,6 +34,11 @@ export function inventoryHears(deps: { settleFacts: SettleFacts; clock: Clock; l
       name: "inventory.first_stock",
       event: ProductCreatedSchema,
       handle: (tx, events) => bookFirstStock(tx, { events, lowStockThreshold, now: clock.now() }),
+    }),
+    hear<typeof ReturnReceivedSchema, InventoryTables>({
+      name: "inventory.book_return",
+      event: ReturnReceivedSchema,
+      handle: (tx, events) => bookReturns(tx, events, clock.now()),
     }),
     hearFacts<InventoryTables, Told>({
       name: "inventory.settle",

@@ -10,6 +10,7 @@ export interface NewMovement {
   quantity: number;
   reason: string;
   orderId?: string;
+  returnId?: string;
 }
 
 export interface Movement {
@@ -30,7 +31,7 @@ export async function insertMovements(
   const ids = movements.map(() => newId("mov"));
   if (ids.length === 0) return [];
   await sql`
-    insert into stock_movement (tenant_id, movement_id, sku, type, quantity, reason, order_id, create_time)
+    insert into stock_movement (tenant_id, movement_id, sku, type, quantity, reason, order_id, return_id, create_time)
     select *, ${now}::timestamptz from unnest(
       ${movements.map(({ tenant }) => tenant)}::text[],
       ${ids}::text[],
@@ -38,9 +39,24 @@ export async function insertMovements(
       ${movements.map(({ type }) => type)}::text[],
       ${movements.map(({ quantity }) => quantity)}::bigint[],
       ${movements.map(({ reason }) => reason)}::text[],
-      ${movements.map(({ orderId }) => orderId ?? null)}::text[]
+      ${movements.map(({ orderId }) => orderId ?? null)}::text[],
+      ${movements.map(({ returnId }) => returnId ?? null)}::text[]
     )`.execute(tx);
   return ids;
+}
+
+/** Of these returns those that are booked in already, as tenant and id. */
+export async function findBookedReturns(
+  tx: Transaction<InventoryTables>,
+  returns: readonly { tenant: string; returnId: string }[],
+): Promise<Set<string>> {
+  if (returns.length === 0) return new Set();
+  const read = await sql<{ tenant: string; returnId: string }>`
+    select tenant_id as tenant, return_id as "returnId" from stock_movement
+    where type = 'RETURN' and (tenant_id, return_id) in (
+      select * from unnest(${returns.map(({ tenant }) => tenant)}::text[], ${returns.map(({ returnId }) => returnId)}::text[])
+    )`.execute(tx);
+  return new Set(read.rows.map(({ tenant, returnId }) => `${tenant}.${returnId}`));
 }
 
 /** Newest first; those before the given movement, or the newest of all. */

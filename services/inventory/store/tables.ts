@@ -1,7 +1,7 @@
 // The tables of inventory, as they are read and written.
 import type { ReleaseReason, ReservationState } from "../domain/reservation.ts";
 
-export type MovementKind = "INITIAL" | "ADJUSTMENT" | "SHIPMENT";
+export type MovementKind = "INITIAL" | "ADJUSTMENT" | "SHIPMENT" | "RETURN";
 
 export interface InventoryTables {
   stock: {

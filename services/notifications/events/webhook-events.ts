@@ -12,6 +12,7 @@ import {
   file_ordermesh_orders_events_v1_order_events,
   OrderPaymentDueSchema,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { file_ordermesh_orders_events_v1_return_events } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { file_ordermesh_orders_events_v2_order_created } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { file_ordermesh_payments_events_v1_payments_events } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
 import { file_ordermesh_shipping_events_v1_shipping_events } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
@@ -30,6 +31,7 @@ const files: readonly DescFile[] = [
   file_ordermesh_notifications_events_v1_notifications_events,
   file_ordermesh_orders_events_v1_order_changed,
   file_ordermesh_orders_events_v1_order_events,
+  file_ordermesh_orders_events_v1_return_events,
   file_ordermesh_orders_events_v2_order_created,
   file_ordermesh_payments_events_v1_payments_events,
   file_ordermesh_shipping_events_v1_shipping_events,

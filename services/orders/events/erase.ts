@@ -16,6 +16,7 @@ import {
   type ErasedOrder,
 } from "../store/erasures.ts";
 import { eraseChanges } from "../store/order-changes.ts";
+import { eraseReturns } from "../store/returns.ts";
 import type { OrdersTables } from "../store/tables.ts";
 
 const ordersAtOnce = 500;
@@ -37,7 +38,7 @@ export async function eraseFinal(
   { now, cause }: { now: Date; cause: Cause },
 ): Promise<boolean> {
   const erased = await eraseOrdersOf(tx, customer, { rowsMax: ordersAtOnce, now });
-  await eraseChanges(tx, erased);
+  await Promise.all([eraseChanges(tx, erased), eraseReturns(tx, erased)]);
   await appendEvents(
     tx,
     erased.map((order) => eventOf(order, { now, cause })),
@@ -67,7 +68,7 @@ export async function eraseAnnounced(tx: Transaction<OrdersTables>, final: reado
     final.map(({ order }) => order),
     now,
   );
-  await eraseChanges(tx, erased);
+  await Promise.all([eraseChanges(tx, erased), eraseReturns(tx, erased)]);
   await appendEvents(
     tx,
     erased.flatMap((order) => {

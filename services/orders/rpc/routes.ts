@@ -2,6 +2,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
+import { ReturnsService } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { refuseBacklog } from "#runtime/backlog.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
@@ -14,6 +15,7 @@ import { cancelOrder } from "./cancel.ts";
 import { orderMessage } from "./order-message.ts";
 import { placeOrder } from "./place.ts";
 import { getOrder, getOrderPage, orderNotFound } from "./read.ts";
+import { returnsMethods } from "./returns.ts";
 import { resumeOrder } from "./resume.ts";
 import { createChangeFeed } from "./change-feed.ts";
 import { watchOrders } from "./watch-orders.ts";
@@ -28,9 +30,10 @@ export function routes(
     limits: WaitLimits;
     watchersMax: number;
     drive: DriveChange;
+    returnDays: number;
   },
 ): (router: ConnectRouter) => void {
-  const { limits, watchersMax } = options;
+  const { limits, watchersMax, returnDays } = options;
   const place = placeOrder({ runtime, ...options });
   const assertKeepingUp = refuseBacklog(runtime);
   const cancel = cancelOrder(runtime);
@@ -57,6 +60,7 @@ export function routes(
       watchOrders: (request, context) => watchMany(request, context.signal),
     });
     router.service(OrderChangesService, changes);
+    router.service(ReturnsService, returnsMethods({ runtime, returnDays }));
     router.service(OrdersAuditService, {
       auditOrders: (request) => auditOrders(runtime, request, limits),
       readOrderStates: async ({ orderIds }) => ({ orders: await readOrderStates(runtime, orderIds, limits) }),

@@ -42,3 +42,17 @@ function giveDifferenceBack(payment: Payment, total: number): CostOutcome {
   if (booked.kind !== "booked") return { kind: "nothing" };
   return { kind: "noted", change: { ...booked.change, payment: { ...booked.change.payment, cost: total } } };
 }
+
+/**
+ * Goods came back: what they cost goes back, and never more than is left of what was taken. Whatever is left is the lesser where somebody
+ * has given money back by hand before. Undefined where nothing is left or wanted.
+ */
+export function refundReturn(
+  payment: Payment,
+  { wanted, reason }: { wanted: number; reason: string },
+): { change: Change; amount: number } | undefined {
+  const amount = Math.min(wanted, payment.captured - payment.refundBooked);
+  if (amount <= 0) return undefined;
+  const booked = bookRefund(payment, { amount, reason });
+  return booked.kind === "booked" ? { change: booked.change, amount } : undefined;
+}

@@ -1,4 +1,4 @@
-// Whoever changes an order dies after its commit, in the due work that goes on, and with the others' yes in hand: each change happens once, and stock, parcel and money are what the order has become.
+// Whoever changes an order, or receives what comes back of it, dies after its commit, in the due work that goes on, and with the others' yes in hand: each change happens once, and stock, parcel and money are what the order has become.
 import { once } from "node:events";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -109,4 +109,37 @@ test("an order is changed once by each change, however often somebody dies of it
   });
   const [left] = await rowsOf("select quantity from inventory.stock_movement where order_id = $1", orderId);
   expect(left).toEqual({ quantity: "-1" });
+  await comeBack(orderId);
 }, 180_000);
+
+/** All of it comes back: it is paid back and booked in once, though whoever receives it dies before it says so. */
+async function comeBack(orderId: string): Promise<void> {
+  const lines = [{ sku: "MUG-BLUE", quantity: "1" }];
+  const path = `/v1/orders/${orderId}/returns`;
+  const { returnId } = await ask<{ returnId: string }>(mesh, path, { lines, requestId: "return-1" });
+  await ask(mesh, `${path}/${returnId}:approve`, {});
+  mesh?.arm("orders.receive_return:after_commit");
+  const receive = () => ask(mesh, `${path}/${returnId}:receive`, { lines: [{ sku: "MUG-BLUE", accepted: "1", restocked: "1" }] });
+  await receive().catch(() => undefined);
+  await dead(mesh);
+  mesh = await start("payments.refund_return:before_commit");
+  await dead(mesh);
+  mesh = await start("");
+  expect(await receive()).toMatchObject({ state: "RETURN_STATE_RECEIVED" });
+  const { items, total } = await read(orderId);
+  expect(items).toMatchObject([{ quantity: "1" }]);
+  await eventually(async () => {
+    const [payment] = await rowsOf("select refunded_minor_units as refunded from payments.payment where order_id = $1", orderId);
+    const [order] = await rowsOf("select subtotal from orders.orders where order_id = $1", orderId);
+    expect(payment?.["refunded"]).toBe(order?.["subtotal"]);
+    expect(Number(payment?.["refunded"])).toBeLessThan(Number(total.minorUnits));
+    const moved = await rowsOf(
+      "select type, quantity from inventory.stock_movement where order_id = $1 order by movement_id",
+      orderId,
+    );
+    expect(moved).toEqual([
+      { type: "SHIPMENT", quantity: "-1" },
+      { type: "RETURN", quantity: "1" },
+    ]);
+  });
+}

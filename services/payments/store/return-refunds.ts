@@ -1,0 +1,42 @@
+// Which returns have been paid back.
+import { sql, type Transaction } from "kysely";
+import type { OrderKey, PaymentsTables } from "./payments.ts";
+
+export interface ReturnRefund extends OrderKey {
+  returnId: string;
+  /** What is given back, in minor units: at most what is wanted. */
+  amount: number;
+  wanted: number;
+}
+
+/** Of these returns those that were paid back before, as tenant and id. The payments of their orders are locked. */
+export async function findPaidReturns(
+  tx: Transaction<PaymentsTables>,
+  returns: readonly { tenant: string; returnId: string }[],
+): Promise<Set<string>> {
+  const found = await sql<{ tenant: string; returnId: string }>`
+    select tenant_id as tenant, return_id as "returnId" from return_refund
+    where (tenant_id, return_id) in (
+      select * from unnest(${returns.map(({ tenant }) => tenant)}::text[], ${returns.map(({ returnId }) => returnId)}::text[])
+    )`.execute(tx);
+  return new Set(found.rows.map(returnKeyOf));
+}
+
+export const returnKeyOf = ({ tenant, returnId }: { tenant: string; returnId: string }): string => `${tenant}/${returnId}`;
+
+export async function insertReturnRefunds(
+  tx: Transaction<PaymentsTables>,
+  refunds: readonly ReturnRefund[],
+  now: Date,
+): Promise<void> {
+  if (refunds.length === 0) return;
+  await sql`
+    insert into return_refund (tenant_id, return_id, order_id, amount_minor_units, wanted_minor_units, create_time)
+    select *, ${now}::timestamptz from unnest(
+      ${refunds.map(({ tenant }) => tenant)}::text[],
+      ${refunds.map(({ returnId }) => returnId)}::text[],
+      ${refunds.map(({ orderId }) => orderId)}::text[],
+      ${refunds.map(({ amount }) => amount)}::bigint[],
+      ${refunds.map(({ wanted }) => wanted)}::bigint[]
+    )`.execute(tx);
+}
