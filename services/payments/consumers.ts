@@ -8,12 +8,13 @@ import {
   OrderReturnedSchema,
   type OrderPaymentDue,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
-import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
+import { ShipmentDispatchedSchema, type ShipmentDispatched } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { newId } from "#runtime/ids.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
-import { cancel, dispatch, undo } from "./domain/movement.ts";
+import { dispatch } from "./domain/capture.ts";
+import { cancel, undo } from "./domain/movement.ts";
 import { openPayment, type DueOrder } from "./domain/payment.ts";
 import { dueItem, saveChanges, type Decided } from "./store/changes.ts";
 import {
@@ -31,7 +32,8 @@ const returnReason = "parcel returned to sender";
 
 type Transacted = Transaction<PaymentsTables>;
 
-export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
+/** @param inParts Whether the provider of a tenant takes a hold in several parts. */
+export function paymentHearings({ clock }: { clock: Clock }, inParts: (tenant: string) => boolean): Hearing[] {
   return [
     hear({
       name: "payments.open",
@@ -46,7 +48,7 @@ export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
     hear({
       name: "payments.order_capture",
       event: ShipmentDispatchedSchema,
-      handle: (tx: Transacted, events) => orderCaptures(tx, events, clock.now()),
+      handle: (tx: Transacted, events) => orderCaptures(tx, events, { inParts, now: clock.now() }),
     }),
     hear({
       name: "payments.give_back",
@@ -85,7 +87,7 @@ async function openPayments(tx: Transacted, events: readonly ReceivedEvent<Order
 }
 
 function dueOrder(event: ReceivedEvent<OrderPaymentDue>): DueOrder {
-  const { amount, deadline, paymentToken, customerId } = event.message;
+  const { amount, deadline, paymentToken, customerId, lines } = event.message;
   if (!amount || amount.minorUnits <= 0n || !/^[A-Z]{3}$/.test(amount.currencyCode) || !deadline) {
     throw new RefusedEvent("PAYMENT_DUE_INVALID", `order ${event.key}: the amount must be above zero and a deadline given`);
   }
@@ -95,6 +97,11 @@ function dueOrder(event: ReceivedEvent<OrderPaymentDue>): DueOrder {
     customerId,
     currencyCode: amount.currencyCode,
     amount: Number(amount.minorUnits),
+    lines: lines.map(({ sku, quantity, unitPrice }) => ({
+      sku,
+      quantity: Number(quantity),
+      unitPrice: Number(unitPrice?.minorUnits ?? 0n),
+    })),
     paymentToken,
     deadline: timestampDate(deadline),
     dueEventId: event.id,
@@ -113,15 +120,23 @@ async function cancelPayments(tx: Transacted, events: readonly ReceivedEvent<unk
   await saveChanges(tx, decided, now);
 }
 
-async function orderCaptures(tx: Transacted, events: readonly ReceivedEvent<unknown>[], now: Date): Promise<void> {
-  const dispatches = firstOfEach(events);
-  const payments = await lockPayments(tx, dispatches.map(orderKey));
-  const decided = dispatches.flatMap(({ cause, ...event }): Decided[] => {
-    const payment = payments.get(keyOf(orderKey(event)));
+/** Each parcel's part is taken for itself, so one after the other is decided about. */
+async function orderCaptures(
+  tx: Transacted,
+  events: readonly ReceivedEvent<ShipmentDispatched>[],
+  { inParts, now }: { inParts: (tenant: string) => boolean; now: Date },
+): Promise<void> {
+  const payments = await lockPayments(tx, events.map(orderKey));
+  const decided = events.flatMap((event): Decided[] => {
+    const { cause, tenant, message } = event;
+    const key = keyOf(orderKey(event));
+    const payment = payments.get(key);
     if (!payment) throw new RefusedEvent("PAYMENT_NOT_FOUND", `order ${event.key} was dispatched and has no payment`);
-    const outcome = dispatch(payment);
+    const units = message.lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) }));
+    const outcome = dispatch(payment, { shipmentId: message.shipmentId, units }, { inParts: inParts(tenant) });
     switch (outcome.kind) {
       case "capture":
+        payments.set(key, outcome.change.payment);
         return [{ change: outcome.change, cause }];
       case "done_before":
         return [];
