@@ -9,6 +9,7 @@ import { dryRunMethods } from "./rpc/dry-run.ts";
 import { listMethods } from "./rpc/lists.ts";
 import { reviewMethods } from "./rpc/reviews.ts";
 import { ruleMethods } from "./rpc/rules.ts";
+import { assessmentHistory } from "./store/history.ts";
 import { assessmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/tables.ts";
 
@@ -30,5 +31,6 @@ export const fraud: ServiceDefinition<Tables> = {
     hears: fraudHears(runtime),
     dueWork: [reviewDeadlines(runtime)],
     personalData: assessmentData(runtime.db),
+    history: assessmentHistory(runtime.db),
   }),
 };

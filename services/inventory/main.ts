@@ -1,6 +1,7 @@
 // Inventory: what is there, what is held, and for whom.
 import { file_ordermesh_inventory_events_v1_inventory_events } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
 import { InventoryAuditService } from "#gen/ordermesh/inventory/v1/inventory_audit_pb.ts";
+import { ReservationChangesService } from "#gen/ordermesh/inventory/v1/reservation_changes_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { numberSetting, textSetting } from "#runtime/settings.ts";
@@ -8,11 +9,12 @@ import { inventoryHears } from "./consumers/hears.ts";
 import { factSettler } from "./consumers/settle-facts.ts";
 import { holdExpiry, reporting } from "./due.ts";
 import { inventoryRoutes } from "./rpc/routes.ts";
+import { stockHistory } from "./store/history.ts";
 import type { InventoryTables } from "./store/tables.ts";
 
 export const inventory: ServiceDefinition<InventoryTables> = {
   name: "inventory",
-  services: [InventoryService, InventoryAuditService],
+  services: [InventoryService, ReservationChangesService, InventoryAuditService],
   emits: [file_ordermesh_inventory_events_v1_inventory_events],
   migrations: new URL("./migrations/", import.meta.url),
   create: (runtime) => {
@@ -29,6 +31,7 @@ export const inventory: ServiceDefinition<InventoryTables> = {
       hears: inventoryHears({ settleFacts, clock, lowStockThreshold }),
       dueWork: [holdExpiry({ settleFacts })],
       jobs: [reporting(report)],
+      history: stockHistory(runtime.db),
     };
   },
 };

@@ -10,6 +10,7 @@ import { sendWork } from "./due/send.ts";
 import { carrierSettings } from "./provider/settings.ts";
 import { webhookSettings } from "./provider/webhook-settings.ts";
 import { notificationsRoutes } from "./rpc/routes.ts";
+import { notificationHistory } from "./store/history.ts";
 import { notificationData } from "./store/personal-data.ts";
 import type { NotificationsTables } from "./store/tables.ts";
 import { careTask } from "./tasks/care.ts";
@@ -31,6 +32,7 @@ export const notifications: ServiceDefinition<NotificationsTables> = {
       dueWork: [sendWork(runtime, carriers), deliverWork(runtime, webhooks, sealingKey)],
       tasks: [careTask(runtime)],
       personalData: notificationData(runtime.db),
+      history: notificationHistory(runtime.db),
     };
   },
 };

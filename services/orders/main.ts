@@ -1,12 +1,16 @@
 // Orders: places them and decides their way; the other services report facts.
+import { file_ordermesh_orders_events_v1_order_changed } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import { file_ordermesh_orders_events_v1_order_events } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { file_ordermesh_orders_events_v2_order_created } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
+import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
-import { erasing, expiry, releasing } from "./due.ts";
+import { changing } from "./due/changes.ts";
+import { erasing, expiry, releasing } from "./due/orders.ts";
+import { orderHistory } from "./rpc/history.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
 import { orderData } from "./rpc/personal-data.ts";
@@ -15,8 +19,12 @@ import type { OrdersTables } from "./store/tables.ts";
 
 export const orders: ServiceDefinition<OrdersTables> = {
   name: "orders",
-  services: [OrdersService, OrdersAuditService],
-  emits: [file_ordermesh_orders_events_v1_order_events, file_ordermesh_orders_events_v2_order_created],
+  services: [OrdersService, OrderChangesService, OrdersAuditService],
+  emits: [
+    file_ordermesh_orders_events_v1_order_events,
+    file_ordermesh_orders_events_v1_order_changed,
+    file_ordermesh_orders_events_v2_order_created,
+  ],
   follows: [catalogEvents, orderEvents],
   migrations: new URL("./migrations/", import.meta.url),
   create: (runtime) => {
@@ -25,16 +33,21 @@ export const orders: ServiceDefinition<OrdersTables> = {
     const hourMs = 3_600_000;
     const dispatchHours = numberSetting(runtime.env, "ORDERMESH_DISPATCH_LIMIT_HOURS", { fallback: 72, min: 1, max: 8_760 });
     const deliveryHours = numberSetting(runtime.env, "ORDERMESH_DELIVERY_LIMIT_HOURS", { fallback: 720, min: 1, max: 8_760 });
+    const limits = { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs };
     const watchersMax = numberSetting(runtime.env, "ORDERMESH_WATCHERS_MAX", { fallback: 5_000, min: 1, max: 1_000_000 });
+    const changeSeconds = numberSetting(runtime.env, "ORDERMESH_ORDER_CHANGE_SECONDS", { fallback: 120, min: 1, max: 3_600 });
+    const changes = changing(runtime, { changeLifeMs: changeSeconds * 1_000 });
     return {
       routes: routes(runtime, {
+        drive: changes.drive,
         orderLifeMs,
         watchersMax,
-        limits: { dispatchLimitMs: dispatchHours * hourMs, deliveryLimitMs: deliveryHours * hourMs },
+        limits,
       }),
       hears: consumers(runtime),
-      dueWork: [releasing(runtime, { orderLifeMs }), expiry(runtime), erasing(runtime)],
+      dueWork: [releasing(runtime, { orderLifeMs }), expiry(runtime), changes.work, erasing(runtime)],
       personalData: orderData(runtime.db),
+      history: orderHistory(runtime.db, limits),
     };
   },
 };

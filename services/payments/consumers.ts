@@ -1,12 +1,14 @@
 // What the order's events mean for its money.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Transaction } from "kysely";
+import { OrderChangedSchema, type OrderChanged } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import {
   OrderCancelledSchema,
   OrderErasedSchema,
   OrderPaymentDueSchema,
   OrderReturnedSchema,
   type OrderPaymentDue,
+  type PricedLine,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { ShipmentDispatchedSchema, type ShipmentDispatched } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
@@ -14,8 +16,9 @@ import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/e
 import { newId } from "#runtime/ids.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
 import { dispatch } from "./domain/capture.ts";
+import { reprice } from "./domain/cost.ts";
 import { cancel, undo } from "./domain/movement.ts";
-import { openPayment, type DueOrder } from "./domain/payment.ts";
+import { openPayment, type DueOrder, type PaymentLine } from "./domain/payment.ts";
 import { dueItem, saveChanges, type Decided } from "./store/changes.ts";
 import {
   insertPayments,
@@ -49,6 +52,11 @@ export function paymentHearings({ clock }: { clock: Clock }, inParts: (tenant: s
       name: "payments.order_capture",
       event: ShipmentDispatchedSchema,
       handle: (tx: Transacted, events) => orderCaptures(tx, events, { inParts, now: clock.now() }),
+    }),
+    hear({
+      name: "payments.change_cost",
+      event: OrderChangedSchema,
+      handle: (tx: Transacted, events) => changeCosts(tx, events, clock.now()),
     }),
     hear({
       name: "payments.give_back",
@@ -97,16 +105,18 @@ function dueOrder(event: ReceivedEvent<OrderPaymentDue>): DueOrder {
     customerId,
     currencyCode: amount.currencyCode,
     amount: Number(amount.minorUnits),
-    lines: lines.map(({ sku, quantity, unitPrice }) => ({
-      sku,
-      quantity: Number(quantity),
-      unitPrice: Number(unitPrice?.minorUnits ?? 0n),
-    })),
+    lines: lines.map(paymentLine),
     paymentToken,
     deadline: timestampDate(deadline),
     dueEventId: event.id,
   };
 }
+
+const paymentLine = ({ sku, quantity, unitPrice }: Pick<PricedLine, "sku" | "quantity" | "unitPrice">): PaymentLine => ({
+  sku,
+  quantity: Number(quantity),
+  unitPrice: Number(unitPrice?.minorUnits ?? 0n),
+});
 
 async function cancelPayments(tx: Transacted, events: readonly ReceivedEvent<unknown>[], now: Date): Promise<void> {
   const cancellations = firstOfEach(events);
@@ -145,6 +155,27 @@ async function orderCaptures(
         throw new Error(`order ${event.key} was dispatched while its payment is being authorised`);
       case "not_authorized":
         throw new RefusedEvent("PAYMENT_NOT_AUTHORIZED", `order ${event.key} was dispatched and its payment is ${payment.state}`);
+    }
+  });
+  await saveChanges(tx, decided, now);
+}
+
+/** An order that had not asked for its money when it was changed has no payment yet, and asks for what it costs then. */
+async function changeCosts(tx: Transacted, events: readonly ReceivedEvent<OrderChanged>[], now: Date): Promise<void> {
+  const payments = await lockPayments(tx, events.map(orderKey));
+  const decided = events.flatMap(({ cause, message, ...event }): Decided[] => {
+    const payment = payments.get(keyOf(orderKey(event)));
+    if (!payment) return [];
+    const changed = { cost: Number(message.total?.minorUnits ?? 0n), lines: message.lines.map(paymentLine) };
+    const outcome = reprice(payment, changed);
+    switch (outcome.kind) {
+      case "over":
+        return [];
+      case "exceeds":
+        throw new RefusedEvent("COST_ABOVE_AMOUNT", `order ${event.key} costs more than the ${outcome.amount} that can be taken`);
+      case "changed":
+        payments.set(keyOf(payment), outcome.change.payment);
+        return [{ change: outcome.change, cause }];
     }
   });
   await saveChanges(tx, decided, now);

@@ -14,6 +14,7 @@ import { readProviderName, readProviderTimeoutMs, readStripeSettings } from "./p
 import { stripeProvider } from "./provider/stripe.ts";
 import { withTimeout } from "./provider/timeout.ts";
 import { paymentRoutes } from "./rpc/routes.ts";
+import { paymentHistory } from "./store/history.ts";
 import type { PaymentsTables } from "./store/payments.ts";
 import { paymentData } from "./store/personal-data.ts";
 
@@ -33,6 +34,7 @@ export function paymentsWith(providerFor: (runtime: PaymentsRuntime) => Provider
         hears: paymentHearings(runtime, (tenant) => providerOf(tenant).capturesInParts),
         dueWork: paymentDueWork(runtime, providerOf),
         personalData: paymentData(runtime.db),
+        history: paymentHistory(runtime.db),
       };
     },
   };

@@ -6,6 +6,7 @@ import { sql, type Kysely } from "kysely";
 import { AuditLogService } from "#gen/ordermesh/auditlog/v1/auditlog_service_pb.ts";
 import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import { KeysService } from "#gen/ordermesh/identity/v1/keys_service_pb.ts";
+import { HistoryService } from "#gen/ordermesh/history/v1/history_service_pb.ts";
 import { PrivacyService } from "#gen/ordermesh/privacy/v1/privacy_service_pb.ts";
 import { ScheduleService } from "#gen/ordermesh/schedule/v1/schedule_service_pb.ts";
 import { hostname } from "node:os";
@@ -29,6 +30,7 @@ import type { Bus } from "./events/bus.ts";
 import { createEventHub } from "./events/hub.ts";
 import { ensureStreams, eventStream } from "./events/streams.ts";
 import { createForeground } from "./foreground.ts";
+import { historyRoutes, type KnowingService } from "./history/history-service.ts";
 import { readTrustedProxies } from "./limits/client-address.ts";
 import { readConnectionBounds } from "./limits/connection-bounds.ts";
 import { createLimits } from "./limits/limits.ts";
@@ -95,7 +97,7 @@ export interface Host {
 
 const closeGraceMs = 5_000;
 /** What every process offers for the services that run in it. */
-const servicesOfAll = [DeliveryService, AuditLogService, PrivacyService, ScheduleService];
+const servicesOfAll = [DeliveryService, AuditLogService, PrivacyService, ScheduleService, HistoryService];
 
 export async function startHost(options: HostOptions): Promise<Host> {
   const { definitions, log, env, tenant } = options;
@@ -159,6 +161,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const auditLog = auditLogRoutes(() => running.map(({ name, database }) => ({ name, db: database.db })));
   const privacy = privacyRoutes(() => running.map(({ name, parts }) => ({ name, personalData: parts.personalData })));
   const schedule = scheduleRoutes(() => running.map(({ name, database }) => ({ name, ...database.system })));
+  const history = historyRoutes(() => running.map(knowing));
   const routes = (router: ConnectRouter): void => {
     for (const service of running) service.parts.routes(router);
     if (definitions.length === 0) return;
@@ -166,6 +169,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     auditLog(router);
     privacy(router);
     schedule(router);
+    history(router);
   };
   const clients: Clients = createClients({
     local: {
@@ -265,6 +269,15 @@ const delivering = ({ name, database, wakeRelay }: RunningService): DeliveringSe
   name,
   ...database.system,
   wakeRelay,
+});
+
+const knowing = ({ name, database, parts: { hears = [], dueWork = [], history } }: RunningService): KnowingService => ({
+  name,
+  db: database.db,
+  system: database.system.db,
+  heardTypes: hears.flatMap(({ versions }) => versions.map(({ desc }) => desc.typeName)),
+  kinds: dueWork.map(({ kind }) => kind),
+  tell: history,
 });
 
 async function connectBus(options: HostOptions, name: string): Promise<Bus> {

@@ -27,7 +27,9 @@ export type IdPrefix =
   | "trv"
   | "ntf"
   | "whe"
-  | "whd";
+  | "whd"
+  | "chg"
+  | "rtn";
 
 /** A new id such as ord_01h455vb4pex5vsknk084sn02q. */
 export function newId(prefix: IdPrefix): string {

@@ -5,7 +5,9 @@ import type { Kysely, Transaction } from "kysely";
 import type { Clock } from "./clock.ts";
 import type { Bus } from "./events/bus.ts";
 import type { Hearing } from "./events/hearing.ts";
+import type { StoredEvents } from "./events/stored-events.ts";
 import type { TakeTurn } from "./group.ts";
+import type { TellHistory } from "./history/told-history.ts";
 import type { Lease } from "./lease/lease-store.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -40,6 +42,8 @@ export interface ServiceRuntime<Tables> extends Storage<Tables> {
   onEvent(subject: string, listener: (subject: string) => void): () => void;
   /** Subjects under which the event stream holds messages, of those that match a filter; each once, in no order. */
   storedSubjects(filter: string): Promise<string[]>;
+  /** The events that the event stream holds under subjects that match a filter, in its order, and since when it holds any. */
+  storedEvents(filter: string, messagesMax: number): Promise<StoredEvents>;
   /**
    * How long the oldest event of this process has been waiting although it could be published, in milliseconds; 0 where none
    * does. A service refuses what would only make the wait longer.
@@ -71,6 +75,8 @@ export interface ServiceParts {
   tasks?: BackgroundTask[];
   /** What it keeps about persons, for their exports and erasures; absent where it keeps nothing. */
   personalData?: PersonalData;
+  /** What its tables say of an order, for whoever asks for its history; absent where they say nothing. */
+  history?: TellHistory;
 }
 
 export interface ServiceDefinition<Tables = never> {

@@ -15,6 +15,7 @@ import type { Bus } from "./events/bus.ts";
 import type { EventHub } from "./events/hub.ts";
 import { wakeUpSubject } from "./events/permissions.ts";
 import { createRelay, type Relay } from "./events/relay.ts";
+import { storedEvents } from "./events/stored-events.ts";
 import { ensureConsumer, ensureConsumers, storedSubjects } from "./events/streams.ts";
 import { startLeaseKeeper, type LeasedTask, type LeaseKeeper } from "./lease/lease-keeper.ts";
 import type { Logger } from "./log.ts";
@@ -117,6 +118,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       clientOf: options.clients.clientOf,
       onEvent: following(definition, hub),
       storedSubjects: (filter) => storedSubjects(manager, filter),
+      storedEvents: (filter, messagesMax) => storedEvents(manager, { filter, messagesMax }),
       backlogMs: options.backlogMs,
       inBackground: background.run,
       clock,

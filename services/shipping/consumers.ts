@@ -3,19 +3,26 @@
 import type { Transaction } from "kysely";
 import { TenantCreatedSchema, type TenantCreated } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
 import {
+  OrderChangedSchema,
+  OrderChangeRefusedSchema,
+  type OrderChanged,
+} from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
+import {
   OrderCancelledSchema,
   OrderErasedSchema,
   OrderReadySchema,
   type OrderCancelled,
   type OrderReady,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
-import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
+import { hear, hearFacts, RefusedEvent, tells, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Carriers } from "./carrier/contract.ts";
+import { changeContents, type Contents } from "./domain/contents.ts";
 import { defaultRates } from "./domain/default-rates.ts";
 import { makeParcel, onReady, stop, stopBeforeParcel, type ReadyOrder, type ShippingMethod } from "./domain/shipment.ts";
+import { endHolds, saveContents } from "./store/holds.ts";
 import { planStep, tellOf, type Step } from "./store/outbox.ts";
 import { eraseShipments } from "./store/personal-data.ts";
 import { prepareRates } from "./store/rates.ts";
@@ -32,6 +39,14 @@ export function shippingHears({ clock, log }: Pick<ServiceRuntime<Tables>, "cloc
       name: "shipping.stop_parcel",
       event: OrderCancelledSchema,
       handle: (tx, events) => stopParcels(tx, events, { log, now: clock.now() }),
+    }),
+    hearFacts<Tables, OrderChange>({
+      name: "shipping.change_parcel",
+      tellings: [
+        tells(OrderChangedSchema, (changed) => ({ changeId: changed.changeId, changed })),
+        tells(OrderChangeRefusedSchema, ({ changeId }) => ({ changeId, changed: undefined })),
+      ],
+      handle: (tx, events) => changeParcels(tx, events, { carriers, now: clock.now() }),
     }),
     hear<typeof OrderErasedSchema, Tables>({
       name: "shipping.erase",
@@ -105,7 +120,7 @@ function readyOrder({ id, tenant, message }: ReceivedEvent<OrderReady>): ReadyOr
   };
 }
 
-function methodOf({ orderId, shippingMethod }: OrderReady): ShippingMethod {
+function methodOf({ orderId, shippingMethod }: Pick<OrderReady, "orderId" | "shippingMethod">): ShippingMethod {
   switch (shippingMethod) {
     case "":
     case "STANDARD":
@@ -121,6 +136,53 @@ function addressOf(address: NonNullable<OrderReady["shippingAddress"]>): NonNull
   const { recipient, lines, city, postalCode, region, countryCode } = address;
   return { recipient, lines, city, postalCode, region, countryCode };
 }
+
+/** A change that is over; what it has changed is undefined where nothing. */
+interface OrderChange {
+  changeId: string;
+  changed: OrderChanged | undefined;
+}
+
+/** Parcels get what their orders have become, and may leave again. */
+async function changeParcels(
+  tx: Transaction<Tables>,
+  events: ReceivedEvent<OrderChange>[],
+  { carriers, now }: { carriers: Carriers; now: Date },
+): Promise<void> {
+  const keys = events.map(({ tenant, key }) => ({ tenant, orderId: key }));
+  const before = await lockShipments(tx, keys);
+  const after = new Map(before);
+  for (const { tenant, key: orderId, message } of events) {
+    if (!message.changed) continue;
+    const outcome = changeContents(after.get(keyOf({ tenant, orderId })), contentsOf(message.changed), carriers.forMethod);
+    if (outcome.kind === "too_late") {
+      throw new RefusedEvent("CHANGED_AFTER_DISPATCH", `the parcel of order ${orderId} has left as the order was before`);
+    }
+    if (outcome.kind === "changed") after.set(keyOf({ tenant, orderId }), outcome.shipment);
+  }
+  const changed = [...after].flatMap(([key, shipment]) => (before.get(key) === shipment ? [] : [shipment]));
+  await saveContents(tx, changed);
+  await endHolds(
+    tx,
+    events.map(({ tenant, key, message }) => ({ tenant, orderId: key, changeId: message.changeId })),
+    now,
+  );
+  // One that its carrier was to move, and that moves by the clock now, has no plan yet.
+  const paceOf = (name: string) => carriers.named(name)?.pace;
+  const moved = changed.filter((shipment) => !paceOf(before.get(keyOf(shipment))?.carrier ?? ""));
+  const causes = new Map(events.map(({ tenant, key, cause }) => [keyOf({ tenant, orderId: key }), cause]));
+  const steps = moved.flatMap((shipment): Step[] => {
+    const cause = causes.get(keyOf(shipment));
+    return cause ? [{ shipment, cause }] : [];
+  });
+  await planStep(tx, steps, { step: "dispatch", paceOf });
+}
+
+const contentsOf = (changed: OrderChanged): Contents => ({
+  lines: changed.lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) })),
+  address: changed.shippingAddress ? addressOf(changed.shippingAddress) : null,
+  method: methodOf(changed),
+});
 
 async function stopParcels(
   tx: Transaction<Tables>,

@@ -1,10 +1,11 @@
 // Parcels move when the carrier said that they would.
 import type { Transaction } from "kysely";
 import type { Clock } from "#runtime/clock.ts";
-import { dueWork, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
+import { dueWork, planDue, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
 import type { Carriers } from "./carrier/contract.ts";
 import type { CarrierEvent } from "./domain/carrier-events.ts";
 import { deliver, dispatch, type Shipment } from "./domain/shipment.ts";
+import { readHeld } from "./store/holds.ts";
 import { deliverKind, dispatchKind, planStep, tellOf, type Step } from "./store/outbox.ts";
 import { trackingOf } from "./domain/tracking.ts";
 import { insertTracking } from "./store/tracking.ts";
@@ -17,7 +18,12 @@ export function shippingDueWork({ clock }: { clock: Clock }, carriers: Carriers)
       kind: dispatchKind,
       apply: async (tx, works) => {
         const now = clock.now();
-        const steps = await move(tx, works, (shipment) => dispatch(shipment, now));
+        const { free, held } = await splitHeld(tx, works);
+        const steps = await move(tx, free, (shipment) => (paceOf(shipment.carrier) ? dispatch(shipment, now) : undefined));
+        await planDue(
+          tx,
+          held.map(({ item: { kind, tenant, key, cause } }) => ({ kind, tenant, key, due: { inMs: heldAgainMs }, cause })),
+        );
         await planStep(tx, steps, { step: "deliver", paceOf });
         await Promise.all([trackSteps(tx, steps, { event: "picked_up", now }), tellOf(tx, steps, now)]);
       },
@@ -31,6 +37,23 @@ export function shippingDueWork({ clock }: { clock: Clock }, carriers: Carriers)
       },
     }),
   ];
+}
+
+/** A parcel that is held is looked at again after this time. Milliseconds. */
+const heldAgainMs = 1_000;
+
+type Work = { item: DueItem };
+
+/** Locks the parcels, and says which of them may leave. */
+async function splitHeld<Item extends Work>(
+  tx: Transaction<Tables>,
+  works: readonly Item[],
+): Promise<{ free: Item[]; held: Item[] }> {
+  const keyOfWork = ({ item: { tenant, key } }: Work) => ({ tenant, orderId: key });
+  await lockShipments(tx, works.map(keyOfWork));
+  const isHeld = await readHeld(tx, works.map(keyOfWork));
+  const { free = [], held = [] } = Object.groupBy(works, (work) => (isHeld.has(keyOf(keyOfWork(work))) ? "held" : "free"));
+  return { free, held };
 }
 
 /** Takes the step with every parcel that can take it, and answers those. */

@@ -1,5 +1,6 @@
 // Shipping: makes the parcel of an order that is ready, moves it, or keeps it from leaving.
 import { file_ordermesh_shipping_events_v1_shipping_events } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
+import { ParcelHoldsService } from "#gen/ordermesh/shipping/v1/parcel_holds_service_pb.ts";
 import { PicksService } from "#gen/ordermesh/shipping/v1/picks_service_pb.ts";
 import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
 import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
@@ -14,9 +15,11 @@ import { shippingHears } from "./consumers.ts";
 import { shippingDueWork } from "./due.ts";
 import { auditMethods } from "./rpc/audit.ts";
 import { shippingMethods } from "./rpc/methods.ts";
+import { parcelHoldsMethods } from "./rpc/parcel-holds.ts";
 import { picksMethods } from "./rpc/picks.ts";
 import { ratesMethods } from "./rpc/rates.ts";
 import { receiveCarrierMessage } from "./rpc/webhook.ts";
+import { shipmentHistory } from "./store/history.ts";
 import { shipmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/shipments.ts";
 
@@ -28,7 +31,7 @@ function countrySetting(env: Environment): string {
 
 export const shipping: ServiceDefinition<Tables> = {
   name: "shipping",
-  services: [ShippingService, RatesService, PicksService, ShippingAuditService, ShippingWebhookService],
+  services: [ShippingService, RatesService, PicksService, ParcelHoldsService, ShippingAuditService, ShippingWebhookService],
   emits: [file_ordermesh_shipping_events_v1_shipping_events],
   migrations: new URL("migrations/", import.meta.url),
   create: (runtime) => {
@@ -40,12 +43,14 @@ export const shipping: ServiceDefinition<Tables> = {
         router.service(ShippingService, shippingMethods(runtime, { shopCountryCode, shipFrom }));
         router.service(RatesService, ratesMethods(runtime, shopCountryCode));
         router.service(PicksService, picksMethods(runtime));
+        router.service(ParcelHoldsService, parcelHoldsMethods(runtime));
         router.service(ShippingWebhookService, { receiveCarrierMessage: receiveCarrierMessage(runtime, carriers) });
         router.service(ShippingAuditService, auditMethods(runtime, carriers));
       },
       hears: shippingHears(runtime, carriers),
       dueWork: shippingDueWork(runtime, carriers),
       personalData: shipmentData(runtime.db),
+      history: shipmentHistory(runtime.db),
     };
   },
 };

@@ -108,6 +108,7 @@ async function told(url: string, init: RequestInit, ids: Ids): Promise<Told> {
   const without = Object.values(ids).reduce((left, id) => left.replaceAll(id, "<id>"), decoded);
   const body = without
     .replaceAll(/[a-z]{3}_[0-9a-z]{26}/g, "<new id>")
+    .replaceAll(/"traceId":"[0-9a-f]{32}"/g, "<new trace>")
     .replaceAll(/\\?"20[\d-]+T[\d:.]+(?:Z|\+00:00)\\?"/g, "<time>");
   return { status: answer.status, headers, body, bytes: answer.ok ? 0 : bytes.length };
 }

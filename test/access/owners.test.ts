@@ -52,6 +52,15 @@ const cases: Record<string, Case> = {
   "PaymentsService/GetPayment": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "PaymentsService/ResumePayment": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "PaymentsSandboxService/AnswerChallenge": { request: () => ({ clientSecret: "guessed" }), refused: "NotFound" },
+  "OrderChangesService/PreviewOrderChange": {
+    request: () => ({ orderId: order.orderId, wish: {} }),
+    refused: "NotFound",
+  },
+  "OrderChangesService/ConfirmOrderChange": {
+    request: () => ({ orderId: order.orderId, wish: {}, token: "1.2.3", requestId: "change-1" }),
+    refused: "NotFound",
+  },
+  "OrderChangesService/ListOrderChanges": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "ShippingService/GetTracking": { request: () => ({ orderId: order.orderId }), refused: "NotFound" },
   "IdentityService/ChangePassword": {
     request: () => ({ customerId: "ada", currentPassword: "correct horse", newPassword: "battery staple" }),

@@ -193,6 +193,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "OperationsService/RunJob": { request: () => theJob, expected: "INSTALLATION_ONLY" },
   "InventoryService/ListInventoryReports": { expected: "its own" },
   "OperationsService/GetAuditReport": { expected: "its own" },
+  "OperationsService/ExplainOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OperationsService/RunAudit": { expected: "INSTALLATION_ONLY" },
   "OperationsService/ListAuditLog": { expected: "its own" },
   "OrdersService/PlaceOrder": {
@@ -202,6 +203,12 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "OrdersService/GetOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OrdersService/ListOrders": { request: () => ({ pageToken }), expected: "PAGE_TOKEN_INVALID" },
   "OrdersService/CancelOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "OrderChangesService/PreviewOrderChange": { request: () => ({ orderId, wish: {} }), expected: "NOT_FOUND" },
+  "OrderChangesService/ConfirmOrderChange": {
+    request: () => ({ orderId, wish: {}, token: "1.2.3", requestId: "change-1" }),
+    expected: "NOT_FOUND",
+  },
+  "OrderChangesService/ListOrderChanges": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OrdersService/WatchOrder": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "OrdersService/WatchOrders": { expected: "its own" },
   "PaymentsService/GetPayment": { request: () => ({ orderId }), expected: "NOT_FOUND" },

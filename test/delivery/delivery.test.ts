@@ -55,6 +55,9 @@ test("an event that fails is tried again after each delay, and later events of i
   await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["first", "flaky", "last"]));
   expect(await labelsOf(probe, "b")).toEqual(["other"]);
   expect(await deadLetters()).toEqual([]);
+  const { rows } = await sql<{ attempts: number }>`select attempts from inbox order by attempts`.execute(probe.runtime.db);
+  // It is counted how often an event was delivered: where it fails among others it is tried once more at once, by itself.
+  expect(rows.map(({ attempts }) => attempts)).toEqual([1, 1, 1, expect.toSatisfy((attempts: number) => attempts > 1)]);
 });
 
 test("after the last attempt an event is a dead letter with its reason; its key waits behind it and others go on", async () => {

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sql } from "kysely";
+import pg from "pg";
 import { setClockOffset } from "#runtime/faults.ts";
 import { claimDue } from "#runtime/schedule/due-store.ts";
-import { planDue } from "#runtime/schedule/due-work.ts";
+import { cancelDue, planDue } from "#runtime/schedule/due-work.ts";
 import { rowsReadFrom } from "../support/rows-read.ts";
 import { eventually, until } from "../support/until.ts";
 import { probeWorld, tenant, type Probe, type ProbeTables, type ProbeWorld } from "./probe.ts";
@@ -113,4 +114,31 @@ test("a claim does not look through all that is planned for later, and says when
   expect(again.nextInMs).toBeGreaterThan(20_000);
   expect(again.nextInMs).toBeLessThanOrEqual(30_000);
   expect(read).toBeLessThan(100);
+});
+
+test("what was planned for a table that was nearly empty does not look through all of it when it has filled", async () => {
+  const probe = await world.start();
+  const [kind, rows, taken] = ["later", 3_000, 50];
+  const insert = (first: number, last: number) => sql`
+    insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
+    select 'due_' || number, ${kind}, ${tenant}, number::text, now() + interval '1 h', 'req_test', ''
+    from generate_series(${first}::integer, ${last}::integer) number`;
+  await probe.runtime.transaction((tx) => insert(0, 0).execute(tx));
+  const owner = new pg.Client({ connectionString: world.databaseUrl });
+  await owner.connect();
+  await owner.query("analyze probe.due_work");
+  await owner.end();
+  const { read, left } = await probe.runtime.transaction(async (tx) => {
+    await cancelDue(tx, kind, [{ tenant, key: "nobody's" }]);
+    await insert(1, rows).execute(tx);
+    const before = await rowsReadFrom(tx, "due_work");
+    const items = Array.from({ length: taken }, (_, index) => ({ tenant, key: String(index + 1) }));
+    await cancelDue(tx, kind, items);
+    const read = (await rowsReadFrom(tx, "due_work")) - before;
+    const left = await sql<{ count: number }>`select count(*)::integer as count from due_work`.execute(tx);
+    return { read, left: left.rows[0]?.count };
+  });
+  expect(left).toBe(1 + rows - taken);
+  // Each is found, and deleted.
+  expect(read).toBeLessThanOrEqual(3 * taken);
 });

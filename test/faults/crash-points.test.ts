@@ -50,11 +50,12 @@ const testMsMax = 1_200_000;
 /**
  * Operations takes no part in the flow of an order: it speaks only where something has gone wrong. Nor does identity, which speaks
  * only of tokens that are taken back; how it dies is in test/identity/deaths.test.ts. Nobody is erased here: that is in
- * test/privacy/deaths.test.ts. Nobody is told of its order either: that is in test/notifications/deaths.test.ts.
+ * test/privacy/deaths.test.ts. Nobody is told of its order either: that is in test/notifications/deaths.test.ts. Nor does anybody change
+ * an order here: that is in test/faults/order-changes.test.ts.
  */
 const stepsOfOrders = allSteps().filter(
   ({ service, name }) =>
-    !["operations", "identity", "customers", "notifications"].includes(service) && !/\.erase(_customer)?$/.test(name),
+    !["operations", "identity", "customers", "notifications"].includes(service) && !/\.erase(_customer)?$|change/.test(name),
 );
 /** All of them take longer than all other tests: by `npm run test:crash-points`. Else each step dies at one, its neighbour at another. */
 const isWhole = process.env["ALL_CRASH_POINTS"] === "1";

@@ -86,6 +86,7 @@ export async function serviceFixture<Tables>(
     clientOf: (contract) => createClient(contract, others),
     onEvent: () => () => {},
     storedSubjects: () => Promise.resolve([]),
+    storedEvents: () => Promise.resolve({ events: [], isCut: false, sinceTime: undefined }),
     backlogMs: () => 0,
     inBackground: (work) => work(),
     clock: options.clock ?? systemClock,

@@ -40,6 +40,7 @@ export interface Step {
 const requests: readonly { service: string; name: string }[] = [
   { service: "orders", name: "orders.place" },
   { service: "orders", name: "orders.cancel" },
+  { service: "orders", name: "orders.confirm_change" },
   { service: "customers", name: "customers.erase" },
 ];
 
@@ -88,6 +89,7 @@ function partsOf(definition: ServiceDefinition): ServiceParts {
     clientOf: client,
     onEvent: () => () => {},
     storedSubjects: refuse,
+    storedEvents: refuse,
     backlogMs: () => 0,
     inBackground: (work) => work(),
     clock: systemClock,

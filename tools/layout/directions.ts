@@ -42,7 +42,7 @@ const roomRules: Readonly<Record<string, RoomRule>> = {
 
 /** An invariant may be asserted anywhere, also where nothing else may come in. */
 const nodeModulesOfDomain = ["node:assert", "node:assert/strict"];
-const genOfRuntime = /^(ordermesh\/(options|type|delivery|auditlog|privacy|schedule|identity)|google|grpc|buf)\//;
+const genOfRuntime = /^(ordermesh\/(options|type|delivery|auditlog|privacy|schedule|history|identity)|google|grpc|buf)\//;
 const genOfEdge = /^(ordermesh\/(options|identity)|google)\//;
 
 interface Step {
@@ -93,7 +93,7 @@ function runtimeViolation({ target, imported }: Step): string | undefined {
   if (!imported.specifier.startsWith("#gen/")) return "write #gen/, not a relative path";
   return genOfRuntime.test(to.path)
     ? undefined
-    : "of gen/ the runtime knows ordermesh/options, ordermesh/type, ordermesh/delivery, ordermesh/auditlog, ordermesh/privacy, ordermesh/schedule, ordermesh/identity, google, grpc and buf";
+    : "of gen/ the runtime knows ordermesh/options, ordermesh/type, ordermesh/delivery, ordermesh/auditlog, ordermesh/privacy, ordermesh/schedule, ordermesh/history, ordermesh/identity, google, grpc and buf";
 }
 
 function edgeViolation({ target, imported }: Step): string | undefined {

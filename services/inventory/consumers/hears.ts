@@ -1,6 +1,12 @@
 // What inventory hears: products bring stock, orders hold it, parcels take it away.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
+import {
+  OrderChangedSchema,
+  OrderChangeRefusedSchema,
+  type OrderChanged,
+  type OrderChangeRefused,
+} from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import { OrderCreatedSchema as OrderCreatedV1Schema } from "#gen/ordermesh/orders/events/v1/order_created_pb.ts";
 import { OrderCancelledSchema, OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { OrderCreatedSchema, type OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
@@ -32,6 +38,8 @@ export function inventoryHears(deps: { settleFacts: SettleFacts; clock: Clock; l
       tellings: [
         tells(OrderCreatedSchema, orderCreated),
         tells(OrderCreatedV1Schema, (old) => orderCreated(raiseOrderCreatedV1(old))),
+        tells(OrderChangedSchema, linesNow),
+        tells(OrderChangeRefusedSchema, linesNow),
         tells(OrderReadySchema, () => ({ kind: "ready" })),
         tells(OrderCancelledSchema, () => ({ kind: "cancelled" })),
         tells(ShipmentDispatchedSchema, () => ({ kind: "dispatched" })),
@@ -50,6 +58,13 @@ function orderCreated({ lines, expireTime }: OrderCreated): Told {
   const wanted = sumPerSku(lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) })));
   return { kind: "created", lines: wanted, expireTime: expireTime && timestampDate(expireTime) };
 }
+
+/** Both say what the order's lines are from then on. */
+const linesNow = ({ changeId, lines }: OrderChanged | OrderChangeRefused): Told => ({
+  kind: "changed",
+  changeId,
+  lines: sumPerSku(lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) }))),
+});
 
 /** The key of every event of an order is the order's id. */
 function factOf({ tenant, key, time, cause, message }: ReceivedEvent<Told>): OrderFact {

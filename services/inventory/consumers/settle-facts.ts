@@ -7,6 +7,7 @@ import type { Logger } from "#runtime/log.ts";
 import { cancelDue, planDue } from "#runtime/schedule/due-work.ts";
 import { holdExpiryKind, skusTouched } from "../domain/reservation.ts";
 import { keyOf, settle, type Books, type OrderFact, type Settlement } from "../domain/settle.ts";
+import { endChanges, type EndedChange } from "../store/changes.ts";
 import { insertMovements } from "../store/movements.ts";
 import { insertReservations, lockReservations, saveReservations } from "../store/reservations.ts";
 import { lockStock, saveStock } from "../store/stock.ts";
@@ -24,6 +25,7 @@ export function factSettler({ clock, log, holdGraceMs }: { clock: Clock; log: Lo
     const settlement = settle(before, facts);
     if (settlement.kind === "refused") throw new RefusedEvent(settlement.code, settlement.message);
     await Promise.all([
+      endChanges(tx, endedBy(facts), now),
       saveBooks(tx, { before, settlement, now }),
       planHoldExpiry(tx, { facts, after: settlement.books, holdGraceMs }),
       appendEvents(
@@ -39,9 +41,14 @@ export function factSettler({ clock, log, holdGraceMs }: { clock: Clock; log: Lo
   };
 }
 
-/** Every fact but the first ends the wait of a hold, or finds none. */
+const endedBy = (facts: readonly OrderFact[]): EndedChange[] =>
+  facts.flatMap(({ tenant, orderId, change }) =>
+    change.kind === "changed" ? [{ tenant, orderId, changeId: change.changeId }] : [],
+  );
+
+/** Every fact but the first, and changes of it, ends the wait of a hold, or finds none. */
 async function cancelHoldExpiry(tx: Transaction<InventoryTables>, facts: readonly OrderFact[]): Promise<void> {
-  const ended = facts.filter(({ change }) => change.kind !== "created");
+  const ended = facts.filter(({ change: { kind } }) => kind !== "created" && kind !== "changing" && kind !== "changed");
   await cancelDue(
     tx,
     holdExpiryKind,

@@ -3,6 +3,10 @@ import { decide, skusTouched, type OrderChange, type Reservation } from "./reser
 
 const expireTime = new Date("2026-01-01T00:30:00Z");
 const lines = [{ sku: "MUG", quantity: 2 }];
+const other = [
+  { sku: "MUG", quantity: 1 },
+  { sku: "TEA", quantity: 1 },
+];
 const base = { tenant: "demo", orderId: "ord_1", releaseReason: undefined, lines, expireTime, sequence: 1 } as const;
 
 const reservations = {
@@ -23,6 +27,8 @@ const changes = {
   dispatched: { kind: "dispatched" },
   hold_expired: { kind: "hold_expired" },
   withdrawn: { kind: "withdrawn" },
+  changing: { kind: "changing", lines: other },
+  changed: { kind: "changed", changeId: "chg_1", lines: other },
 } satisfies Record<OrderChange["kind"], OrderChange>;
 
 const table = [
@@ -74,6 +80,22 @@ const table = [
   ["withdrawn", "cancelled", "nothing"],
   ["withdrawn", "expired", "note_cancellation"],
   ["withdrawn", "refused", "nothing"],
+  ["changing", "unknown", "refuse RESERVATION_NOT_HELD"],
+  ["changing", "tombstone", "refuse RESERVATION_NOT_HELD"],
+  ["changing", "held", "hold 2 MUG, 1 TEA"],
+  ["changing", "firm", "hold 2 MUG, 1 TEA"],
+  ["changing", "shipped", "refuse RESERVATION_NOT_HELD"],
+  ["changing", "cancelled", "refuse RESERVATION_NOT_HELD"],
+  ["changing", "expired", "refuse RESERVATION_NOT_HELD"],
+  ["changing", "refused", "refuse RESERVATION_NOT_HELD"],
+  ["changed", "unknown", "refuse RESERVATION_NOT_HELD"],
+  ["changed", "tombstone", "nothing"],
+  ["changed", "held", "hold 1 MUG, 1 TEA"],
+  ["changed", "firm", "hold 1 MUG, 1 TEA"],
+  ["changed", "shipped", "refuse CHANGED_AFTER_DISPATCH"],
+  ["changed", "cancelled", "nothing"],
+  ["changed", "expired", "note_lines"],
+  ["changed", "refused", "nothing"],
 ] as const;
 
 function told(reservation: Reservation | undefined, change: OrderChange): string {
@@ -85,7 +107,10 @@ function told(reservation: Reservation | undefined, change: OrderChange): string
       return `release ${decision.reason}`;
     case "refuse":
       return `refuse ${decision.code}`;
+    case "hold":
+      return `hold ${decision.lines.map(({ sku, quantity }) => `${quantity} ${sku}`).join(", ")}`;
     case "nothing":
+    case "note_lines":
     case "make_firm":
     case "note_cancellation":
     case "ship":
@@ -98,7 +123,7 @@ test.each(table)("%s, where the reservation is %s: %s", (change, state, want) =>
 });
 
 test("the table has every fact in every state", () => {
-  expect(new Set(table.map(([change, state]) => `${change} ${state}`)).size).toBe(6 * 8);
+  expect(new Set(table.map(([change, state]) => `${change} ${state}`)).size).toBe(8 * 8);
 });
 
 test.each([
@@ -119,6 +144,7 @@ test.each([
   { state: "expired", change: "ready", want: ["MUG"] },
   { state: "held", change: "hold_expired", want: ["MUG"] },
   { state: "unknown", change: "cancelled", want: [] },
+  { state: "held", change: "changed", want: ["MUG", "TEA"] },
 ] as const)("$change on a $state reservation locks the stock of $want", ({ state, change, want }) => {
   expect(skusTouched(reservations[state], changes[change])).toEqual(want);
 });

@@ -25,7 +25,11 @@ export type OrderChange =
   | { kind: "dispatched" }
   | { kind: "hold_expired" }
   /** Somebody who knows that the order will never be shipped gives its hold back. */
-  | { kind: "withdrawn" };
+  | { kind: "withdrawn" }
+  /** The order may come to have these lines: what they have more of is to be held as well. */
+  | { kind: "changing"; lines: readonly Line[] }
+  /** The order has these lines now, or still. */
+  | { kind: "changed"; changeId: string; lines: readonly Line[] };
 
 /** Due work that gives back a hold whose order said nothing. */
 export const holdExpiryKind = "inventory.hold.expire";
@@ -34,6 +38,10 @@ export type Decision =
   | { kind: "nothing" }
   | { kind: "reserve"; state: "HELD" | "FIRM"; lines: readonly Line[]; expireTime: Date | undefined }
   | { kind: "make_firm" }
+  /** Other units than now, in the same state. */
+  | { kind: "hold"; lines: readonly Line[] }
+  /** Nothing is held, but other units would be. */
+  | { kind: "note_lines"; lines: readonly Line[] }
   | { kind: "release"; reason: ReleaseReason }
   /** Nothing is held, but whatever comes later must not be held either. */
   | { kind: "note_cancellation" }
@@ -56,6 +64,10 @@ export function decide(reservation: Reservation | undefined, change: OrderChange
       return reservation?.state === "HELD" ? { kind: "release", reason: "HOLD_EXPIRED" } : nothing;
     case "withdrawn":
       return decideWithdrawn(reservation);
+    case "changing":
+      return decideChanging(reservation, change.lines);
+    case "changed":
+      return decideChanged(reservation, change.lines);
   }
 }
 
@@ -121,6 +133,44 @@ function decideWithdrawn(reservation: Reservation | undefined): Decision {
   }
 }
 
+/** What it is to have less of is given back only once it is sure that it has less: until then it can stay as it was. */
+function decideChanging(reservation: Reservation | undefined, lines: readonly Line[]): Decision {
+  if (reservation?.state !== "HELD" && reservation?.state !== "FIRM") {
+    return { kind: "refuse", code: "RESERVATION_NOT_HELD", message: "nothing is held for it that could be changed" };
+  }
+  return { kind: "hold", lines: mostOf(reservation.lines, lines) };
+}
+
+function decideChanged(reservation: Reservation | undefined, lines: readonly Line[]): Decision {
+  switch (reservation?.state) {
+    case "HELD":
+    case "FIRM":
+      return { kind: "hold", lines };
+    case "RELEASED":
+      return reservation.releaseReason === "ORDER_CANCELLED" ? nothing : { kind: "note_lines", lines };
+    case "REFUSED":
+      return nothing;
+    case "SHIPPED":
+      if (isSame(reservation.lines, lines)) return nothing;
+      return { kind: "refuse", code: "CHANGED_AFTER_DISPATCH", message: "the parcel has left with other units" };
+    case undefined:
+      return { kind: "refuse", code: "RESERVATION_NOT_HELD", message: "it has changed, but nothing was ever held for it" };
+  }
+}
+
+/** Of each SKU the greater number of units. */
+export function mostOf(one: readonly Line[], other: readonly Line[]): Line[] {
+  const units = new Map(one.map(({ sku, quantity }) => [sku, quantity]));
+  for (const { sku, quantity } of other) units.set(sku, Math.max(quantity, units.get(sku) ?? 0));
+  return [...units].map(([sku, quantity]) => ({ sku, quantity }));
+}
+
+/** Whether both have the same units of each SKU; each stands in one line. */
+function isSame(one: readonly Line[], other: readonly Line[]): boolean {
+  const units = new Map(one.map(({ sku, quantity }) => [sku, quantity]));
+  return one.length === other.length && other.every(({ sku, quantity }) => units.get(sku) === quantity);
+}
+
 function decideDispatched(reservation: Reservation | undefined): Decision {
   switch (reservation?.state) {
     case "HELD":
@@ -138,6 +188,9 @@ function decideDispatched(reservation: Reservation | undefined): Decision {
 /** The SKUs whose stock a fact may change, given the reservation as it is before the whole batch. */
 export function skusTouched(reservation: Reservation | undefined, change: OrderChange): string[] {
   if (change.kind === "created") return change.lines.map(({ sku }) => sku);
+  if (change.kind === "changing" || change.kind === "changed") {
+    return mostOf(reservation?.lines ?? [], change.lines).map(({ sku }) => sku);
+  }
   const decision = decide(reservation, change);
   const touches = decision.kind === "reserve" || decision.kind === "release" || decision.kind === "ship";
   return touches && reservation ? reservation.lines.map(({ sku }) => sku) : [];

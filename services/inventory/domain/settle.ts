@@ -1,7 +1,7 @@
 // Settles a batch of facts, in the order given, against reservations and stock.
 import assert from "node:assert/strict";
 import { decide, type Decision, type OrderChange, type ReleaseReason, type Reservation } from "./reservation.ts";
-import { availableUnits, changeUnits, shortagesOf, type Line, type Shortage, type Stock } from "./stock.ts";
+import { addedTo, availableUnits, changeUnits, shortagesOf, type Line, type Shortage, type Stock } from "./stock.ts";
 
 /** What led to a fact; carried to whatever follows from it. */
 export interface Origin {
@@ -79,6 +79,12 @@ function apply(books: Draft, fact: OrderFact, decision: Exclude<Decision, { kind
     case "make_firm":
       save(books, { ...known(books, fact), state: "FIRM" });
       return;
+    case "hold":
+      holdOther(books, fact, decision.lines);
+      return;
+    case "note_lines":
+      save(books, { ...known(books, fact), lines: decision.lines });
+      return;
     case "release":
       release(books, fact, decision.reason);
       return;
@@ -109,6 +115,14 @@ function reserve(books: Draft, fact: OrderFact, decision: Extract<Decision, { ki
   changeStock(books, fact, { lines, onHandPerUnit: 0, reservedPerUnit: 1 });
   save(books, { ...blank(fact), state, lines, expireTime, sequence });
   books.announcements.push({ kind: "reserved", tenant, orderId, expireTime, sequence, cause });
+}
+
+/** The caller has made sure that there is enough of what is added. */
+function holdOther(books: Draft, fact: OrderFact, lines: readonly Line[]): void {
+  const old = known(books, fact);
+  changeStock(books, fact, { lines: addedTo(old.lines, lines), onHandPerUnit: 0, reservedPerUnit: 1 });
+  changeStock(books, fact, { lines: addedTo(lines, old.lines), onHandPerUnit: 0, reservedPerUnit: -1 });
+  save(books, { ...old, lines });
 }
 
 function release(books: Draft, fact: OrderFact, reason: ReleaseReason): void {

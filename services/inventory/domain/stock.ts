@@ -31,6 +31,15 @@ export function sumPerSku(lines: readonly Line[]): Line[] {
   return [...sums].map(([sku, quantity]) => ({ sku, quantity }));
 }
 
+/** What the second has more of than the first, of each SKU; each stands in one line. */
+export function addedTo(before: readonly Line[], after: readonly Line[]): Line[] {
+  const units = new Map(before.map(({ sku, quantity }) => [sku, quantity]));
+  return after.flatMap(({ sku, quantity }) => {
+    const added = quantity - (units.get(sku) ?? 0);
+    return added > 0 ? [{ sku, quantity: added }] : [];
+  });
+}
+
 export const availableUnits = ({ onHand, reserved }: Pick<Stock, "onHand" | "reserved">): number => onHand - reserved;
 
 /** The lines that cannot be held. An unknown SKU has nothing. Each SKU stands in one line. */

@@ -2,6 +2,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Kysely } from "kysely";
 import { InventoryAuditService } from "#gen/ordermesh/inventory/v1/inventory_audit_pb.ts";
+import { ReservationChangesService } from "#gen/ordermesh/inventory/v1/reservation_changes_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
@@ -13,6 +14,7 @@ import type { InventoryTables } from "../store/tables.ts";
 import { stockAdjuster, type AdjustDeps } from "./adjust-stock.ts";
 import { auditMethods } from "./audit.ts";
 import { movementMessage, reservationMessage, reservationNotFound, skuNotFound, stockMessage } from "./messages.ts";
+import { changeReserver } from "./reserve-change.ts";
 import { listReports } from "./reports.ts";
 import type { ReleaseDeps } from "./release-reservation.ts";
 
@@ -24,6 +26,7 @@ export function inventoryRoutes(
 
   return (router) => {
     router.service(InventoryAuditService, auditMethods(deps));
+    router.service(ReservationChangesService, { reserveChange: changeReserver(deps) });
     router.service(InventoryService, {
       async checkAvailability({ items }) {
         const wanted = sumPerSku(items.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) })));

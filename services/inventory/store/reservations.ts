@@ -94,7 +94,7 @@ async function insertLines(tx: Transaction<InventoryTables>, lines: readonly (Or
     )`.execute(tx);
 }
 
-/** Writes locked reservations; their lines never change. Throws where one is no longer what it was when it was locked. */
+/** Writes locked reservations. Throws where one is no longer what it was when it was locked. */
 export async function saveReservations(
   tx: Transaction<InventoryTables>,
   changed: readonly { before: Reservation; after: Reservation }[],
@@ -117,4 +117,22 @@ export async function saveReservations(
     where reservation.tenant_id = changed.tenant_id and reservation.order_id = changed.order_id
       and reservation.state = changed.state_before and reservation.sequence = changed.sequence_before`.execute(tx);
   if (saved.numAffectedRows !== BigInt(changed.length)) throw new Error("a reservation changed under its lock");
+  await replaceLines(
+    tx,
+    changed.flatMap(({ before, after }) => (before.lines === after.lines ? [] : [after])),
+  );
+}
+
+/** Only a change of an order brings other lines. */
+async function replaceLines(tx: Transaction<InventoryTables>, reservations: readonly Reservation[]): Promise<void> {
+  if (reservations.length === 0) return;
+  await sql`
+    delete from reservation_line
+    where (tenant_id, order_id) in (select * from unnest(${tenants(reservations)}::text[], ${orderIds(reservations)}::text[]))`.execute(
+    tx,
+  );
+  await insertLines(
+    tx,
+    reservations.flatMap(({ tenant, orderId, lines }) => lines.map((line) => ({ tenant, orderId, ...line }))),
+  );
 }

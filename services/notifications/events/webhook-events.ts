@@ -7,6 +7,7 @@ import { file_ordermesh_fraud_events_v1_fraud_events } from "#gen/ordermesh/frau
 import { file_ordermesh_inventory_events_v1_inventory_events } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
 import { file_ordermesh_notifications_events_v1_notifications_events } from "#gen/ordermesh/notifications/events/v1/notifications_events_pb.ts";
 import { event as eventOption } from "#gen/ordermesh/options/v1/options_pb.ts";
+import { file_ordermesh_orders_events_v1_order_changed } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import {
   file_ordermesh_orders_events_v1_order_events,
   OrderPaymentDueSchema,
@@ -27,6 +28,7 @@ const files: readonly DescFile[] = [
   file_ordermesh_fraud_events_v1_fraud_events,
   file_ordermesh_inventory_events_v1_inventory_events,
   file_ordermesh_notifications_events_v1_notifications_events,
+  file_ordermesh_orders_events_v1_order_changed,
   file_ordermesh_orders_events_v1_order_events,
   file_ordermesh_orders_events_v2_order_created,
   file_ordermesh_payments_events_v1_payments_events,

@@ -22,6 +22,8 @@ const order = (state: OrderState, change: Partial<OrderBooks> = {}): OrderBooks 
   total: 1_000,
   currencyCode: "EUR",
   units: 3,
+  askedTotal: undefined,
+  isChanging: false,
   createTime: before(60_000),
   stateTime: before(60_000),
   releaseTime: before(60_000),
@@ -133,6 +135,17 @@ test.each<{ state: OrderState; why: string; books: PaymentBooks | undefined; fit
   { state: "CANCELLED", why: "money given back in part", books: { ...taken, refunded: 400 }, fits: false },
 ])("an order that is $state with $why: $fits", ({ state, books, fits }) => {
   expect(auditOrderMoney(order(state), books) === undefined).toBe(fits);
+});
+
+test("while an order is being changed more may be held, and afterwards more money than it costs", () => {
+  const held = { orderId: "ord_1", state: "FIRM", units: 5 } as const;
+  expect(auditOrderStock(order("PENDING_SHIPMENT", { isChanging: true }), held)).toBeUndefined();
+  expect(auditOrderStock(order("PENDING_SHIPMENT"), held)?.message).toBe("other units are held than were ordered");
+  const cheaper = { total: 800, askedTotal: 1_000 };
+  expect(auditOrderMoney(order("PENDING_SHIPMENT", cheaper), payment("AUTHORIZED"))).toBeUndefined();
+  expect(auditOrderMoney(order("PENDING_SHIPMENT", { total: 800 }), payment("AUTHORIZED"))).toBeDefined();
+  expect(auditOrderMoney(order("DELIVERED", cheaper), taken)?.message).toBe("more was taken than the order costs");
+  expect(auditOrderMoney(order("DELIVERED", cheaper), { ...taken, captured: 800 })).toBeUndefined();
 });
 
 test("what costs nothing needs no payment", () => {

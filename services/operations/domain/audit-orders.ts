@@ -13,6 +13,10 @@ export interface OrderBooks {
   total: number;
   currencyCode: string;
   units: number;
+  /** What payment was asked for, where the order costs something else now. */
+  askedTotal: number | undefined;
+  /** More may be held for it than its lines say. */
+  isChanging: boolean;
   createTime: Date;
   stateTime: Date;
   /** When its OrderCreated was written; undefined where none was. */
@@ -69,7 +73,7 @@ export function auditOrderStock(order: OrderBooks, reservation: ReservationBooks
   if (allowed === "any") return undefined;
   const isPlaced = allowed.includes(reservation?.state);
   // What was given back has no units left to compare.
-  const isWhole = order.state === "CANCELLED" || !reservation || reservation?.units === order.units;
+  const isWhole = order.state === "CANCELLED" || order.isChanging || !reservation || reservation?.units === order.units;
   if (isPlaced && isWhole) return undefined;
   return {
     check: "orders.stock",
@@ -105,7 +109,9 @@ const moneyRules: Record<OrderState, MoneyRule> = {
   PENDING: () => undefined,
   PENDING_SHIPMENT: (order, payment) => {
     if (payment.state === "AUTHORIZED")
-      return payment.amount === order.total ? undefined : "other money is held than the order costs";
+      return payment.amount === order.total || payment.amount === order.askedTotal
+        ? undefined
+        : "other money is held than the order costs";
     return payment.state === "CAPTURED" ? takenInFull(order, payment) : "the order is ready and its money is not held";
   },
   SHIPPED: takenInFull,

@@ -6,6 +6,7 @@ import { textSetting } from "#runtime/settings.ts";
 import { auditLogRoutes } from "./audit-log.ts";
 import { auditRoutes, reportRoutes } from "./audit.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
+import { explainRoutes } from "./explain.ts";
 import { jobRoutes } from "./jobs.ts";
 import type { OperationsRoutesOptions } from "./routes-options.ts";
 
@@ -13,6 +14,6 @@ export function operationsRoutes(options: OperationsRoutesOptions): (router: Con
   const home = textSetting(options.runtime.env, "ORDERMESH_TENANT", "demo");
   const audited = { ...options, home };
   const ofAllShops = installationOnly({ ...deadLetterRoutes(options), ...auditRoutes(audited), ...jobRoutes(options) }, home);
-  const ofEach = { ...reportRoutes(audited), ...auditLogRoutes(options) };
+  const ofEach = { ...reportRoutes(audited), ...auditLogRoutes(options), ...explainRoutes(options) };
   return (router) => router.service(OperationsService, { ...ofAllShops, ...ofEach });
 }

@@ -19,6 +19,8 @@ export const orderBooks = (entry: OrderEntry): OrderBooks => ({
   total: Number(entry.total?.minorUnits ?? 0n),
   currencyCode: entry.total?.currencyCode ?? "",
   units: Number(entry.units),
+  askedTotal: entry.askedTotal && Number(entry.askedTotal.minorUnits),
+  isChanging: entry.isChanging,
   createTime: entry.createTime ? timestampDate(entry.createTime) : new Date(0),
   stateTime: entry.stateTime ? timestampDate(entry.stateTime) : new Date(0),
   releaseTime: entry.releaseTime && timestampDate(entry.releaseTime),

@@ -11,7 +11,10 @@ export interface AuditedOrder {
   lines: number;
   /** Sum of units times price over all lines. */
   linesTotal: number;
-  timeline: readonly { sequence: number; state: OrderState }[];
+  timeline: readonly { sequence: number; state: OrderState; reason: string }[];
+  /** Whether a change of it is under way, and work is planned that brings that to its end. */
+  isChanging: boolean;
+  isChangePlanned: boolean;
   /** Whether work is planned that brings it on when its time has come: that releases it, or ends it. */
   isStepPlanned: boolean;
 }
@@ -37,7 +40,11 @@ function auditTimeline({ orderId: key, state, timeline }: AuditedOrder): Finding
   const isCounted = timeline.every(({ sequence }, index) => sequence === index + 1);
   const isAllowed = timeline.every((entry, index) => {
     const before = timeline[index - 1];
-    return before ? stateChanges[before.state].includes(entry.state) : ["scheduled", "pending"].includes(entry.state);
+    if (!before) return ["scheduled", "pending"].includes(entry.state);
+    // Until it leaves an order may change and stay in its state, and its buyer may have to act while it is pending.
+    const isChange = entry.reason === "CHANGED" && stateChanges[entry.state].includes("cancelled");
+    const isAction = entry.reason === "PAYMENT_ACTION_REQUIRED" && entry.state === "pending";
+    return isChange || isAction ? before.state === entry.state : stateChanges[before.state].includes(entry.state);
   });
   if (isCounted && isAllowed && timeline.at(-1)?.state === state) return undefined;
   const shown = timeline.map((entry) => `${entry.sequence} ${entry.state}`).join(", ");
@@ -49,7 +56,11 @@ function auditTimeline({ orderId: key, state, timeline }: AuditedOrder): Finding
   };
 }
 
-function auditNextStep({ orderId: key, state, isStepPlanned }: AuditedOrder): Finding | undefined {
+function auditNextStep({ orderId: key, state, isStepPlanned, isChanging, isChangePlanned }: AuditedOrder): Finding | undefined {
+  if (isChanging && !isChangePlanned) {
+    const message = "nothing is planned that brings its change to an end";
+    return { check: "orders.next_step", key, message, figures: { state } };
+  }
   if ((state !== "pending" && state !== "scheduled") || isStepPlanned) return undefined;
   const message = `nothing is planned that ${state === "pending" ? "ends" : "begins"} it when its time has come`;
   return { check: "orders.next_step", key, message, figures: { state } };

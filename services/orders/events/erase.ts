@@ -15,6 +15,7 @@ import {
   type CustomerKey,
   type ErasedOrder,
 } from "../store/erasures.ts";
+import { eraseChanges } from "../store/order-changes.ts";
 import type { OrdersTables } from "../store/tables.ts";
 
 const ordersAtOnce = 500;
@@ -36,6 +37,7 @@ export async function eraseFinal(
   { now, cause }: { now: Date; cause: Cause },
 ): Promise<boolean> {
   const erased = await eraseOrdersOf(tx, customer, { rowsMax: ordersAtOnce, now });
+  await eraseChanges(tx, erased);
   await appendEvents(
     tx,
     erased.map((order) => eventOf(order, { now, cause })),
@@ -65,6 +67,7 @@ export async function eraseAnnounced(tx: Transaction<OrdersTables>, final: reado
     final.map(({ order }) => order),
     now,
   );
+  await eraseChanges(tx, erased);
   await appendEvents(
     tx,
     erased.flatMap((order) => {

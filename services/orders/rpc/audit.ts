@@ -55,6 +55,8 @@ function orderEntry(row: AuditRow, limits: WaitLimits): OrderEntry {
     ...(wait ? { waitsFor: wait.waitsFor, waitsUntil: timestampFromDate(wait.waitsUntil) } : {}),
     eventsSent: BigInt(row.eventsSent),
     units: BigInt(row.units),
+    ...(row.askedTotal === null ? {} : { askedTotal: { currencyCode: row.currencyCode, minorUnits: BigInt(row.askedTotal) } }),
+    isChanging: row.isChanging,
     ...(row.releaseTime ? { releaseTime: timestampFromDate(row.releaseTime) } : {}),
   });
 }

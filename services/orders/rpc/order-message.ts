@@ -13,6 +13,8 @@ import {
   type TimelineEntrySchema,
 } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import { OrderChangeState } from "#gen/ordermesh/orders/v1/order_change_pb.ts";
+import type { ChangeState } from "../domain/change-saga.ts";
 import type * as domain from "../domain/order.ts";
 import type { OrderRow, TimelineRow } from "../store/read.ts";
 import type { PriorityName, ShippingMethodName } from "../store/tables.ts";
@@ -61,7 +63,13 @@ const shipmentMessages: Record<domain.ShipmentStatus, ShipmentStatus> = {
   stopped: ShipmentStatus.STOPPED,
 };
 
-const methodMessages: Record<ShippingMethodName, ShippingMethod> = {
+export const changeStateMessages: Record<ChangeState, OrderChangeState> = {
+  requested: OrderChangeState.REQUESTED,
+  applied: OrderChangeState.APPLIED,
+  refused: OrderChangeState.REFUSED,
+};
+
+export const methodMessages: Record<ShippingMethodName, ShippingMethod> = {
   STANDARD: ShippingMethod.STANDARD,
   EXPRESS: ShippingMethod.EXPRESS,
 };
@@ -118,6 +126,15 @@ export function orderMessage(row: OrderRow): Order {
     priority: priorityMessages[row.priority],
     ...(row.process_after ? { processAfter: timestampFromDate(row.process_after) } : {}),
     note: row.note,
+    ...(row.last_change_state === ""
+      ? {}
+      : {
+          lastChange: {
+            changeId: row.last_change_id,
+            state: changeStateMessages[row.last_change_state],
+            reason: row.last_change_reason,
+          },
+        }),
   });
 }
 
@@ -131,6 +148,9 @@ export function asPlaced(row: OrderRow): OrderRow {
     state: row.timeline[0]?.state ?? row.state,
     services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
     timeline: row.timeline.slice(0, 1),
+    last_change_id: "",
+    last_change_state: "",
+    last_change_reason: "",
     tracking_number: "",
     cancel_reason: "",
     cancel_detail: "",

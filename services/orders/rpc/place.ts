@@ -15,6 +15,7 @@ import type { ServiceRuntime } from "#runtime/service.ts";
 import { priceOrder, totalMax, type PricingOutcome } from "../domain/place.ts";
 import { createPlacements, type Placement } from "../events/place.ts";
 import { placedRow } from "../store/insert.ts";
+import { readChanges, withContent } from "../store/order-changes.ts";
 import { readOrderOfRequest, type OrderRow } from "../store/read.ts";
 import type { AddressRow, OrdersTables } from "../store/tables.ts";
 import { createAvailabilityCheck } from "./availability.ts";
@@ -49,7 +50,8 @@ export function placeOrder({ runtime, orderLifeMs }: Deps): Ask {
     const row = await readOrderOfRequest(runtime.db, { tenant, customerId, requestId });
     if (!row) return undefined;
     if (!row.request_hash?.equals(contentHash(request))) throw requestIdReused(requestId);
-    return asPlaced(row);
+    const [change] = row.last_change_id === "" ? [] : await readChanges(runtime.db, tenant, [row.order_id]);
+    return asPlaced(change ? withContent(row, change.before) : row);
   };
 
   const price = async (request: PlaceOrderRequest): Promise<Extract<PricingOutcome, { kind: "priced" }>> => {

@@ -1,12 +1,14 @@
 // The RPCs of orders.
 import type { ConnectRouter } from "@connectrpc/connect";
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
+import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { refuseBacklog } from "#runtime/backlog.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { WaitLimits } from "../domain/waiting.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { auditOrders, readOrderStates } from "./audit.ts";
+import { changesMethods, type DriveChange } from "./changes.ts";
 import { cancelOrder } from "./cancel.ts";
 import { orderMessage } from "./order-message.ts";
 import { placeOrder } from "./place.ts";
@@ -18,7 +20,12 @@ import { watchOrder } from "./watch.ts";
 
 export function routes(
   runtime: ServiceRuntime<OrdersTables>,
-  { orderLifeMs, limits, watchersMax }: { orderLifeMs: number; limits: WaitLimits; watchersMax: number },
+  {
+    orderLifeMs,
+    limits,
+    watchersMax,
+    drive,
+  }: { orderLifeMs: number; limits: WaitLimits; watchersMax: number; drive: DriveChange },
 ): (router: ConnectRouter) => void {
   const place = placeOrder({ runtime, orderLifeMs });
   const assertKeepingUp = refuseBacklog(runtime);
@@ -27,6 +34,7 @@ export function routes(
   const watch = watchOrder(runtime, feed);
   const watchMany = watchOrders(runtime, feed);
   const resume = resumeOrder(runtime);
+  const changes = changesMethods(runtime, drive);
   return (router) => {
     router.service(OrdersService, {
       placeOrder: async (request) => {
@@ -44,6 +52,7 @@ export function routes(
       watchOrder: (request, context) => watch(request, context.signal),
       watchOrders: (request, context) => watchMany(request, context.signal),
     });
+    router.service(OrderChangesService, changes);
     router.service(OrdersAuditService, {
       auditOrders: (request) => auditOrders(runtime, request, limits),
       readOrderStates: async ({ orderIds }) => ({ orders: await readOrderStates(runtime, orderIds, limits) }),

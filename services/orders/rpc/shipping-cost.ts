@@ -20,7 +20,7 @@ type Quote = ReadonlyMap<ShippingMethod, number>;
 
 /** Answers the cost in minor units; refuses where nothing goes there. */
 export type AskShippingCost = (
-  request: PlaceOrderRequest,
+  request: Pick<PlaceOrderRequest, "currency" | "shippingMethod"> & { shippingAddress?: { countryCode: string } | undefined },
   wanted: readonly WantedItem[],
   /** What the items weigh comes with what they cost. */
   priced: Promise<ReadonlyMap<string, KnownPrice>>,

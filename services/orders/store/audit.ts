@@ -10,6 +10,8 @@ export interface AuditRow extends AuditedOrder, Standing {
   /** When its OrderCreated was written; null where none was. */
   releaseTime: Date | null;
   eventsSent: number;
+  /** What it cost when payment was asked for; null where that is the total. */
+  askedTotal: number | null;
   /** Units of all lines together. */
   units: number;
 }
@@ -18,6 +20,8 @@ export interface AuditRow extends AuditedOrder, Standing {
 export const expireKind = "orders.expire";
 /** Kind of the due work that begins an order whose time has come. */
 export const releaseKind = "orders.release";
+/** Kind of the due work that brings a change of an order to its end. */
+export const changeKind = "orders.change";
 
 async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>): Promise<AuditRow[]> {
   const read = await sql<AuditRow>`
@@ -26,6 +30,11 @@ async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>
       orders.create_time as "createTime", orders.expire_time as "expireTime", orders.process_after as "processAfter",
       coalesce(services.inventory_status, 'pending') as inventory, coalesce(services.fraud_status, 'pending') as fraud,
       coalesce(services.payment_status, 'pending') as payment,
+      orders.asked_total as "askedTotal", orders.last_change_state = 'requested' as "isChanging",
+      exists (
+        select from due_work
+        where kind = ${changeKind} and due_work.tenant_id = orders.tenant_id and due_work.key = orders.order_id
+      ) as "isChangePlanned",
       items.*, coalesce(way."timeline", '[]') as timeline, coalesce(way."stateTime", orders.create_time) as "stateTime",
       case when orders.process_after is null then orders.create_time else way."releaseTime" end as "releaseTime",
       exists (
@@ -41,7 +50,7 @@ async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>
       from order_item where order_item.tenant_id = orders.tenant_id and order_item.order_id = orders.order_id
     ) as items
     cross join lateral (
-      select json_agg(json_build_object('sequence', sequence, 'state', step.state) order by sequence) as timeline,
+      select json_agg(json_build_object('sequence', sequence, 'state', step.state, 'reason', reason) order by sequence) as timeline,
         (array_agg(time order by sequence desc))[1] as "stateTime", min(time) filter (where step.state = 'pending') as "releaseTime"
       from order_timeline step where step.tenant_id = orders.tenant_id and step.order_id = orders.order_id
     ) as way

@@ -105,6 +105,8 @@ async function saveStates(tx: Transaction<OrdersTables>, orders: readonly Locked
     set state = new.state, payment_asked = new.payment_asked, tracking_number = new.tracking_number,
       cancel_reason = new.cancel_reason, cancel_detail = new.cancel_detail, events_sent = new.events_sent,
       expire_time = new.expire_time, screening = case when new.state = 'scheduled' then screening end,
+      -- What was asked for is what it costs at that moment, whatever it has cost before.
+      asked_total = case when new.payment_asked = orders.payment_asked then asked_total end,
       version = orders.version + 1, update_time = ${now}
     from unnest(
       ${tenantsOf(orders)}::text[],

@@ -1,4 +1,5 @@
 // The schema as kysely sees it.
+import type { ChangeState } from "../domain/change-saga.ts";
 import type { FraudStatus, InventoryStatus, OrderState, PaymentStatus, ShipmentStatus } from "../domain/order.ts";
 
 export interface OrdersTables {
@@ -32,6 +33,12 @@ export interface OrdersTables {
     note: string;
     /** Only while it is scheduled: it is told with the order's first event, and not kept. */
     screening: Screening | null;
+    /** Empty, as are the others of it, where it was never to be changed. */
+    last_change_id: string;
+    last_change_state: ChangeState | "";
+    last_change_reason: string;
+    /** What it cost when it was screened and payment was asked for; null where that is the total. */
+    asked_total: number | null;
   };
   order_item: {
     tenant_id: string;

@@ -26,9 +26,23 @@ export function hasAllLeft({ lines, parcels }: Pick<Payment, "lines" | "parcels"
   return [...left.values()].every((quantity) => quantity <= 0);
 }
 
-function priceOf({ units }: Parcel, lines: Payment["lines"]): number {
-  const prices = new Map(lines.map(({ sku, unitPrice }) => [sku, unitPrice]));
-  return units.reduce((sum, { sku, quantity }) => sum + quantity * (prices.get(sku) ?? 0), 0);
+/** The units of a SKU leave in the order of its lines: those of a parcel come after those that have left before it. */
+function priceOf({ units }: Parcel, { lines, parcels }: Pick<Payment, "lines" | "parcels">): number {
+  const gone = new Map<string, number>();
+  const take = (sku: string, quantity: number): number => {
+    const [from, to] = [gone.get(sku) ?? 0, (gone.get(sku) ?? 0) + quantity];
+    gone.set(sku, to);
+    let begin = 0;
+    let price = 0;
+    for (const line of lines.filter((each) => each.sku === sku)) {
+      const end = begin + line.quantity;
+      price += Math.max(0, Math.min(to, end) - Math.max(from, begin)) * line.unitPrice;
+      begin = end;
+    }
+    return price;
+  };
+  for (const { sku, quantity } of parcels.flatMap((parcel) => parcel.units)) take(sku, quantity);
+  return units.reduce((sum, { sku, quantity }) => sum + take(sku, quantity), 0);
 }
 
 export type DispatchOutcome = { kind: "capture"; change: Change } | { kind: "done_before" | "not_yet" | "not_authorized" };
@@ -58,7 +72,7 @@ function dispatchHeld(payment: Payment, parcel: Parcel, inParts: boolean): Dispa
   if (isKnown || left <= 0) return { kind: "done_before" };
   const parcels = [...payment.parcels, parcel];
   const isWhole = !inParts || hasAllLeft({ lines: payment.lines, parcels });
-  const amount = isWhole ? left : Math.min(left, priceOf(parcel, payment.lines));
+  const amount = isWhole ? left : Math.min(left, priceOf(parcel, payment));
   if (payment.voidReason || amount > heldOf(payment) - promisedOf(payment)) return { kind: "not_authorized" };
   if (amount === 0) return { kind: "capture", change: change(payment, { parcels }) };
   const capturesDue = [...payment.capturesDue, { amount, isFinal: amount === left }];

@@ -11,13 +11,11 @@ export type RepriceOutcome =
   | { kind: "exceeds"; amount: number };
 
 /**
- * Before the provider is asked to hold the money, it is asked for what the order now costs. After that only less can be
- * taken: the rest goes back with the last capture, and what was taken for what is no longer sent is refunded.
+ * Only less can be taken: the rest goes back with the last capture, and what was taken for what is no longer sent is refunded. What
+ * is asked of the provider stays what it was, because the order may come to cost that again. A repeat changes nothing.
  */
 export function reprice(payment: Payment, { cost, lines }: { cost: number; lines: PaymentLine[] }): RepriceOutcome {
   if (payment.state === "DECLINED" || payment.state === "VOIDED") return { kind: "over" };
-  const isUnasked = payment.state === "PENDING" && payment.askTime === null;
-  if (isUnasked) return { kind: "changed", change: change(payment, { amount: cost, cost, lines }) };
   const most = mostOf(payment);
   if (cost > most) return { kind: "exceeds", amount: most };
   const changed = refundExcess(payment, change(payment, { cost, lines }));

@@ -15,7 +15,7 @@ export type RefusedWork = "capture" | "void" | "refund";
 /** Why held money is on its way back although the provider had agreed; REST is what will never be taken of it. */
 export type VoidReason = "CANCELLED" | "DEADLINE" | "REST";
 
-/** Units of one SKU that the order is for. */
+/** Units of one SKU that the order is for. A SKU may be in several lines, at different prices. */
 export interface PaymentLine {
   sku: string;
   quantity: number;
@@ -45,7 +45,7 @@ export interface Payment {
   currencyCode: string;
   /** What the provider is asked to hold. */
   amount: number;
-  /** What the order costs now: at most the amount, once that is asked for. */
+  /** What the order costs now, at most the amount. */
   cost: number;
   /** What the cost consists of, beside sending; empty where that was not told, and then it is taken whole. */
   lines: PaymentLine[];

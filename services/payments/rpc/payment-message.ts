@@ -57,7 +57,7 @@ export async function showPayment(db: Kysely<PaymentsTables>, payment: Payment):
     paymentId: payment.paymentId,
     orderId: payment.orderId,
     state: ShownState[payment.state],
-    amount: money(payment.cost),
+    amount: money(payment.amount),
     captured: money(payment.captured),
     refunded: money(payment.refunded),
     declineCode: payment.declineCode ?? "",
@@ -73,7 +73,7 @@ export function paymentEntry(payment: Payment): PaymentEntry {
   return create(PaymentEntrySchema, {
     orderId: payment.orderId,
     state: ShownState[payment.state],
-    amount: money(payment.cost),
+    amount: money(payment.amount),
     captured: money(payment.captured),
     refunded: money(payment.refunded),
     updateTime: timestampFromDate(payment.updateTime),

@@ -38,6 +38,14 @@ const connectTimeoutMs = 2_000;
 /** No statement of ours may run longer: one that does is a mistake, and would hold up the relay's horizon. */
 const statementTimeoutMs = 10_000;
 
+/**
+ * Statements are named, and go by keys: planned once a connection and not, as the server would for some, at every call. A table may
+ * be nearly empty when it is planned for and hold thousands of rows a second later, as those of work that waits do, so an index must
+ * not seem dear, which it is for disks that turn, and no table is read as a whole that could be read by one.
+ */
+const planning = ["plan_cache_mode=force_generic_plan", "random_page_cost=1.1", "enable_seqscan=off", "jit=off"];
+const asOf = { owner: "ordermesh.system=on", application: `role=${applicationRole}` };
+
 export function connectDatabase<Tables>(options: {
   url: string;
   /**
@@ -62,11 +70,7 @@ export function connectDatabase<Tables>(options: {
     statement_timeout: statementTimeoutMs,
     idle_in_transaction_session_timeout: statementTimeoutMs,
     application_name: `ordermesh ${options.schema}`,
-    // Statements are named, and go by keys: planned once a connection and not, as the server would for some, at every call. A
-    // table that is still small when it is planned for will not be, so an index must not seem dear: it is for disks that turn.
-    options: `-c search_path=${options.schema} -c plan_cache_mode=force_generic_plan -c random_page_cost=1.1 ${
-      options.as === "owner" ? "-c ordermesh.system=on" : `-c role=${applicationRole}`
-    }`,
+    options: [`search_path=${options.schema}`, ...planning, asOf[options.as]].map((setting) => `-c ${setting}`).join(" "),
     // Statements of one transaction that do not need each other's answers may be sent together: one way to the server and back.
     pipeline: true,
   });

@@ -4,6 +4,7 @@ import { sql, type Kysely } from "kysely";
 import { Migrator, NO_MIGRATIONS, type Migration } from "kysely/migration";
 import { provideApplicationRole } from "./application-role.ts";
 import * as runtimeTables from "./runtime-tables.ts";
+import * as attemptTables from "./attempt-tables.ts";
 import * as auditLogTables from "./audit-log-tables.ts";
 import * as deliveryTables from "./delivery-tables.ts";
 import * as scheduleTables from "./schedule-tables.ts";
@@ -23,6 +24,7 @@ async function loadMigrations(folder: URL): Promise<Record<string, Migration>> {
     ["0000_runtime_tables_3_tenants", tenantTables],
     ["0000_runtime_tables_4_audit_log", auditLogTables],
     ["0000_runtime_tables_5_schedule", scheduleTables],
+    ["0000_runtime_tables_6_attempts", attemptTables],
   ];
   return Object.fromEntries([...own, ...loaded]);
 }

@@ -28,13 +28,14 @@ export async function enterInbox<Tables>(tx: Transaction<Tables>, leased: readon
       )
       for key share
     ), entered as (
-      insert into inbox (event_id, event_time, stream_sequence)
-      select event_id, event_time, stream_sequence
+      insert into inbox (event_id, event_time, stream_sequence, attempts)
+      select event_id, event_time, stream_sequence, attempts
       from unnest(
         ${deliveries.map((delivery) => delivery.event.id)}::text[],
         ${deliveries.map((delivery) => delivery.event.time)}::timestamptz[],
-        ${deliveries.map((delivery) => delivery.streamSequence)}::bigint[]
-      ) as received (event_id, event_time, stream_sequence)
+        ${deliveries.map((delivery) => delivery.streamSequence)}::bigint[],
+        ${deliveries.map((delivery) => delivery.message.info.deliveryCount)}::smallint[]
+      ) as received (event_id, event_time, stream_sequence, attempts)
       where (select count(*) from fence) = ${leases.length}
       on conflict do nothing
       returning event_id

@@ -85,13 +85,17 @@ export async function cancelDue<Tables>(
   items: readonly { tenant: string; key: string }[],
 ): Promise<void> {
   if (items.length === 0) return;
+  // Each key is looked up by itself. As a join the rows of the kind would be read, all of them, where the plan is of a time at which
+  // there were few.
   const takeBack = sql`
-    delete from due_work where id in (
-      select id from due_work
-      where kind = ${kind} and (tenant_id, key) in (
-        select * from unnest(${items.map((item) => item.tenant)}::text[], ${items.map((item) => item.key)}::text[])
-      )
-      for update skip locked
-    )`;
+    delete from due_work where id = any(array(
+      select planned.id
+      from unnest(${items.map((item) => item.tenant)}::text[], ${items.map((item) => item.key)}::text[]) as given (tenant_id, key)
+      cross join lateral (
+        select id from due_work
+        where kind = ${kind} and due_work.tenant_id = given.tenant_id and due_work.key = given.key
+        for update skip locked
+      ) as planned
+    ))`;
   await writeLate(tx, takeBack);
 }

@@ -12,6 +12,7 @@ import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { inTurn, pack, type Pick } from "../domain/pick.ts";
+import { readHeld } from "../store/holds.ts";
 import { claimNext, lockClaims, lockPick, readQueue, savePacked, type Turn } from "../store/picks.ts";
 import type { OrderKey, Tables } from "../store/shipments.ts";
 import { methodMessages, shipmentNotFound } from "./shipment-message.ts";
@@ -58,6 +59,10 @@ async function packed(tx: Transaction<Tables>, key: OrderKey, about: { worker: s
   const { orderId } = key;
   const pick = await lockPick(tx, key);
   if (!pick) throw shipmentNotFound(orderId);
+  if (pick.state === "CREATED" && (await readHeld(tx, [key])).size > 0) {
+    const message = `order ${orderId} is being changed: claim its parcel again in a moment`;
+    throw refuse(Code.FailedPrecondition, "SHIPMENT_ON_HOLD", message, { orderId });
+  }
   const outcome = pack(pick, about);
   switch (outcome.kind) {
     case "packed_before":

@@ -16,6 +16,7 @@ import { MessageInvalid, SignatureInvalid, type Carrier, type CarrierMessage, ty
 import { isCarrierEvent, report, type CarrierEvent } from "../domain/carrier-events.ts";
 import type { Shipment } from "../domain/shipment.ts";
 import { trackingOf } from "../domain/tracking.ts";
+import { readHeld } from "../store/holds.ts";
 import { planStep, tellOf } from "../store/outbox.ts";
 import { keyOf, lockShipments, saveSteps, type Tables } from "../store/shipments.ts";
 import { findByTrackingNumber, insertTracking } from "../store/tracking.ts";
@@ -92,6 +93,10 @@ async function take(
   { runtime, carriers }: { runtime: Runtime; carriers: Carriers },
 ): Promise<Ending> {
   const now = runtime.clock.now();
+  if (shipment.state === "CREATED" && (await readHeld(tx, [shipment])).size > 0) {
+    const message = "the order of this parcel is being changed: send the message again in a moment";
+    throw refuse(Code.Unavailable, "SHIPMENT_ON_HOLD", message);
+  }
   const [added] = await insertTracking(tx, [trackingOf(shipment, message)], now);
   if (!added) return "REPEATED";
   const steps = report(shipment, { ...message, isOld: added.isOld }, now);

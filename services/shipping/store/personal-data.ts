@@ -17,6 +17,7 @@ export async function eraseShipments(tx: Transaction<Tables>, orders: readonly O
       for update
     )`.execute(tx);
   await sql`update resumption set reason = '' where (tenant_id, order_id) in (${wanted})`.execute(tx);
+  await sql`delete from parcel_hold where (tenant_id, order_id) in (${wanted})`.execute(tx);
   // Where it was and who took it in say where somebody lives; what happened when says nothing.
   await sql`update tracking_event set place = '', detail = '' where (tenant_id, order_id) in (${wanted})`.execute(tx);
 }

@@ -1,11 +1,12 @@
 // The SQL of the pick queue.
 import { sql, type Kysely, type Transaction } from "kysely";
 import type { Pick } from "../domain/pick.ts";
+import { isNotHeld } from "./holds.ts";
 import type { OrderKey, Tables } from "./shipments.ts";
 
 const columns = sql`order_id as "orderId", shipment_id as "shipmentId", state, priority, method, lines, create_time as "createTime",
   pick_worker as worker, pick_until as "leaseTime", pack_time as "packTime"`;
-const waits = sql`state = 'CREATED' and pack_time is null`;
+const waits = sql`state = 'CREATED' and pack_time is null and ${isNotHeld}`;
 const turn = sql`(priority <> 'RUSH'), create_time, order_id`;
 
 /** The place of a parcel in the queue. */

@@ -31,6 +31,7 @@ interface ShipmentTable {
 
 export interface Tables {
   shipment: ShipmentTable;
+  parcel_hold: { tenant_id: string; order_id: string; change_id: string; create_time: Date; end_time: Date | null };
   rate: RateTable;
 }
 

@@ -14,6 +14,8 @@ import type { AuditReport, AuditReportJson } from "./audit_report_pb.ts";
 import { file_ordermesh_operations_v1_audit_report } from "./audit_report_pb.ts";
 import type { DeadLetter, DeadLetterAction, DeadLetterActionJson, DeadLetterJson, DeadLetterState, DeadLetterStateJson, Redrive, RedriveJson } from "./dead_letter_pb.ts";
 import { file_ordermesh_operations_v1_dead_letter } from "./dead_letter_pb.ts";
+import type { OrderExplanation, OrderExplanationJson } from "./order_explanation_pb.ts";
+import { file_ordermesh_operations_v1_order_explanation } from "./order_explanation_pb.ts";
 import { file_ordermesh_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Job, JobJson } from "../../schedule/v1/schedule_service_pb.ts";
 import { file_ordermesh_schedule_v1_schedule_service } from "../../schedule/v1/schedule_service_pb.ts";
@@ -23,7 +25,77 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/operations/v1/operations_service.proto.
  */
 export const file_ordermesh_operations_v1_operations_service: GenFile = /*@__PURE__*/
-  fileDesc("CjBvcmRlcm1lc2gvb3BlcmF0aW9ucy92MS9vcGVyYXRpb25zX3NlcnZpY2UucHJvdG8SF29yZGVybWVzaC5vcGVyYXRpb25zLnYxIsACChNMaXN0QXVkaXRMb2dSZXF1ZXN0EhgKB3NlcnZpY2UYASABKAlCB7pIBHICGD8SGQoHc3ViamVjdBgCIAEoCUIIukgFcgMYgAESGAoGbWV0aG9kGAMgASgJQgi6SAVyAxiAAhIeCg1yZXNvdXJjZV9raW5kGAQgASgJQge6SARyAhhAEh0KC3Jlc291cmNlX2lkGAUgASgJQgi6SAVyAxiAAhIuCgpzaW5jZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1bnRpbF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCglwYWdlX3NpemUYCCABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgJIAEoCUIIukgFcgMY9AMiYwoUTGlzdEF1ZGl0TG9nUmVzcG9uc2USMgoHZW50cmllcxgBIAMoCzIhLm9yZGVybWVzaC5hdWRpdGxvZy52MS5BdWRpdEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLTAgoQRGVhZExldHRlckZpbHRlchJBCgVzdGF0ZRgBIAEoDjIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJTdGF0ZUIIukgFggECEAESGAoHc2VydmljZRgCIAEoCUIHukgEcgIYPxIaCghjb25zdW1lchgDIAEoCUIIukgFcgMYgAESGwoJdHlwZV9uYW1lGAQgASgJQgi6SAVyAxiAAhIWCgRjb2RlGAUgASgJQgi6SAVyAxiAARIVCgNrZXkYBiABKAlCCLpIBXIDGIABEhoKCGV2ZW50X2lkGAcgASgJQgi6SAVyAxiAARIuCgpzaW5jZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1bnRpbF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLIAQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBI5CgZmaWx0ZXIYASABKAsyKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyRmlsdGVyEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY9AMoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AxIZCgVsaW1pdBgEIAEoBUIKukgHGgUY9AMoABIbCgZvZmZzZXQYBSABKAVCC7pICBoGGKCNBigAIm0KF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEjkKDGRlYWRfbGV0dGVycxgBIAMoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjQKFEdldERlYWRMZXR0ZXJSZXF1ZXN0EhwKCWxldHRlcl9pZBgBIAEoCUIJukgGcgQQARhAIlEKFUdldERlYWRMZXR0ZXJSZXNwb25zZRI4CgtkZWFkX2xldHRlchgBIAEoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXIiPAocTGlzdERlYWRMZXR0ZXJBY3Rpb25zUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQCJbCh1MaXN0RGVhZExldHRlckFjdGlvbnNSZXNwb25zZRI6CgdhY3Rpb25zGAEgAygLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckFjdGlvbiJWChlHZXREZWFkTGV0dGVyU3RhdHNSZXF1ZXN0EjkKBmZpbHRlchgBIAEoCzIpLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJGaWx0ZXIijwMKGkdldERlYWRMZXR0ZXJTdGF0c1Jlc3BvbnNlEg0KBXRvdGFsGAEgASgDEjoKCGJ5X3N0YXRlGAIgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50Ej0KC2J5X2NvbnN1bWVyGAMgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50EjkKB2J5X3R5cGUYBCADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSOQoHYnlfY29kZRgFIAMoCzIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJDb3VudBI4CgZieV9hZ2UYBiADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSNwoTb2xkZXN0X2ZhaWx1cmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiMAoPRGVhZExldHRlckNvdW50EgwKBG5hbWUYASABKAkSDwoHbGV0dGVycxgCIAEoAyJxChhSZWRyaXZlRGVhZExldHRlclJlcXVlc3QSHAoJbGV0dGVyX2lkGAEgASgJQgm6SAZyBBABGEASGQoFYWN0b3IYAiABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAMgASgJQgy6SAlyBxj0AzICXFMiVQoZUmVkcml2ZURlYWRMZXR0ZXJSZXNwb25zZRI4CgtkZWFkX2xldHRlchgBIAEoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXIixQEKGVJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QSQQoGZmlsdGVyGAEgASgLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckZpbHRlckIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgSGQoFYWN0b3IYAyABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAQgASgJQgy6SAlyBxj0AzICXFMSGwoKcmVxdWVzdF9pZBgFIAEoCUIHukgEcgIYQCJPChpSZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRIxCgdyZWRyaXZlGAEgASgLMiAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZSIyChFHZXRSZWRyaXZlUmVxdWVzdBIdCgpyZWRyaXZlX2lkGAEgASgJQgm6SAZyBBABGEAiRwoSR2V0UmVkcml2ZVJlc3BvbnNlEjEKB3JlZHJpdmUYASABKAsyIC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZWRyaXZlInEKGERpc2NhcmREZWFkTGV0dGVyUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQBIZCgVhY3RvchgCIAEoCUIKGAG6SAVyAxjIARIcCgZyZWFzb24YAyABKAlCDLpICXIHGPQDMgJcUyJVChlEaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEjgKC2RlYWRfbGV0dGVyGAEgASgLMiMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlciJvChVMaXN0U3RyZWFtS2V5c1JlcXVlc3QSGQoFdG9waWMYASABKAlCCrpIB3IFEAEYgAISHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDIj8KFkxpc3RTdHJlYW1LZXlzUmVzcG9uc2USDAoEa2V5cxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkipQEKFlJlcHVibGlzaEV2ZW50c1JlcXVlc3QSGgoHc2VydmljZRgBIAEoCUIJukgGcgQQARg/EjYKCnNpbmNlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGQoFYWN0b3IYAyABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAQgASgJQgy6SAlyBxj0AzICXFMiKQoXUmVwdWJsaXNoRXZlbnRzUmVzcG9uc2USDgoGZXZlbnRzGAEgASgDIhcKFUdldEF1ZGl0UmVwb3J0UmVxdWVzdCJOChZHZXRBdWRpdFJlcG9ydFJlc3BvbnNlEjQKBnJlcG9ydBgBIAEoCzIkLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0UmVwb3J0IhEKD1J1bkF1ZGl0UmVxdWVzdCJIChBSdW5BdWRpdFJlc3BvbnNlEjQKBnJlcG9ydBgBIAEoCzIkLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkF1ZGl0UmVwb3J0Ii0KD0xpc3RKb2JzUmVxdWVzdBIaCgdzZXJ2aWNlGAEgASgJQgm6SAZyBBABGD8iPAoQTGlzdEpvYnNSZXNwb25zZRIoCgRqb2JzGAEgAygLMhoub3JkZXJtZXNoLnNjaGVkdWxlLnYxLkpvYiJGCg9QYXVzZUpvYlJlcXVlc3QSGgoHc2VydmljZRgBIAEoCUIJukgGcgQQARg/EhcKBG5hbWUYAiABKAlCCbpIBnIEEAEYPyI7ChBQYXVzZUpvYlJlc3BvbnNlEicKA2pvYhgBIAEoCzIaLm9yZGVybWVzaC5zY2hlZHVsZS52MS5Kb2IiRwoQUmVzdW1lSm9iUmVxdWVzdBIaCgdzZXJ2aWNlGAEgASgJQgm6SAZyBBABGD8SFwoEbmFtZRgCIAEoCUIJukgGcgQQARg/IjwKEVJlc3VtZUpvYlJlc3BvbnNlEicKA2pvYhgBIAEoCzIaLm9yZGVybWVzaC5zY2hlZHVsZS52MS5Kb2IiRAoNUnVuSm9iUmVxdWVzdBIaCgdzZXJ2aWNlGAEgASgJQgm6SAZyBBABGD8SFwoEbmFtZRgCIAEoCUIJukgGcgQQARg/IjkKDlJ1bkpvYlJlc3BvbnNlEicKA2pvYhgBIAEoCzIaLm9yZGVybWVzaC5zY2hlZHVsZS52MS5Kb2IypBoKEU9wZXJhdGlvbnNTZXJ2aWNlEsMBCg9MaXN0RGVhZExldHRlcnMSLy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GjAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2UiTZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCI1oPEg0vZGxxL21lc3NhZ2VzEhAvdjEvZGVhZC1sZXR0ZXJzEsUBCg1HZXREZWFkTGV0dGVyEi0ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0RGVhZExldHRlclJlcXVlc3QaLi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXREZWFkTGV0dGVyUmVzcG9uc2UiVZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCK2ILZGVhZF9sZXR0ZXISHC92MS9kZWFkLWxldHRlcnMve2xldHRlcl9pZH0S2AEKFUxpc3REZWFkTGV0dGVyQWN0aW9ucxI1Lm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3REZWFkTGV0dGVyQWN0aW9uc1JlcXVlc3QaNi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0RGVhZExldHRlckFjdGlvbnNSZXNwb25zZSJQkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwImEiQvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9L2FjdGlvbnMSzwEKEkdldERlYWRMZXR0ZXJTdGF0cxIyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldERlYWRMZXR0ZXJTdGF0c1JlcXVlc3QaMy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXREZWFkTGV0dGVyU3RhdHNSZXNwb25zZSJQkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwImWgwSCi9kbHEvc3RhdHMSFi92MS9kZWFkLWxldHRlcnM6c3RhdHMS4AEKEVJlZHJpdmVEZWFkTGV0dGVyEjEub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJSZXF1ZXN0GjIub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJSZXNwb25zZSJkkAICqrsYIQocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvchDKAYLT5JMCNjoBKmILZGVhZF9sZXR0ZXIiJC92MS9kZWFkLWxldHRlcnMve2xldHRlcl9pZH06cmVkcml2ZRLTAQoSUmVkcml2ZURlYWRMZXR0ZXJzEjIub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBozLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlIlSQAgKquxghChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9yEMoBgtPkkwImOgEqYgdyZWRyaXZlIhgvdjEvZGVhZC1sZXR0ZXJzOnJlZHJpdmUStQEKCkdldFJlZHJpdmUSKi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXRSZWRyaXZlUmVxdWVzdBorLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldFJlZHJpdmVSZXNwb25zZSJOkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwIkYgdyZWRyaXZlEhkvdjEvcmVkcml2ZXMve3JlZHJpdmVfaWR9Et0BChFEaXNjYXJkRGVhZExldHRlchIxLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRpc2NhcmREZWFkTGV0dGVyUmVxdWVzdBoyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2UiYZACAqq7GB4KHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3KC0+STAjY6ASpiC2RlYWRfbGV0dGVyIiQvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9OmRpc2NhcmQSygEKDkxpc3RTdHJlYW1LZXlzEi4ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdFN0cmVhbUtleXNSZXF1ZXN0Gi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdFN0cmVhbUtleXNSZXNwb25zZSJXkAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwItWhoSGC9nZXRBbGxPcmRlcklkc0Zyb21Ub3BpYxIPL3YxL3N0cmVhbS1rZXlzEskBCg9SZXB1Ymxpc2hFdmVudHMSLy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZXB1Ymxpc2hFdmVudHNSZXF1ZXN0GjAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVwdWJsaXNoRXZlbnRzUmVzcG9uc2UiU5ACAqq7GCEKHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3IQygGC0+STAiU6ASoiIC92MS9zZXJ2aWNlcy97c2VydmljZX06cmVwdWJsaXNoEqgBCghMaXN0Sm9icxIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RKb2JzUmVxdWVzdBopLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RKb2JzUmVzcG9uc2UiR5ACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCHRIbL3YxL3NlcnZpY2VzL3tzZXJ2aWNlfS9qb2JzEr4BCghQYXVzZUpvYhIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlBhdXNlSm9iUmVxdWVzdBopLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlBhdXNlSm9iUmVzcG9uc2UiXZACAqq7GB4KHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3KC0+STAjI6ASpiA2pvYiIoL3YxL3NlcnZpY2VzL3tzZXJ2aWNlfS9qb2JzL3tuYW1lfTpwYXVzZRLCAQoJUmVzdW1lSm9iEikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVzdW1lSm9iUmVxdWVzdBoqLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlc3VtZUpvYlJlc3BvbnNlIl6QAgKquxgeChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9ygtPkkwIzOgEqYgNqb2IiKS92MS9zZXJ2aWNlcy97c2VydmljZX0vam9icy97bmFtZX06cmVzdW1lErMBCgZSdW5Kb2ISJi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SdW5Kb2JSZXF1ZXN0Gicub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUnVuSm9iUmVzcG9uc2UiWKq7GB4KHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3KC0+STAjA6ASpiA2pvYiImL3YxL3NlcnZpY2VzL3tzZXJ2aWNlfS9qb2JzL3tuYW1lfTpydW4SsAEKDkdldEF1ZGl0UmVwb3J0Ei4ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0QXVkaXRSZXBvcnRSZXF1ZXN0Gi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0QXVkaXRSZXBvcnRSZXNwb25zZSI9kAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwITYgZyZXBvcnQSCS92MS9hdWRpdBKmAQoIUnVuQXVkaXQSKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SdW5BdWRpdFJlcXVlc3QaKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SdW5BdWRpdFJlc3BvbnNlIkWQAgKquxgeChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9ygtPkkwIaOgEqYgZyZXBvcnQiDS92MS9hdWRpdDpydW4SpgEKDExpc3RBdWRpdExvZxIsLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RBdWRpdExvZ1JlcXVlc3QaLS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0QXVkaXRMb2dSZXNwb25zZSI5kAIBqrsYHQobEg9vcGVyYXRpb25zOnJlYWQaCG9wZXJhdG9ygtPkkwIPEg0vdjEvYXVkaXQtbG9nYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_auditlog_v1_audit_entry, file_ordermesh_operations_v1_audit_report, file_ordermesh_operations_v1_dead_letter, file_ordermesh_options_v1_options, file_ordermesh_schedule_v1_schedule_service]);
+  fileDesc("CjBvcmRlcm1lc2gvb3BlcmF0aW9ucy92MS9vcGVyYXRpb25zX3NlcnZpY2UucHJvdG8SF29yZGVybWVzaC5vcGVyYXRpb25zLnYxIkYKE0V4cGxhaW5PcmRlclJlcXVlc3QSLwoIb3JkZXJfaWQYASABKAlCHbpIGnIYMhZeW0EtWmEtejAtOV8tXXsxLDEyOH0kIlYKFEV4cGxhaW5PcmRlclJlc3BvbnNlEj4KC2V4cGxhbmF0aW9uGAEgASgLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuT3JkZXJFeHBsYW5hdGlvbiLAAgoTTGlzdEF1ZGl0TG9nUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJQge6SARyAhg/EhkKB3N1YmplY3QYAiABKAlCCLpIBXIDGIABEhgKBm1ldGhvZBgDIAEoCUIIukgFcgMYgAISHgoNcmVzb3VyY2Vfa2luZBgEIAEoCUIHukgEcgIYQBIdCgtyZXNvdXJjZV9pZBgFIAEoCUIIukgFcgMYgAISLgoKc2luY2VfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdW50aWxfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAggASgFQgq6SAcaBRj0AygAEhwKCnBhZ2VfdG9rZW4YCSABKAlCCLpIBXIDGPQDImMKFExpc3RBdWRpdExvZ1Jlc3BvbnNlEjIKB2VudHJpZXMYASADKAsyIS5vcmRlcm1lc2guYXVkaXRsb2cudjEuQXVkaXRFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAki0wIKEERlYWRMZXR0ZXJGaWx0ZXISQQoFc3RhdGUYASABKA4yKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyU3RhdGVCCLpIBYIBAhABEhgKB3NlcnZpY2UYAiABKAlCB7pIBHICGD8SGgoIY29uc3VtZXIYAyABKAlCCLpIBXIDGIABEhsKCXR5cGVfbmFtZRgEIAEoCUIIukgFcgMYgAISFgoEY29kZRgFIAEoCUIIukgFcgMYgAESFQoDa2V5GAYgASgJQgi6SAVyAxiAARIaCghldmVudF9pZBgHIAEoCUIIukgFcgMYgAESLgoKc2luY2VfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdW50aWxfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiyAEKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSOQoGZmlsdGVyGAEgASgLMikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckZpbHRlchIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGPQDKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMY9AMSGQoFbGltaXQYBCABKAVCCrpIBxoFGPQDKAASGwoGb2Zmc2V0GAUgASgFQgu6SAgaBhigjQYoACJtChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRI5CgxkZWFkX2xldHRlcnMYASADKAsyIy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI0ChRHZXREZWFkTGV0dGVyUmVxdWVzdBIcCglsZXR0ZXJfaWQYASABKAlCCbpIBnIEEAEYQCJRChVHZXREZWFkTGV0dGVyUmVzcG9uc2USOAoLZGVhZF9sZXR0ZXIYASABKAsyIy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyIjwKHExpc3REZWFkTGV0dGVyQWN0aW9uc1JlcXVlc3QSHAoJbGV0dGVyX2lkGAEgASgJQgm6SAZyBBABGEAiWwodTGlzdERlYWRMZXR0ZXJBY3Rpb25zUmVzcG9uc2USOgoHYWN0aW9ucxgBIAMoCzIpLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJBY3Rpb24iVgoZR2V0RGVhZExldHRlclN0YXRzUmVxdWVzdBI5CgZmaWx0ZXIYASABKAsyKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyRmlsdGVyIo8DChpHZXREZWFkTGV0dGVyU3RhdHNSZXNwb25zZRINCgV0b3RhbBgBIAEoAxI6CghieV9zdGF0ZRgCIAMoCzIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJDb3VudBI9CgtieV9jb25zdW1lchgDIAMoCzIoLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJDb3VudBI5CgdieV90eXBlGAQgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50EjkKB2J5X2NvZGUYBSADKAsyKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyQ291bnQSOAoGYnlfYWdlGAYgAygLMigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRGVhZExldHRlckNvdW50EjcKE29sZGVzdF9mYWlsdXJlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjAKD0RlYWRMZXR0ZXJDb3VudBIMCgRuYW1lGAEgASgJEg8KB2xldHRlcnMYAiABKAMicQoYUmVkcml2ZURlYWRMZXR0ZXJSZXF1ZXN0EhwKCWxldHRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhkKBWFjdG9yGAIgASgJQgoYAbpIBXIDGMgBEhwKBnJlYXNvbhgDIAEoCUIMukgJcgcY9AMyAlxTIlUKGVJlZHJpdmVEZWFkTGV0dGVyUmVzcG9uc2USOAoLZGVhZF9sZXR0ZXIYASABKAsyIy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EZWFkTGV0dGVyIsUBChlSZWRyaXZlRGVhZExldHRlcnNSZXF1ZXN0EkEKBmZpbHRlchgBIAEoCzIpLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXJGaWx0ZXJCBrpIA8gBARIPCgdkcnlfcnVuGAIgASgIEhkKBWFjdG9yGAMgASgJQgoYAbpIBXIDGMgBEhwKBnJlYXNvbhgEIAEoCUIMukgJcgcY9AMyAlxTEhsKCnJlcXVlc3RfaWQYBSABKAlCB7pIBHICGEAiTwoaUmVkcml2ZURlYWRMZXR0ZXJzUmVzcG9uc2USMQoHcmVkcml2ZRgBIAEoCzIgLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmUiMgoRR2V0UmVkcml2ZVJlcXVlc3QSHQoKcmVkcml2ZV9pZBgBIAEoCUIJukgGcgQQARhAIkcKEkdldFJlZHJpdmVSZXNwb25zZRIxCgdyZWRyaXZlGAEgASgLMiAub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVkcml2ZSJxChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSHAoJbGV0dGVyX2lkGAEgASgJQgm6SAZyBBABGEASGQoFYWN0b3IYAiABKAlCChgBukgFcgMYyAESHAoGcmVhc29uGAMgASgJQgy6SAlyBxj0AzICXFMiVQoZRGlzY2FyZERlYWRMZXR0ZXJSZXNwb25zZRI4CgtkZWFkX2xldHRlchgBIAEoCzIjLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkRlYWRMZXR0ZXIibwoVTGlzdFN0cmVhbUtleXNSZXF1ZXN0EhkKBXRvcGljGAEgASgJQgq6SAdyBRABGIACEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyI/ChZMaXN0U3RyZWFtS2V5c1Jlc3BvbnNlEgwKBGtleXMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqUBChZSZXB1Ymxpc2hFdmVudHNSZXF1ZXN0EhoKB3NlcnZpY2UYASABKAlCCbpIBnIEEAEYPxI2CgpzaW5jZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhkKBWFjdG9yGAMgASgJQgoYAbpIBXIDGMgBEhwKBnJlYXNvbhgEIAEoCUIMukgJcgcY9AMyAlxTIikKF1JlcHVibGlzaEV2ZW50c1Jlc3BvbnNlEg4KBmV2ZW50cxgBIAEoAyIXChVHZXRBdWRpdFJlcG9ydFJlcXVlc3QiTgoWR2V0QXVkaXRSZXBvcnRSZXNwb25zZRI0CgZyZXBvcnQYASABKAsyJC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5BdWRpdFJlcG9ydCIRCg9SdW5BdWRpdFJlcXVlc3QiSAoQUnVuQXVkaXRSZXNwb25zZRI0CgZyZXBvcnQYASABKAsyJC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5BdWRpdFJlcG9ydCItCg9MaXN0Sm9ic1JlcXVlc3QSGgoHc2VydmljZRgBIAEoCUIJukgGcgQQARg/IjwKEExpc3RKb2JzUmVzcG9uc2USKAoEam9icxgBIAMoCzIaLm9yZGVybWVzaC5zY2hlZHVsZS52MS5Kb2IiRgoPUGF1c2VKb2JSZXF1ZXN0EhoKB3NlcnZpY2UYASABKAlCCbpIBnIEEAEYPxIXCgRuYW1lGAIgASgJQgm6SAZyBBABGD8iOwoQUGF1c2VKb2JSZXNwb25zZRInCgNqb2IYASABKAsyGi5vcmRlcm1lc2guc2NoZWR1bGUudjEuSm9iIkcKEFJlc3VtZUpvYlJlcXVlc3QSGgoHc2VydmljZRgBIAEoCUIJukgGcgQQARg/EhcKBG5hbWUYAiABKAlCCbpIBnIEEAEYPyI8ChFSZXN1bWVKb2JSZXNwb25zZRInCgNqb2IYASABKAsyGi5vcmRlcm1lc2guc2NoZWR1bGUudjEuSm9iIkQKDVJ1bkpvYlJlcXVlc3QSGgoHc2VydmljZRgBIAEoCUIJukgGcgQQARg/EhcKBG5hbWUYAiABKAlCCbpIBnIEEAEYPyI5Cg5SdW5Kb2JSZXNwb25zZRInCgNqb2IYASABKAsyGi5vcmRlcm1lc2guc2NoZWR1bGUudjEuSm9iMuobChFPcGVyYXRpb25zU2VydmljZRLDAQoPTGlzdERlYWRMZXR0ZXJzEi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBowLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlIk2QAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAiNaDxINL2RscS9tZXNzYWdlcxIQL3YxL2RlYWQtbGV0dGVycxLFAQoNR2V0RGVhZExldHRlchItLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldERlYWRMZXR0ZXJSZXF1ZXN0Gi4ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0RGVhZExldHRlclJlc3BvbnNlIlWQAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAitiC2RlYWRfbGV0dGVyEhwvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9EtgBChVMaXN0RGVhZExldHRlckFjdGlvbnMSNS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0RGVhZExldHRlckFjdGlvbnNSZXF1ZXN0GjYub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdERlYWRMZXR0ZXJBY3Rpb25zUmVzcG9uc2UiUJACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCJhIkL3YxL2RlYWQtbGV0dGVycy97bGV0dGVyX2lkfS9hY3Rpb25zEs8BChJHZXREZWFkTGV0dGVyU3RhdHMSMi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXREZWFkTGV0dGVyU3RhdHNSZXF1ZXN0GjMub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0RGVhZExldHRlclN0YXRzUmVzcG9uc2UiUJACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCJloMEgovZGxxL3N0YXRzEhYvdjEvZGVhZC1sZXR0ZXJzOnN0YXRzEuABChFSZWRyaXZlRGVhZExldHRlchIxLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmVEZWFkTGV0dGVyUmVxdWVzdBoyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmVEZWFkTGV0dGVyUmVzcG9uc2UiZJACAqq7GCEKHBIQb3BlcmF0aW9uczp3cml0ZRoIb3BlcmF0b3IQygGC0+STAjY6ASpiC2RlYWRfbGV0dGVyIiQvdjEvZGVhZC1sZXR0ZXJzL3tsZXR0ZXJfaWR9OnJlZHJpdmUS0wEKElJlZHJpdmVEZWFkTGV0dGVycxIyLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QaMy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZSJUkAICqrsYIQocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvchDKAYLT5JMCJjoBKmIHcmVkcml2ZSIYL3YxL2RlYWQtbGV0dGVyczpyZWRyaXZlErUBCgpHZXRSZWRyaXZlEioub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuR2V0UmVkcml2ZVJlcXVlc3QaKy5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5HZXRSZWRyaXZlUmVzcG9uc2UiTpACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCJGIHcmVkcml2ZRIZL3YxL3JlZHJpdmVzL3tyZWRyaXZlX2lkfRLdAQoRRGlzY2FyZERlYWRMZXR0ZXISMS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaMi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlImGQAgKquxgeChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9ygtPkkwI2OgEqYgtkZWFkX2xldHRlciIkL3YxL2RlYWQtbGV0dGVycy97bGV0dGVyX2lkfTpkaXNjYXJkEsoBCg5MaXN0U3RyZWFtS2V5cxIuLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RTdHJlYW1LZXlzUmVxdWVzdBovLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkxpc3RTdHJlYW1LZXlzUmVzcG9uc2UiV5ACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCLVoaEhgvZ2V0QWxsT3JkZXJJZHNGcm9tVG9waWMSDy92MS9zdHJlYW0ta2V5cxLJAQoPUmVwdWJsaXNoRXZlbnRzEi8ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUmVwdWJsaXNoRXZlbnRzUmVxdWVzdBowLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlcHVibGlzaEV2ZW50c1Jlc3BvbnNlIlOQAgKquxghChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9yEMoBgtPkkwIlOgEqIiAvdjEvc2VydmljZXMve3NlcnZpY2V9OnJlcHVibGlzaBKoAQoITGlzdEpvYnMSKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0Sm9ic1JlcXVlc3QaKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0Sm9ic1Jlc3BvbnNlIkeQAgGquxgdChsSD29wZXJhdGlvbnM6cmVhZBoIb3BlcmF0b3KC0+STAh0SGy92MS9zZXJ2aWNlcy97c2VydmljZX0vam9icxK+AQoIUGF1c2VKb2ISKC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5QYXVzZUpvYlJlcXVlc3QaKS5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5QYXVzZUpvYlJlc3BvbnNlIl2QAgKquxgeChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9ygtPkkwIyOgEqYgNqb2IiKC92MS9zZXJ2aWNlcy97c2VydmljZX0vam9icy97bmFtZX06cGF1c2USwgEKCVJlc3VtZUpvYhIpLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJlc3VtZUpvYlJlcXVlc3QaKi5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5SZXN1bWVKb2JSZXNwb25zZSJekAICqrsYHgocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvcoLT5JMCMzoBKmIDam9iIikvdjEvc2VydmljZXMve3NlcnZpY2V9L2pvYnMve25hbWV9OnJlc3VtZRKzAQoGUnVuSm9iEiYub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUnVuSm9iUmVxdWVzdBonLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLlJ1bkpvYlJlc3BvbnNlIliquxgeChwSEG9wZXJhdGlvbnM6d3JpdGUaCG9wZXJhdG9ygtPkkwIwOgEqYgNqb2IiJi92MS9zZXJ2aWNlcy97c2VydmljZX0vam9icy97bmFtZX06cnVuErABCg5HZXRBdWRpdFJlcG9ydBIuLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldEF1ZGl0UmVwb3J0UmVxdWVzdBovLm9yZGVybWVzaC5vcGVyYXRpb25zLnYxLkdldEF1ZGl0UmVwb3J0UmVzcG9uc2UiPZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCE2IGcmVwb3J0EgkvdjEvYXVkaXQSpgEKCFJ1bkF1ZGl0Eigub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUnVuQXVkaXRSZXF1ZXN0Gikub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuUnVuQXVkaXRSZXNwb25zZSJFkAICqrsYHgocEhBvcGVyYXRpb25zOndyaXRlGghvcGVyYXRvcoLT5JMCGjoBKmIGcmVwb3J0Ig0vdjEvYXVkaXQ6cnVuEsMBCgxFeHBsYWluT3JkZXISLC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5FeHBsYWluT3JkZXJSZXF1ZXN0Gi0ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuRXhwbGFpbk9yZGVyUmVzcG9uc2UiVpACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCLGILZXhwbGFuYXRpb24SHS92MS9vcmRlcnMve29yZGVyX2lkfTpleHBsYWluEqYBCgxMaXN0QXVkaXRMb2cSLC5vcmRlcm1lc2gub3BlcmF0aW9ucy52MS5MaXN0QXVkaXRMb2dSZXF1ZXN0Gi0ub3JkZXJtZXNoLm9wZXJhdGlvbnMudjEuTGlzdEF1ZGl0TG9nUmVzcG9uc2UiOZACAaq7GB0KGxIPb3BlcmF0aW9uczpyZWFkGghvcGVyYXRvcoLT5JMCDxINL3YxL2F1ZGl0LWxvZ2IGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_auditlog_v1_audit_entry, file_ordermesh_operations_v1_audit_report, file_ordermesh_operations_v1_dead_letter, file_ordermesh_operations_v1_order_explanation, file_ordermesh_options_v1_options, file_ordermesh_schedule_v1_schedule_service]);
+
+/**
+ * Which order to explain.
+ *
+ * @generated from message ordermesh.operations.v1.ExplainOrderRequest
+ */
+export type ExplainOrderRequest = Message<"ordermesh.operations.v1.ExplainOrderRequest"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+};
+
+/**
+ * Which order to explain.
+ *
+ * @generated from message ordermesh.operations.v1.ExplainOrderRequest
+ */
+export type ExplainOrderRequestJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.ExplainOrderRequest.
+ * Use `create(ExplainOrderRequestSchema)` to create a new message.
+ */
+export const ExplainOrderRequestSchema: GenMessage<ExplainOrderRequest, {jsonType: ExplainOrderRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 0);
+
+/**
+ * Its history.
+ *
+ * @generated from message ordermesh.operations.v1.ExplainOrderResponse
+ */
+export type ExplainOrderResponse = Message<"ordermesh.operations.v1.ExplainOrderResponse"> & {
+  /**
+   * The history.
+   *
+   * @generated from field: ordermesh.operations.v1.OrderExplanation explanation = 1;
+   */
+  explanation?: OrderExplanation | undefined;
+};
+
+/**
+ * Its history.
+ *
+ * @generated from message ordermesh.operations.v1.ExplainOrderResponse
+ */
+export type ExplainOrderResponseJson = {
+  /**
+   * The history.
+   *
+   * @generated from field: ordermesh.operations.v1.OrderExplanation explanation = 1;
+   */
+  explanation?: OrderExplanationJson;
+};
+
+/**
+ * Describes the message ordermesh.operations.v1.ExplainOrderResponse.
+ * Use `create(ExplainOrderResponseSchema)` to create a new message.
+ */
+export const ExplainOrderResponseSchema: GenMessage<ExplainOrderResponse, {jsonType: ExplainOrderResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_operations_v1_operations_service, 1);
 
 /**
  * Which entries of the audit log to list. Fields that are not set select all.
@@ -170,7 +242,7 @@ export type ListAuditLogRequestJson = {
  * Use `create(ListAuditLogRequestSchema)` to create a new message.
  */
 export const ListAuditLogRequestSchema: GenMessage<ListAuditLogRequest, {jsonType: ListAuditLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 0);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 2);
 
 /**
  * A page of the audit log.
@@ -219,7 +291,7 @@ export type ListAuditLogResponseJson = {
  * Use `create(ListAuditLogResponseSchema)` to create a new message.
  */
 export const ListAuditLogResponseSchema: GenMessage<ListAuditLogResponse, {jsonType: ListAuditLogResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 1);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 3);
 
 /**
  * Which dead letters. Fields that are not set select all.
@@ -366,7 +438,7 @@ export type DeadLetterFilterJson = {
  * Use `create(DeadLetterFilterSchema)` to create a new message.
  */
 export const DeadLetterFilterSchema: GenMessage<DeadLetterFilter, {jsonType: DeadLetterFilterJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 2);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 4);
 
 /**
  * Which dead letters to list.
@@ -457,7 +529,7 @@ export type ListDeadLettersRequestJson = {
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest, {jsonType: ListDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 3);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 5);
 
 /**
  * A page of dead letters.
@@ -506,7 +578,7 @@ export type ListDeadLettersResponseJson = {
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse, {jsonType: ListDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 4);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 6);
 
 /**
  * Which letter to read.
@@ -541,7 +613,7 @@ export type GetDeadLetterRequestJson = {
  * Use `create(GetDeadLetterRequestSchema)` to create a new message.
  */
 export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest, {jsonType: GetDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 5);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 7);
 
 /**
  * The letter asked for.
@@ -576,7 +648,7 @@ export type GetDeadLetterResponseJson = {
  * Use `create(GetDeadLetterResponseSchema)` to create a new message.
  */
 export const GetDeadLetterResponseSchema: GenMessage<GetDeadLetterResponse, {jsonType: GetDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 6);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 8);
 
 /**
  * Whose history to list.
@@ -611,7 +683,7 @@ export type ListDeadLetterActionsRequestJson = {
  * Use `create(ListDeadLetterActionsRequestSchema)` to create a new message.
  */
 export const ListDeadLetterActionsRequestSchema: GenMessage<ListDeadLetterActionsRequest, {jsonType: ListDeadLetterActionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 7);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 9);
 
 /**
  * A letter's history.
@@ -646,7 +718,7 @@ export type ListDeadLetterActionsResponseJson = {
  * Use `create(ListDeadLetterActionsResponseSchema)` to create a new message.
  */
 export const ListDeadLetterActionsResponseSchema: GenMessage<ListDeadLetterActionsResponse, {jsonType: ListDeadLetterActionsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 8);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 10);
 
 /**
  * Which letters to count.
@@ -681,7 +753,7 @@ export type GetDeadLetterStatsRequestJson = {
  * Use `create(GetDeadLetterStatsRequestSchema)` to create a new message.
  */
 export const GetDeadLetterStatsRequestSchema: GenMessage<GetDeadLetterStatsRequest, {jsonType: GetDeadLetterStatsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 9);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 11);
 
 /**
  * Letters by what they have in common.
@@ -800,7 +872,7 @@ export type GetDeadLetterStatsResponseJson = {
  * Use `create(GetDeadLetterStatsResponseSchema)` to create a new message.
  */
 export const GetDeadLetterStatsResponseSchema: GenMessage<GetDeadLetterStatsResponse, {jsonType: GetDeadLetterStatsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 10);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 12);
 
 /**
  * How many letters have something in common.
@@ -849,7 +921,7 @@ export type DeadLetterCountJson = {
  * Use `create(DeadLetterCountSchema)` to create a new message.
  */
 export const DeadLetterCountSchema: GenMessage<DeadLetterCount, {jsonType: DeadLetterCountJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 11);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 13);
 
 /**
  * Which letter to send again.
@@ -916,7 +988,7 @@ export type RedriveDeadLetterRequestJson = {
  * Use `create(RedriveDeadLetterRequestSchema)` to create a new message.
  */
 export const RedriveDeadLetterRequestSchema: GenMessage<RedriveDeadLetterRequest, {jsonType: RedriveDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 12);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 14);
 
 /**
  * The letter as it is now.
@@ -951,7 +1023,7 @@ export type RedriveDeadLetterResponseJson = {
  * Use `create(RedriveDeadLetterResponseSchema)` to create a new message.
  */
 export const RedriveDeadLetterResponseSchema: GenMessage<RedriveDeadLetterResponse, {jsonType: RedriveDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 13);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 15);
 
 /**
  * Which letters to send again.
@@ -1046,7 +1118,7 @@ export type RedriveDeadLettersRequestJson = {
  * Use `create(RedriveDeadLettersRequestSchema)` to create a new message.
  */
 export const RedriveDeadLettersRequestSchema: GenMessage<RedriveDeadLettersRequest, {jsonType: RedriveDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 14);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 16);
 
 /**
  * The redrive as it begins.
@@ -1081,7 +1153,7 @@ export type RedriveDeadLettersResponseJson = {
  * Use `create(RedriveDeadLettersResponseSchema)` to create a new message.
  */
 export const RedriveDeadLettersResponseSchema: GenMessage<RedriveDeadLettersResponse, {jsonType: RedriveDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 15);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 17);
 
 /**
  * Which redrive to read.
@@ -1116,7 +1188,7 @@ export type GetRedriveRequestJson = {
  * Use `create(GetRedriveRequestSchema)` to create a new message.
  */
 export const GetRedriveRequestSchema: GenMessage<GetRedriveRequest, {jsonType: GetRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 16);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 18);
 
 /**
  * The redrive asked for.
@@ -1151,7 +1223,7 @@ export type GetRedriveResponseJson = {
  * Use `create(GetRedriveResponseSchema)` to create a new message.
  */
 export const GetRedriveResponseSchema: GenMessage<GetRedriveResponse, {jsonType: GetRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 17);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 19);
 
 /**
  * Which letter to give up.
@@ -1218,7 +1290,7 @@ export type DiscardDeadLetterRequestJson = {
  * Use `create(DiscardDeadLetterRequestSchema)` to create a new message.
  */
 export const DiscardDeadLetterRequestSchema: GenMessage<DiscardDeadLetterRequest, {jsonType: DiscardDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 18);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 20);
 
 /**
  * The letter as it is now.
@@ -1253,7 +1325,7 @@ export type DiscardDeadLetterResponseJson = {
  * Use `create(DiscardDeadLetterResponseSchema)` to create a new message.
  */
 export const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterResponse, {jsonType: DiscardDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 19);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 21);
 
 /**
  * Keys to list.
@@ -1318,7 +1390,7 @@ export type ListStreamKeysRequestJson = {
  * Use `create(ListStreamKeysRequestSchema)` to create a new message.
  */
 export const ListStreamKeysRequestSchema: GenMessage<ListStreamKeysRequest, {jsonType: ListStreamKeysRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 20);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 22);
 
 /**
  * A page of keys.
@@ -1367,7 +1439,7 @@ export type ListStreamKeysResponseJson = {
  * Use `create(ListStreamKeysResponseSchema)` to create a new message.
  */
 export const ListStreamKeysResponseSchema: GenMessage<ListStreamKeysResponse, {jsonType: ListStreamKeysResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 21);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 23);
 
 /**
  * From when on to publish again.
@@ -1448,7 +1520,7 @@ export type RepublishEventsRequestJson = {
  * Use `create(RepublishEventsRequestSchema)` to create a new message.
  */
 export const RepublishEventsRequestSchema: GenMessage<RepublishEventsRequest, {jsonType: RepublishEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 22);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 24);
 
 /**
  * What is published again.
@@ -1483,7 +1555,7 @@ export type RepublishEventsResponseJson = {
  * Use `create(RepublishEventsResponseSchema)` to create a new message.
  */
 export const RepublishEventsResponseSchema: GenMessage<RepublishEventsResponse, {jsonType: RepublishEventsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 23);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 25);
 
 /**
  * Asks for the report.
@@ -1506,7 +1578,7 @@ export type GetAuditReportRequestJson = {
  * Use `create(GetAuditReportRequestSchema)` to create a new message.
  */
 export const GetAuditReportRequestSchema: GenMessage<GetAuditReportRequest, {jsonType: GetAuditReportRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 24);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 26);
 
 /**
  * The report.
@@ -1541,7 +1613,7 @@ export type GetAuditReportResponseJson = {
  * Use `create(GetAuditReportResponseSchema)` to create a new message.
  */
 export const GetAuditReportResponseSchema: GenMessage<GetAuditReportResponse, {jsonType: GetAuditReportResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 25);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 27);
 
 /**
  * Asks for an audit now.
@@ -1564,7 +1636,7 @@ export type RunAuditRequestJson = {
  * Use `create(RunAuditRequestSchema)` to create a new message.
  */
 export const RunAuditRequestSchema: GenMessage<RunAuditRequest, {jsonType: RunAuditRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 26);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 28);
 
 /**
  * The report after it.
@@ -1599,7 +1671,7 @@ export type RunAuditResponseJson = {
  * Use `create(RunAuditResponseSchema)` to create a new message.
  */
 export const RunAuditResponseSchema: GenMessage<RunAuditResponse, {jsonType: RunAuditResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 27);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 29);
 
 /**
  * Whose jobs to list.
@@ -1634,7 +1706,7 @@ export type ListJobsRequestJson = {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest, {jsonType: ListJobsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 28);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 30);
 
 /**
  * The jobs of the service.
@@ -1669,7 +1741,7 @@ export type ListJobsResponseJson = {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse, {jsonType: ListJobsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 29);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 31);
 
 /**
  * Which job to pause.
@@ -1718,7 +1790,7 @@ export type PauseJobRequestJson = {
  * Use `create(PauseJobRequestSchema)` to create a new message.
  */
 export const PauseJobRequestSchema: GenMessage<PauseJobRequest, {jsonType: PauseJobRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 30);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 32);
 
 /**
  * The job.
@@ -1753,7 +1825,7 @@ export type PauseJobResponseJson = {
  * Use `create(PauseJobResponseSchema)` to create a new message.
  */
 export const PauseJobResponseSchema: GenMessage<PauseJobResponse, {jsonType: PauseJobResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 31);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 33);
 
 /**
  * Which job to resume.
@@ -1802,7 +1874,7 @@ export type ResumeJobRequestJson = {
  * Use `create(ResumeJobRequestSchema)` to create a new message.
  */
 export const ResumeJobRequestSchema: GenMessage<ResumeJobRequest, {jsonType: ResumeJobRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 32);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 34);
 
 /**
  * The job.
@@ -1837,7 +1909,7 @@ export type ResumeJobResponseJson = {
  * Use `create(ResumeJobResponseSchema)` to create a new message.
  */
 export const ResumeJobResponseSchema: GenMessage<ResumeJobResponse, {jsonType: ResumeJobResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 33);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 35);
 
 /**
  * Which job to run.
@@ -1886,7 +1958,7 @@ export type RunJobRequestJson = {
  * Use `create(RunJobRequestSchema)` to create a new message.
  */
 export const RunJobRequestSchema: GenMessage<RunJobRequest, {jsonType: RunJobRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 34);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 36);
 
 /**
  * The job.
@@ -1921,7 +1993,7 @@ export type RunJobResponseJson = {
  * Use `create(RunJobResponseSchema)` to create a new message.
  */
 export const RunJobResponseSchema: GenMessage<RunJobResponse, {jsonType: RunJobResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_operations_v1_operations_service, 35);
+  messageDesc(file_ordermesh_operations_v1_operations_service, 37);
 
 /**
  * Dead letters and what becomes of them, the auditor's report, and the means to mend what went wrong.
@@ -2105,6 +2177,18 @@ export const OperationsService: GenService<{
     methodKind: "unary";
     input: typeof RunAuditRequestSchema;
     output: typeof RunAuditResponseSchema;
+  },
+  /**
+   * Tells the history of one order of the caller's shop: who called, what the services told and did, what failed, what it waits for
+   * and until when. A service that cannot be asked is named as missing.
+   * Errors: NOT_FOUND with ORDER_NOT_FOUND where orders knows no such order and nothing else tells of it.
+   *
+   * @generated from rpc ordermesh.operations.v1.OperationsService.ExplainOrder
+   */
+  explainOrder: {
+    methodKind: "unary";
+    input: typeof ExplainOrderRequestSchema;
+    output: typeof ExplainOrderResponseSchema;
   },
   /**
    * Lists who did what in the caller's shop, from the audit logs of all services in order of time, newest first.

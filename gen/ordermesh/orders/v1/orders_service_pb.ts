@@ -916,7 +916,8 @@ export const WatchOrdersResponseSchema: GenMessage<WatchOrdersResponse, {jsonTyp
 export const OrdersService: GenService<{
   /**
    * Accepts an order and answers at once with state PENDING, or SCHEDULED where it is to begin later; what follows is told by
-   * WatchOrder and by events. The total is computed here from catalogue prices and shipping rates, and stays.
+   * WatchOrder and by events. The total is computed here from catalogue prices and shipping rates; only a change of the order
+   * makes it another.
    * Errors: INVALID_ARGUMENT with CURRENCY_MISMATCH or PROCESS_AFTER_TOO_LATE; NOT_FOUND with PRODUCT_NOT_FOUND for an unknown SKU; FAILED_PRECONDITION with CURRENCY_NOT_SOLD,
    * TOTAL_MISMATCH or TOTAL_TOO_LARGE; ABORTED with STOCK_UNAVAILABLE and the short SKUs, no order then exists;
    * ALREADY_EXISTS with REQUEST_ID_REUSED where the request_id came before with other content.

@@ -44,7 +44,7 @@ export type Payment = Message<"ordermesh.payments.v1.Payment"> & {
   state: PaymentState;
 
   /**
-   * What the order costs now; more may have been held when it cost more.
+   * What the order cost when its payment was asked for; less may be taken where it was changed since.
    *
    * @generated from field: ordermesh.type.v1.Money amount = 4;
    */
@@ -128,7 +128,7 @@ export type PaymentJson = {
   state?: PaymentStateJson;
 
   /**
-   * What the order costs now; more may have been held when it cost more.
+   * What the order cost when its payment was asked for; less may be taken where it was changed since.
    *
    * @generated from field: ordermesh.type.v1.Money amount = 4;
    */

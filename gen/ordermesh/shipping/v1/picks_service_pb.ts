@@ -525,7 +525,8 @@ export const PicksService: GenService<{
   },
   /**
    * Says that the worker has packed a parcel that it has claimed, also after the time is over where nobody else has claimed it since.
-   * Errors: NOT_FOUND with SHIPMENT_NOT_FOUND; FAILED_PRECONDITION with PICK_NOT_CLAIMED, SHIPMENT_STOPPED or ALREADY_DISPATCHED.
+   * Errors: NOT_FOUND with SHIPMENT_NOT_FOUND; FAILED_PRECONDITION with PICK_NOT_CLAIMED, SHIPMENT_STOPPED, SHIPMENT_ON_HOLD
+   * while its order is being changed, or ALREADY_DISPATCHED.
    *
    * @generated from rpc ordermesh.shipping.v1.PicksService.PackPick
    */

@@ -2,24 +2,22 @@
 import { sql, type Kysely } from "kysely";
 
 export async function up(db: Kysely<never>): Promise<void> {
-  // Payments that were opened before are for what their orders cost then, of lines that are not known.
+  // Of payments that were opened before the lines are not known.
   await sql`
     alter table payment
-      add column cost_minor_units bigint,
       add column lines jsonb not null default '[]',
       add column parcels jsonb not null default '[]',
       add column captures_due jsonb not null default '[]',
       add column captures_done integer not null default 0`.execute(db);
   await sql`
     update payment
-    set captures_due = jsonb_build_array(jsonb_build_object('amount', amount_minor_units, 'isFinal', true))
+    set captures_due = jsonb_build_array(jsonb_build_object('amount', coalesce(cost_minor_units, amount_minor_units), 'isFinal', true))
     where state = 'AUTHORIZED' and capture_requested`.execute(db);
   await sql`
     alter table payment
       drop constraint taken_or_voided_not_both,
       drop column capture_requested,
       add constraint taken_or_voided_not_both check (captures_due = '[]' or void_reason is null) not valid,
-      add constraint cost_within_amount check (cost_minor_units between 1 and amount_minor_units) not valid,
       drop constraint payment_void_reason_check,
       add constraint payment_void_reason_check check (void_reason in ('CANCELLED', 'DEADLINE', 'REST')) not valid`.execute(db);
   await sql`drop index ledger_entry_once`.execute(db);
@@ -44,7 +42,6 @@ export async function down(db: Kysely<never>): Promise<void> {
   await sql`create unique index ledger_entry_once on ledger_entry (order_id, tenant_id, type) where type <> 'REFUND'`.execute(db);
   await sql`
     alter table payment
-      drop constraint cost_within_amount,
       drop constraint taken_or_voided_not_both,
       drop constraint payment_void_reason_check,
       add constraint payment_void_reason_check check (void_reason in ('CANCELLED', 'DEADLINE')),
@@ -54,7 +51,5 @@ export async function down(db: Kysely<never>): Promise<void> {
     alter table payment
       alter column capture_requested drop default,
       add constraint taken_or_voided_not_both check (not (capture_requested and void_reason is not null)),
-      drop column captures_done, drop column captures_due, drop column parcels, drop column lines, drop column cost_minor_units`.execute(
-    db,
-  );
+      drop column captures_done, drop column captures_due, drop column parcels, drop column lines`.execute(db);
 }

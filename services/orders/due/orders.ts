@@ -3,14 +3,14 @@ import type { Transaction } from "kysely";
 import type { Clock } from "#runtime/clock.ts";
 import type { Logger } from "#runtime/log.ts";
 import { dueWork, planDue, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
-import { cancel, release } from "./domain/facts.ts";
-import { announceAndSave } from "./events/announce.ts";
-import type { Announced } from "./events/announced.ts";
-import { eraseFinal, planErasures } from "./events/erase.ts";
-import { expireKind, releaseKind } from "./store/audit.ts";
-import { eraseKind, rememberErased, withoutErased } from "./store/erasures.ts";
-import { keyOf, lockOrders, type LockedOrder } from "./store/progress.ts";
-import type { OrdersTables } from "./store/tables.ts";
+import { cancel, release } from "../domain/facts.ts";
+import { announceAndSave } from "../events/announce.ts";
+import type { Announced } from "../events/announced.ts";
+import { eraseFinal, planErasures } from "../events/erase.ts";
+import { expireKind, releaseKind } from "../store/audit.ts";
+import { eraseKind, rememberErased, withoutErased } from "../store/erasures.ts";
+import { keyOf, lockOrders, type LockedOrder } from "../store/progress.ts";
+import type { OrdersTables } from "../store/tables.ts";
 
 /** By keyOf. */
 const lockOrdersOf = (tx: Transaction<OrdersTables>, items: readonly { item: DueItem }[]): Promise<Map<string, LockedOrder>> =>
