@@ -1,6 +1,7 @@
 // Money is taken parcel by parcel where the provider can, and with the first parcel where it cannot; all books agree after each step.
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { OrderChangedSchema } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import { OrderPaymentDueSchema, OrderReturnedSchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { PaymentState } from "#gen/ordermesh/payments/v1/payment_pb.ts";
 import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
@@ -92,6 +93,37 @@ describe.each([
     expect(await shown()).toEqual({ state: PaymentState.REFUNDED, taken: taken[0], back: taken[0] });
     await send(tea());
     expect(await shown()).toMatchObject({ taken: taken[1], back: taken[0] });
+  });
+
+  describe("an order that has changed", () => {
+    const noTea = { total: euros(2_400), lines: [{ sku: "MUG", quantity: 2n, unitPrice: euros(1_000) }] };
+    const change = (changeId: string, to = noTea) => fixture.deliver(OrderChangedSchema, { orderId, changeId, ...to });
+
+    test("takes what it costs now with its last parcel, and the rest of the hold goes back", async () => {
+      await change("chg_1");
+      await change("chg_1");
+      expect(await shown()).toEqual({ state: PaymentState.AUTHORIZED, taken: 0, back: 0 });
+      await send(mugs());
+      expect(await shown()).toEqual({ state: PaymentState.CAPTURED, taken: 2_400, back: 0 });
+    });
+
+    test("after its first parcel takes what is still due, or gives back what was taken for what is not sent", async () => {
+      await send(mugs());
+      await change("chg_1");
+      await fixture.runDue();
+      const { taken: now, back } = await shown();
+      expect((now ?? 0) - (back ?? 0)).toBe(2_400);
+      const held = (await fixture.client(PaymentsAuditService).listHeldPayments({})).payments.map((each) => each.orderId);
+      expect(held).not.toContain(orderId);
+    });
+
+    test("may come to cost again what was asked for, and no more", async () => {
+      await change("chg_1");
+      await change("chg_2", { ...noTea, total: euros(3_000) });
+      await expect(change("chg_3", { ...noTea, total: euros(3_001) })).rejects.toMatchObject({ code: "COST_ABOVE_AMOUNT" });
+      await send(mugs());
+      expect(await shown()).toMatchObject({ taken: 3_000, back: 0 });
+    });
   });
 
   test.each(["undone", "returned"])("an order that is %s after its first parcel gets all of its money back", async (how) => {
