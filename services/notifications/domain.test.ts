@@ -88,9 +88,10 @@ test("mails are wanted, all else is not, until a customer says otherwise", () =>
     { fact: "ready", channel: "email", enabled: false },
     { fact: "ready", channel: "sms", enabled: true },
   ]);
-  expect(wanted).toHaveLength(18);
+  expect(wanted).toHaveLength(21);
   expect(wanted.filter(({ enabled }) => enabled).map(({ fact, channel }) => `${fact} ${channel}`)).toEqual([
     "created email",
+    "payment_action_required email",
     "ready sms",
     "shipped email",
     "delivered email",

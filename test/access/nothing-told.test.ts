@@ -11,6 +11,7 @@ import { WebhooksService } from "#gen/ordermesh/notifications/v1/webhooks_servic
 import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
 import { limitOf } from "#runtime/limits/method-limit.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
+import { ReturnsService } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
 import { anyRequest, idFields, type Ids } from "./any-request.ts";
 import { openForge } from "./forge.ts";
 import { statementsOf, watchStatements } from "./statements.ts";
@@ -27,12 +28,14 @@ const lastChanged = (id: string): string => `${id.slice(0, -1)}${id.endsWith("z"
 
 beforeAll(async () => {
   watchStatements();
-  mesh = await testMesh({ ORDERMESH_CARRIER_DISPATCH_MS: "600000" });
+  mesh = await testMesh({ ORDERMESH_CARRIER_DISPATCH_MS: "0", ORDERMESH_CARRIER_DELIVER_MS: "0" });
   // Long ones, which are nowhere by chance.
   const [sku, customerId, clientId] = ["MUG-OF-THE-SHOP", "customer-of-the-shop", "client-of-the-shop"];
   await mesh.product(sku);
   const { orderId } = await mesh.place({ customerId, items: [{ sku, quantity: 1n }] });
-  await mesh.reached(orderId, OrderState.PENDING_SHIPMENT);
+  await mesh.reached(orderId, OrderState.DELIVERED);
+  const wanted = { orderId, lines: [{ sku, quantity: 1n }], words: "too small", requestId: "return-of-the-shop" };
+  const { return: returned } = await mesh.client(ReturnsService).requestReturn(wanted);
   const { rules } = await mesh.client(FraudService).listRules({});
   const { list } = await mesh.client(FraudService).createList({ list: { name: "of the shop", kind: ListKind.BIN } });
   const { products } = await mesh.client(CatalogService).listProducts({});
@@ -60,6 +63,7 @@ beforeAll(async () => {
     tenant_id: "tenant-of-a-third",
     endpoint_id: endpoint?.endpointId ?? "",
     delivery_id: delivery?.deliveryId ?? "",
+    return_id: returned?.returnId ?? "",
   };
   missing = Object.fromEntries(Object.entries(others).map(([name, id]) => [name, lastChanged(id)]));
   const forge = await openForge(mesh);
