@@ -32,6 +32,7 @@ const texts: Readonly<Record<string, (payload: EventPayload) => string>> = {
   OrderReturned: () => "told that the order has come back",
   OrderChanged: (event) => `told that the order is changed, and costs ${amount(event["total"])}`,
   OrderChangeRefused: (event) => `told that the change is refused${because(event["reason"])}`,
+  ReturnReceived: (event) => `told that goods came back, for which ${amount(event["refund"])} are owed`,
   OrderCancelled: (event) => `told that the order is cancelled${because(event["reason"])}`,
   OrderErased: () => "told that the customer is taken out of the order",
   StockReserved: () => "told that the stock is held",

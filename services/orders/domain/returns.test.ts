@@ -106,3 +106,11 @@ test.each([
   const deliverTime = state === "delivered" ? delivered : undefined;
   expect(requestRefusal({ state, deliverTime }, { now, daysMax })?.reason).toBe(want);
 });
+
+test("the tax on top of what is accepted is given back, and what prices contain is in them", () => {
+  const tax = { amount: 57, rate: 1_900, name: "VAT", isIncluded: false };
+  const back = { ...line("MUG", 3, 100, 2), tax };
+  expect(refundOf([back, line("TEA", 1, 50, 1)], 500)).toBe(200 + 38 + 50 + 500);
+  expect(refundOf([{ ...back, accepted: 3 }], 0)).toBe(300 + tax.amount);
+  expect(refundOf([{ ...back, tax: { ...tax, isIncluded: true } }], 0)).toBe(200);
+});

@@ -2,6 +2,7 @@
 import { unitsPerSku, type Item, type Refusal } from "./change.ts";
 import type { OrderState } from "./order.ts";
 import type { WantedItem } from "./place.ts";
+import { atRateOf, onTop } from "./tax.ts";
 
 export type ReturnState = "requested" | "approved" | "rejected" | "received";
 
@@ -130,8 +131,12 @@ export function receivedLines(lines: readonly ReturnLine[], received: readonly R
   });
 }
 
-export const refundOf = (lines: readonly ReturnLine[], shippingCost: number): number =>
-  lines.reduce((sum, { accepted, unitPrice }) => sum + accepted * unitPrice, shippingCost);
+/** What was paid for what is accepted, with the tax on top of it, and what is given back of the cost of sending. */
+export const refundOf = (lines: readonly ReturnLine[], ofShipping: number): number =>
+  lines.reduce((sum, { accepted, unitPrice, tax }) => {
+    const amount = accepted * unitPrice;
+    return sum + amount + onTop(tax && atRateOf(tax, amount));
+  }, ofShipping);
 
 /** What goes back on the shelf, a line a SKU. */
 export const restockedUnits = (lines: readonly ReturnLine[]): WantedItem[] =>

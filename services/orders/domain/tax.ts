@@ -92,10 +92,13 @@ export const atRateOf = ({ rate, name, isIncluded }: Tax, amount: number): Tax |
 /** For numbers that are not below zero. */
 const halfUp = (numerator: bigint, denominator: bigint): bigint => (2n * numerator + denominator) / (2n * denominator);
 
+/** What of a tax the price does not contain. */
+export const onTop = (tax: Tax | null | undefined): number => (tax && !tax.isIncluded ? tax.amount : 0);
+
 const sum = (taxes: readonly (Tax | undefined)[]): number => taxes.reduce((total, tax) => total + (tax?.amount ?? 0), 0);
 
 /** All tax, and the part that comes on top. */
 export function taxTotals({ lines, shipping }: OrderTaxes): { tax: number; taxAdded: number } {
   const all = [...lines, shipping];
-  return { tax: sum(all), taxAdded: sum(all.filter((tax) => tax?.isIncluded === false)) };
+  return { tax: sum(all), taxAdded: all.reduce((total, tax) => total + onTop(tax), 0) };
 }

@@ -5,6 +5,7 @@ import type { OrderState } from "../domain/order.ts";
 import { waitOf, type Awaited, type WaitLimits } from "../domain/waiting.ts";
 import { readChanges, type ChangeRow } from "../store/order-changes.ts";
 import { readOrder, type OrderRow } from "../store/read.ts";
+import { readReturns, type ReturnRow } from "../store/returns.ts";
 import type { OrdersTables } from "../store/tables.ts";
 
 /** By which event each state is told; a scheduled order tells nothing, and is made by the call. */
@@ -33,13 +34,18 @@ const awaited: Record<Awaited, { text: string; service?: string }> = {
 
 export function orderHistory(db: Kysely<OrdersTables>, limits: WaitLimits): TellHistory {
   return async (key) => {
-    const [order, changes] = await Promise.all([readOrder(db, key), readChanges(db, key.tenant, [key.orderId])]);
+    const [order, changes, returns] = await Promise.all([
+      readOrder(db, key),
+      readChanges(db, key.tenant, [key.orderId]),
+      readReturns(db, key.tenant, [key.orderId]),
+    ]);
     if (!order) return { facts: [], waits: [] };
     const wait = waitFor(order, limits);
     return {
       facts: [
         ...wayOf(order, changes[0]?.before.total ?? order.total),
         ...changes.flatMap((change) => changeFacts(change, order.currency_code)),
+        ...returns.flatMap(returnFacts),
       ],
       waits: wait ? [wait] : [],
       standing: { state: order.state.toUpperCase(), isFinal: wait === undefined },
@@ -77,6 +83,23 @@ function changeFacts(
   if (state !== "refused" || !endTime) return [asked];
   const text = `the change is refused, because of ${reason}`;
   return [asked, { kind: "DECISION", name: "CHANGE_REFUSED", id, time: endTime, text, toldBy: "OrderChangeRefused" }];
+}
+
+/** That it was asked for, and how it stands now. */
+function returnFacts({ returnId: id, state, refund, currencyCode, createTime, updateTime }: ReturnRow): ToldFact[] {
+  const asked: ToldFact = {
+    kind: "DECISION",
+    name: "RETURN_ASKED",
+    id,
+    time: createTime,
+    text: "somebody asked to send goods back",
+    toldBy: "RequestReturn",
+  };
+  if (state === "requested") return [asked];
+  const owed = refund === null ? "" : `, ${amountText(refund, currencyCode)} are owed for it`;
+  const text = `the return is ${state.toUpperCase()}${owed}`;
+  const event = state === "received" ? { toldBy: "ReturnReceived" } : {};
+  return [asked, { kind: "DECISION", name: `RETURN_${state.toUpperCase()}`, id, time: updateTime, text, ...event }];
 }
 
 function waitFor(order: OrderRow, limits: WaitLimits): ToldWait | undefined {

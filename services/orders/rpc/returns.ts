@@ -32,6 +32,7 @@ import {
   unitsLeft,
   type Command,
 } from "../domain/returns.ts";
+import { onTop } from "../domain/tax.ts";
 import { returnReceived } from "../events/returned.ts";
 import { contentOf } from "../store/order-changes.ts";
 import { keyOf, lockOrders, saveOrders, type LockedOrder } from "../store/progress.ts";
@@ -195,7 +196,7 @@ function received(
   if (refundShipping && others.some(({ isShippingRefunded }) => isShippingRefunded)) {
     throw refused({ reason: "SHIPPING_ALREADY_REFUNDED", message: "another return has given back what sending cost" });
   }
-  const refund = refundOf(after, refundShipping ? order.shippingCost : 0);
+  const refund = refundOf(after, refundShipping ? order.shippingCost + onTop(order.shippingTax) : 0);
   return { ...back, lines: after, refund, isShippingRefunded: refundShipping, decisionWords: words };
 }
 
