@@ -112,20 +112,25 @@ test("an order is changed once by each change, however often somebody dies of it
   await comeBack(orderId);
 }, 180_000);
 
-/** All of it comes back: it is paid back and booked in once, though whoever receives it dies before it says so. */
+/**
+ * All of it comes back, and something else is wanted: it is paid back and booked in once, and one order is placed, though whoever receives
+ * it dies before it says so, and whoever places the order before it knows of it.
+ */
 async function comeBack(orderId: string): Promise<void> {
   const lines = [{ sku: "MUG-BLUE", quantity: "1" }];
+  const exchange = { items: [{ sku: "MUG-BLUE", quantity: "2" }], paymentToken: "tok_success" };
   const path = `/v1/orders/${orderId}/returns`;
-  const { returnId } = await ask<{ returnId: string }>(mesh, path, { lines, requestId: "return-1" });
+  const { returnId } = await ask<{ returnId: string }>(mesh, path, { lines, requestId: "return-1", exchange });
   await ask(mesh, `${path}/${returnId}:approve`, {});
   mesh?.arm("orders.receive_return:after_commit");
   const receive = () => ask(mesh, `${path}/${returnId}:receive`, { lines: [{ sku: "MUG-BLUE", accepted: "1", restocked: "1" }] });
   await receive().catch(() => undefined);
   await dead(mesh);
-  mesh = await start("payments.refund_return:before_commit");
+  mesh = await start("orders.exchange:after_provider");
   await dead(mesh);
   mesh = await start("");
   expect(await receive()).toMatchObject({ state: "RETURN_STATE_RECEIVED" });
+  await until(async () => (await rowsOf("select from orders.orders where exchange_of_return_id = $1", returnId)).length === 1);
   const { items, total } = await read(orderId);
   expect(items).toMatchObject([{ quantity: "1" }]);
   await eventually(async () => {
@@ -142,4 +147,11 @@ async function comeBack(orderId: string): Promise<void> {
       { type: "RETURN", quantity: "1" },
     ]);
   });
+  const { returns } = await ask<{ returns: { exchange: { orderId: string; state: string } }[] }>(mesh, path);
+  const [instead] = await rowsOf(
+    "select order_id, exchange_of_return_id as of from orders.orders where request_id = $1",
+    returnId,
+  );
+  expect(instead).toEqual({ order_id: returns[0]?.exchange.orderId, of: returnId });
+  expect(await rowsOf("select from orders.orders where request_id = $1", returnId)).toHaveLength(1);
 }

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { Item } from "./change.ts";
 import {
   decideReturn,
+  exchangeAfter,
   receivedLines,
   refundOf,
   requestRefusal,
@@ -92,6 +93,17 @@ test.each([
   { why: "more on the shelf than is accepted", units: { sku: "TEA", accepted: 0, restocked: 1 } },
 ])("$why is not received", ({ units }) => {
   expect(receivedLines([line("TEA", 1)], [units])).toBeUndefined();
+});
+
+test.each([
+  { state: "requested", accepted: 0, want: "wait" },
+  { state: "approved", accepted: 0, want: "wait" },
+  { state: "rejected", accepted: 0, want: "RETURN_REJECTED" },
+  { state: "received", accepted: 0, want: "NOTHING_ACCEPTED" },
+  { state: "received", accepted: 1, want: "place" },
+] as const)("what is wanted instead of a return that is $state, $accepted accepted: $want", ({ state, accepted, want }) => {
+  const outcome = exchangeAfter(state, [line("MUG", 2, 100, accepted)]);
+  expect(outcome.kind === "refused" ? outcome.reason : outcome.kind).toBe(want);
 });
 
 const delivered = new Date("2026-01-01T00:00:00Z");

@@ -138,3 +138,22 @@ export const restockedUnits = (lines: readonly ReturnLine[]): WantedItem[] =>
   [...unitsPerSku(lines.map(({ sku, restocked }) => ({ sku, quantity: restocked })))]
     .map(([sku, quantity]) => ({ sku, quantity }))
     .filter(({ quantity }) => quantity > 0);
+
+export type ExchangeState = "waiting" | "placed" | "refused";
+
+/** What becomes of a wish for something else once its return is over: an order is placed for it, or why none is. */
+export function exchangeAfter(
+  state: ReturnState,
+  lines: readonly ReturnLine[],
+): { kind: "place" | "wait" } | ({ kind: "refused" } & Refusal) {
+  switch (state) {
+    case "requested":
+    case "approved":
+      return { kind: "wait" };
+    case "rejected":
+      return { kind: "refused", reason: "RETURN_REJECTED", message: "the return was rejected" };
+    case "received":
+      if (lines.some(({ accepted }) => accepted > 0)) return { kind: "place" };
+      return { kind: "refused", reason: "NOTHING_ACCEPTED", message: "nothing of the return was accepted" };
+  }
+}

@@ -17,6 +17,9 @@ const toldBy: Record<OrderState, string> = {
   cancelled: "OrderCancelled",
 };
 
+/** Nobody is told of a change while nobody has been told of the order. */
+const changedBy = (state: OrderState): string => (state === "scheduled" ? "ConfirmOrderChange" : "OrderChanged");
+
 const awaited: Record<Awaited, { text: string; service?: string }> = {
   schedule: { text: "its time to begin" },
   inventory: { text: "inventory to hold its stock", service: "inventory" },
@@ -41,10 +44,13 @@ export function orderHistory(db: Kysely<OrdersTables>, limits: WaitLimits): Tell
 }
 
 /** Reasons are codes; what somebody wrote beside one is not told. */
-function wayOf({ timeline, total, currency_code }: OrderRow): ToldFact[] {
+function wayOf({ timeline, total, currency_code, last_change_id }: OrderRow): ToldFact[] {
   return timeline.map(({ state, reason, time }, index) => {
     const name = state.toUpperCase();
-    const placed = index === 0 ? `, for ${amountText(total, currency_code)}` : "";
+    if (reason === "CHANGED")
+      return { kind: "STATE", name, time, text: `the order was changed, and is ${name}`, toldBy: changedBy(state) };
+    // What it cost before it was changed is told with the change.
+    const placed = index === 0 && last_change_id === "" ? `, for ${amountText(total, currency_code)}` : "";
     const why = reason === "" ? "" : `, because of ${reason}`;
     return { kind: "STATE", name, time, text: `the order is ${name}${placed}${why}`, toldBy: toldBy[state] };
   });

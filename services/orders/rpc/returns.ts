@@ -20,10 +20,12 @@ import { crashPoint } from "#runtime/faults.ts";
 import { newId } from "#runtime/ids.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
+import { planDue } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Refusal } from "../domain/change.ts";
 import {
   decideReturn,
+  exchangeAfter,
   receivedLines,
   refundOf,
   requestRefusal,
@@ -33,6 +35,7 @@ import {
   type Command,
 } from "../domain/returns.ts";
 import { returnReceived } from "../events/returned.ts";
+import { exchangeKind } from "../store/audit.ts";
 import { contentOf } from "../store/order-changes.ts";
 import { keyOf, lockOrders, saveOrders, type LockedOrder } from "../store/progress.ts";
 import { insertReturn, listReturns, readReturns, saveReturn, type ReturnRow } from "../store/returns.ts";
@@ -131,11 +134,18 @@ async function requestOnce(
     requestHash,
     createTime: now,
     updateTime: now,
+    exchange: exchangeOf(request),
   };
-  await insertReturn(tx, back);
+  await insertReturn(tx, back, request.exchange?.paymentToken ?? "");
   await recordChange(tx, { resource: { kind: "return", id: back.returnId }, after: shown(ReturnSchema, returnMessage(back)) });
   crashPoint("orders.request_return", "before_commit");
   return back;
+}
+
+function exchangeOf({ exchange }: RequestReturnRequest): ReturnRow["exchange"] {
+  if (!exchange) return null;
+  const items = exchange.items.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) }));
+  return { items, state: "waiting", orderId: "", reason: "" };
 }
 
 type Which = { orderId: string; returnId: string };
@@ -163,8 +173,13 @@ function actOnReturn({ transaction, clock }: Runtime) {
         throw refused({ reason: "RETURN_CLOSED", message: "it was received with other units before" });
       }
       const now = clock.now();
-      const after = { ...change(order, before, others), state: decision.state, updateTime: now };
+      const changed = { ...change(order, before, others), state: decision.state, updateTime: now };
+      const { after, isToPlace } = withExchange(changed);
       await saveReturn(tx, after);
+      if (isToPlace) {
+        const { tenant } = order;
+        await planDue(tx, [{ kind: exchangeKind, tenant, key: returnId, due: { inMs: 0 }, cause: requestCause() }]);
+      }
       if (decision.state === "received") await tellReceived(tx, order, after, now);
       const side = (back: ReturnRow) => shown(ReturnSchema, returnMessage(back));
       await recordChange(tx, { resource: { kind: "return", id: returnId }, before: side(before), after: side(after) });
@@ -174,6 +189,14 @@ function actOnReturn({ transaction, clock }: Runtime) {
     crashPoint(`orders.${command}_return`, "after_commit");
     return done;
   };
+}
+
+/** The return with what its end means for what is wanted instead. */
+function withExchange(back: ReturnRow): { after: ReturnRow; isToPlace: boolean } {
+  if (!back.exchange) return { after: back, isToPlace: false };
+  const outcome = exchangeAfter(back.state, back.lines);
+  if (outcome.kind !== "refused") return { after: back, isToPlace: outcome.kind === "place" };
+  return { after: { ...back, exchange: { ...back.exchange, state: "refused", reason: outcome.reason } }, isToPlace: false };
 }
 
 async function tellReceived(tx: Tx, order: LockedOrder, { returnId, lines, refund }: ReturnRow, now: Date): Promise<void> {

@@ -12,7 +12,7 @@ import { auditOrders, readOrderStates } from "./audit.ts";
 import { changesMethods, type DriveChange } from "./changes.ts";
 import { cancelOrder } from "./cancel.ts";
 import { orderMessage } from "./order-message.ts";
-import { placeOrder } from "./place.ts";
+import type { Place } from "./place.ts";
 import { getOrder, getOrderPage, orderNotFound } from "./read.ts";
 import { returnsMethods } from "./returns.ts";
 import { resumeOrder } from "./resume.ts";
@@ -23,14 +23,13 @@ import { watchOrder } from "./watch.ts";
 export function routes(
   runtime: ServiceRuntime<OrdersTables>,
   {
-    orderLifeMs,
+    place,
     limits,
     watchersMax,
     drive,
     returnDays,
-  }: { orderLifeMs: number; limits: WaitLimits; watchersMax: number; drive: DriveChange; returnDays: number },
+  }: { place: Place; limits: WaitLimits; watchersMax: number; drive: DriveChange; returnDays: number },
 ): (router: ConnectRouter) => void {
-  const place = placeOrder({ runtime, orderLifeMs });
   const assertKeepingUp = refuseBacklog(runtime);
   const cancel = cancelOrder(runtime);
   const feed = createChangeFeed(runtime, { watchersMax });
