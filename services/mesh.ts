@@ -121,6 +121,7 @@ export async function startMesh({ env: given, only, log, onProgress, aroundVerif
           readiness: running.health.refresh,
           admission: running.admission,
           trustsProxy: readTrustedProxies(env),
+          openapi: new URL("../gen/openapi/openapi.json", import.meta.url),
           env,
         })
       : undefined;

@@ -10,15 +10,15 @@ test.each([
 
 test("every SKU is found, without a price, or unknown, and keeps its place", () => {
   const sorted = sortPrices([
-    { sku: "B", title: "Bowl", minorUnits: 900, weightGrams: 20 },
-    { sku: "X", title: undefined, minorUnits: undefined, weightGrams: 0 },
-    { sku: "A", title: "Apron", minorUnits: 100, weightGrams: 20 },
-    { sku: "C", title: "Cap", minorUnits: undefined, weightGrams: 0 },
+    { sku: "B", title: "Bowl", minorUnits: 900, weightGrams: 20, taxClass: "STANDARD" },
+    { sku: "X", title: undefined, minorUnits: undefined, weightGrams: 0, taxClass: "STANDARD" },
+    { sku: "A", title: "Apron", minorUnits: 100, weightGrams: 20, taxClass: "STANDARD" },
+    { sku: "C", title: "Cap", minorUnits: undefined, weightGrams: 0, taxClass: "STANDARD" },
   ]);
   expect(sorted).toEqual({
     found: [
-      { sku: "B", title: "Bowl", minorUnits: 900, weightGrams: 20 },
-      { sku: "A", title: "Apron", minorUnits: 100, weightGrams: 20 },
+      { sku: "B", title: "Bowl", minorUnits: 900, weightGrams: 20, taxClass: "STANDARD" },
+      { sku: "A", title: "Apron", minorUnits: 100, weightGrams: 20, taxClass: "STANDARD" },
     ],
     unknown: ["X"],
     withoutPrice: ["C"],

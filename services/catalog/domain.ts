@@ -1,5 +1,8 @@
 // Rules of the catalogue: how a line is called, and which prices could be found.
 
+/** Of goods that name no other. */
+export const standardTaxClass = "STANDARD";
+
 export interface Price {
   currencyCode: string;
   minorUnits: number;
@@ -19,10 +22,11 @@ export interface PricedSku {
   minorUnits: number | undefined;
   /** Of one unit; 0 where it is not known. */
   weightGrams: number;
+  taxClass: string;
 }
 
 export interface SortedPrices {
-  found: { sku: string; title: string; minorUnits: number; weightGrams: number }[];
+  found: { sku: string; title: string; minorUnits: number; weightGrams: number; taxClass: string }[];
   unknown: string[];
   withoutPrice: string[];
 }
@@ -30,10 +34,10 @@ export interface SortedPrices {
 /** Sorts what was found from what was not, each in the order given. */
 export function sortPrices(skus: readonly PricedSku[]): SortedPrices {
   const sorted: SortedPrices = { found: [], unknown: [], withoutPrice: [] };
-  for (const { sku, title, minorUnits, weightGrams } of skus) {
+  for (const { sku, title, minorUnits, weightGrams, taxClass } of skus) {
     if (title === undefined) sorted.unknown.push(sku);
     else if (minorUnits === undefined) sorted.withoutPrice.push(sku);
-    else sorted.found.push({ sku, title, minorUnits, weightGrams });
+    else sorted.found.push({ sku, title, minorUnits, weightGrams, taxClass });
   }
   return sorted;
 }

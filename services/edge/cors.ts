@@ -8,6 +8,8 @@ const requestHeaders = [
   "authorization",
   "content-type",
   "idempotency-key",
+  "if-match",
+  "if-none-match",
   "last-event-id",
   "traceparent",
   "tracestate",

@@ -25,6 +25,7 @@ import {
   type Readiness,
 } from "./http.ts";
 import { createOAuthEndpoints } from "./oauth/endpoints.ts";
+import { createOpenapiEndpoint } from "./openapi/serve.ts";
 import { connectCaller, type Caller } from "./transcode/caller.ts";
 import { ContractError } from "./transcode/route.ts";
 import { createTranscoder, defaultLimits, type Transcoder, type TranscoderLimits } from "./transcode/transcoder.ts";
@@ -45,6 +46,8 @@ export interface EdgeOptions {
   trustsProxy?: TrustsProxy;
   limits?: Partial<TranscoderLimits>;
   httpLimits?: Partial<HttpLimits>;
+  /** The document of OpenAPI that is served; none where it is absent. */
+  openapi?: URL;
   /** For the settings ORDERMESH_EDGE_…; none where it is absent. */
   env?: Environment;
 }
@@ -97,14 +100,18 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
 const newRequestId = (): string => newId("req");
 
-/** OAuth's endpoints where identity is served, and what the contracts declare. */
+/** What no contract declares: OAuth's endpoints where identity is served, and the contracts' own document. Then what they declare. */
 function handlerOf(options: EdgeOptions, caller: Caller, shutdown: AbortSignal): Transcoder["handle"] {
   const transcoder = compile(options, caller, shutdown);
-  if (!options.services.includes(IdentityService)) return transcoder.handle;
-  const oauth = createOAuthEndpoints({ caller, returnedHeaders, newRequestId, onUnexpected: unexpectedLog(options.log) });
+  const { log, openapi, services } = options;
+  const oauth = { caller, returnedHeaders, newRequestId, onUnexpected: unexpectedLog(log) };
+  const endpoints = [
+    ...(services.includes(IdentityService) ? [createOAuthEndpoints(oauth).handle] : []),
+    ...(openapi ? [createOpenapiEndpoint(openapi)] : []),
+  ];
   return async (request, response, becomeStream) => {
-    const isAnswered = await oauth.handle(request, response);
-    if (!isAnswered) await transcoder.handle(request, response, becomeStream);
+    for (const endpoint of endpoints) if (await endpoint(request, response)) return;
+    await transcoder.handle(request, response, becomeStream);
   };
 }
 

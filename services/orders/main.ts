@@ -8,7 +8,7 @@ import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb
 import { ReturnsService } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
-import { numberSetting } from "#runtime/settings.ts";
+import { countrySetting, numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
 import { changing } from "./due/changes.ts";
 import { exchanging } from "./due/exchanges.ts";
@@ -17,6 +17,7 @@ import { orderHistory } from "./rpc/history.ts";
 import { placeOrder } from "./rpc/place.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
+import { tableTaxProvider } from "./rpc/tax-table.ts";
 import { orderData } from "./rpc/personal-data.ts";
 import { orderEvents } from "./rpc/change-feed.ts";
 import type { OrdersTables } from "./store/tables.ts";
@@ -43,10 +44,14 @@ export const orders: ServiceDefinition<OrdersTables> = {
     const changeSeconds = numberSetting(runtime.env, "ORDERMESH_ORDER_CHANGE_SECONDS", { fallback: 120, min: 1, max: 3_600 });
     const returnDays = numberSetting(runtime.env, "ORDERMESH_RETURN_DAYS", { fallback: 30, min: 0, max: 3_650 });
     const changes = changing(runtime, { changeLifeMs: changeSeconds * 1_000 });
-    const place = placeOrder({ runtime, orderLifeMs });
+    const taxes = tableTaxProvider(runtime);
+    const shopCountryCode = countrySetting(runtime.env, "ORDERMESH_SHOP_COUNTRY", "DE");
+    const place = placeOrder({ runtime, taxes, shopCountryCode, orderLifeMs });
     return {
       routes: routes(runtime, {
         place,
+        taxes,
+        shopCountryCode,
         drive: changes.drive,
         returnDays,
         watchersMax,

@@ -1,10 +1,12 @@
 // What catalog, inventory and shipping answer while orders is tested alone; the whole mesh is tested in test/.
 import { Code, type ConnectRouter } from "@connectrpc/connect";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { TaxRatesService } from "#gen/ordermesh/catalog/v1/tax_rates_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { refuse } from "#runtime/errors.ts";
+import type { TaxRate } from "./domain/tax.ts";
 
 export interface Neighbours {
   prices: Map<string, bigint>;
@@ -12,6 +14,13 @@ export interface Neighbours {
   /** Orders whose parcel has left. */
   dispatched: Set<string>;
   stopped: { orderId: string; reason: string }[];
+  taxRates: TaxRate[];
+  /** By SKU; STANDARD for all else. */
+  taxClasses: Map<string, string>;
+  /** How often the rates were asked for. */
+  taxQuestions: number;
+  /** Answered instead of the rates. */
+  taxFault: Error | undefined;
   routes(router: ConnectRouter): void;
 }
 
@@ -30,19 +39,31 @@ export function neighbours(): Neighbours {
   ]);
   const dispatched = new Set<string>();
   const stopped: { orderId: string; reason: string }[] = [];
-  return {
+  const taxClasses = new Map<string, string>();
+  const around: Neighbours = {
     prices,
     stock,
     dispatched,
     stopped,
+    taxRates: [],
+    taxClasses,
+    taxQuestions: 0,
+    taxFault: undefined,
     routes: (router) => {
+      router.service(TaxRatesService, {
+        listTaxRates: () => {
+          around.taxQuestions += 1;
+          if (around.taxFault) throw around.taxFault;
+          return { rates: around.taxRates };
+        },
+      });
       router.service(CatalogService, {
         batchGetPrices: ({ skus, currencyCode }) => ({
           prices: skus.flatMap((sku) => {
             const minorUnits = prices.get(sku);
             return minorUnits === undefined || !isSold(sku, currencyCode)
               ? []
-              : [{ sku, title: `The ${sku}`, unitPrice: { currencyCode, minorUnits } }];
+              : [{ sku, title: `The ${sku}`, unitPrice: { currencyCode, minorUnits }, taxClass: taxClasses.get(sku) ?? "" }];
           }),
           unknownSkus: skus.filter((sku) => !prices.has(sku)),
           skusWithoutPrice: skus.filter((sku) => prices.has(sku) && !isSold(sku, currencyCode)),
@@ -71,4 +92,5 @@ export function neighbours(): Neighbours {
       });
     },
   };
+  return around;
 }

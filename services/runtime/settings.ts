@@ -19,6 +19,13 @@ export function numberSetting(env: Environment, name: string, options: { fallbac
   return value;
 }
 
+/** A code of ISO 3166-1 alpha-2. */
+export function countrySetting(env: Environment, name: string, fallback: string): string {
+  const code = textSetting(env, name, fallback);
+  if (/^[A-Z]{2}$/.test(code)) return code;
+  throw new StartupError(`${name} is "${code}"; set it to a code of ISO 3166-1 such as ${fallback}.`);
+}
+
 export function choiceSetting<Choice extends string>(
   env: Environment,
   name: string,

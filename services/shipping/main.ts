@@ -6,9 +6,8 @@ import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
 import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { ShippingWebhookService } from "#gen/ordermesh/shipping/v1/shipping_webhook_pb.ts";
-import { StartupError } from "#runtime/backing/startup-error.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
-import { textSetting, type Environment } from "#runtime/settings.ts";
+import { countrySetting } from "#runtime/settings.ts";
 import { createCarriers } from "./carrier/carriers.ts";
 import { readCarrierSettings, readSenders } from "./carrier/settings.ts";
 import { shippingHears } from "./consumers.ts";
@@ -23,19 +22,13 @@ import { shipmentHistory } from "./store/history.ts";
 import { shipmentData } from "./store/personal-data.ts";
 import type { Tables } from "./store/shipments.ts";
 
-function countrySetting(env: Environment): string {
-  const code = textSetting(env, "ORDERMESH_SHOP_COUNTRY", "DE");
-  if (/^[A-Z]{2}$/.test(code)) return code;
-  throw new StartupError(`ORDERMESH_SHOP_COUNTRY is "${code}"; set it to a code of ISO 3166-1 such as DE.`);
-}
-
 export const shipping: ServiceDefinition<Tables> = {
   name: "shipping",
   services: [ShippingService, RatesService, PicksService, ParcelHoldsService, ShippingAuditService, ShippingWebhookService],
   emits: [file_ordermesh_shipping_events_v1_shipping_events],
   migrations: new URL("migrations/", import.meta.url),
   create: (runtime) => {
-    const shopCountryCode = countrySetting(runtime.env);
+    const shopCountryCode = countrySetting(runtime.env, "ORDERMESH_SHOP_COUNTRY", "DE");
     const shipFrom = readSenders(runtime.env, shopCountryCode);
     const carriers = createCarriers(readCarrierSettings(runtime.env));
     return {

@@ -4,6 +4,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { TaxRatesService } from "#gen/ordermesh/catalog/v1/tax_rates_service_pb.ts";
 import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_pb.ts";
 import { AdminService } from "#gen/ordermesh/identity/v1/admin_service_pb.ts";
 import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
@@ -54,6 +55,7 @@ beforeAll(async () => {
   await mesh.client(AdminService).createClient({ clientId: "erp", roles: ["operator"], scopes: ["orders:read"] });
   await mesh.client(RatesService).putZone({ zone: "benelux", countryCodes: ["NL"] });
   await mesh.client(RatesService).putRate({ rate: { ...theirRate, zone: "benelux", baseMinorUnits: 700n, maxMinorUnits: 700n } });
+  await mesh.client(TaxRatesService).putTaxRate({ rate: { ...theirTax, taxClass: "REDUCED", name: "ours" } });
   await mesh.client(TenantService).createTenant({ tenantId: "other" });
   transport = createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2" });
   const { sign } = await openForge(mesh);
@@ -72,6 +74,7 @@ const home = { recipient: "Ada", lines: ["1 Main St"], city: "Paris", countryCod
 const template = { fact: "ready", language: "en", channel: "email" };
 const words = { subject: "theirs", text: "theirs" };
 const theirRate = { currencyCode: "EUR", method: "STANDARD", baseMinorUnits: 1n, unitMinorUnits: 0n, maxMinorUnits: 1n };
+const theirTax = { countryCode: "DE", taxClass: "STANDARD", rate: 1, name: "theirs" };
 const refund = { currencyCode: "EUR", minorUnits: 1n };
 /** A name that never means anything (RFC 2606, section 2). */
 const hookUrl = "https://hooks.invalid/";
@@ -80,6 +83,12 @@ type Expected = "NOT_FOUND" | "INSTALLATION_ONLY" | "PAGE_TOKEN_INVALID" | "its 
 /** By method: what is asked, and what becomes of it. "its own" is done in the other shop, "nothing" answers an empty list. */
 const cases: Record<string, { request?: () => Record<string, unknown>; expected: Expected }> = {
   "CatalogService/CreateProduct": { request: () => ({ title: "Mug", variants: [variantOf("OTHERS")] }), expected: "its own" },
+  "TaxRatesService/ListTaxRates": { expected: "nothing" },
+  "TaxRatesService/PutTaxRate": { request: () => ({ rate: theirTax }), expected: "its own" },
+  "TaxRatesService/DeleteTaxRate": {
+    request: () => ({ countryCode: "DE", taxClass: "REDUCED" }),
+    expected: "NOT_FOUND",
+  },
   "CustomersService/GetCustomer": { request: () => ({ customerId: "ada" }), expected: "NOT_FOUND" },
   "CustomersService/ListCustomers": { expected: "nothing" },
   "CustomersService/UpdateCustomer": {
@@ -286,6 +295,8 @@ test("and afterwards all is here as it was", async () => {
   expect((await mesh.client(RatesService).listZones({})).zones).toMatchObject([{ zone: "benelux", countryCodes: ["NL"] }]);
   const { rates } = await mesh.client(RatesService).listRates({});
   expect(rates.filter(({ zone }) => zone === "benelux")).toMatchObject([{ baseMinorUnits: 700n }]);
+  const { rates: taxRates } = await mesh.client(TaxRatesService).listTaxRates({});
+  expect(taxRates).toMatchObject([{ taxClass: "REDUCED", name: "ours" }]);
   const { clients } = await mesh.client(AdminService).listClients({});
   expect(clients.map(({ clientId }) => clientId)).toContain("erp");
   const other = createClient(FraudService, transport);

@@ -6,6 +6,7 @@ import { accessOf } from "#runtime/access/method-access.ts";
 import { loadContracts } from "../../tools/contracts.ts";
 import { ada } from "../../services/identity/identity.fixture.ts";
 import { address, entriesOf, requestId, subjects } from "./callers.ts";
+import { catalogScenarios } from "./scenarios-catalog.ts";
 import { changesScenarios } from "./scenarios-changes.ts";
 import { customersScenarios } from "./scenarios-customers.ts";
 import { fraudScenarios } from "./scenarios-fraud.ts";
@@ -17,6 +18,7 @@ import { scenarios as serviceScenarios } from "./scenarios.ts";
 
 const scenarios = [
   ...serviceScenarios,
+  ...catalogScenarios,
   ...changesScenarios,
   ...shippingScenarios,
   ...operationsScenarios,

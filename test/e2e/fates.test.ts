@@ -5,6 +5,7 @@ import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AssessmentState } from "#gen/ordermesh/fraud/v1/assessment_pb.ts";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
+import { TaxRatesService } from "#gen/ordermesh/catalog/v1/tax_rates_service_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { ReservationState } from "#gen/ordermesh/inventory/v1/stock_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
@@ -28,6 +29,9 @@ beforeAll(async () => {
     ORDERMESH_CARRIERS: "EXPRESS=external",
     ORDERMESH_CARRIER_WEBHOOK_SECRETS: `external:demo=${carrierSecret}`,
   });
+  // Before the first order: rates that change are known a while later.
+  const swedish = { countryCode: "SE", taxClass: "STANDARD", rate: 2_500, name: "moms" };
+  await mesh.client(TaxRatesService).putTaxRate({ rate: swedish });
 });
 
 afterAll(() => mesh.close());
@@ -197,6 +201,21 @@ test("an order pays for its weight, and keeps what it has paid when an operator 
   // Three are another parcel than those whose cost orders has been told.
   expect((await place(3n)).shippingCost?.minorUnits).toBe(2_920n);
   expect((await mesh.orders.getOrder({ orderId: heavy.orderId })).order).toMatchObject({ shippingCost: { minorUnits: 2_810n } });
+});
+
+test("tax on top of prices is charged, and the books of all services agree", async () => {
+  await mesh.product("TAXED", { minorUnits: 999 });
+  const shippingAddress = { recipient: "Ada", lines: ["1 Storgatan"], city: "Malmo", countryCode: "SE" };
+  const { orderId, ...order } = await mesh.place({ items: [{ sku: "TAXED", quantity: 2n }], shippingAddress });
+  const cost = order.shippingCost?.minorUnits ?? 0n;
+  expect(order.items[0]?.tax).toMatchObject({ amount: { minorUnits: 500n }, name: "moms" });
+  expect(order.total?.minorUnits).toBe(1_998n + cost + (order.tax?.minorUnits ?? 0n));
+  await mesh.reached(orderId, OrderState.DELIVERED);
+  await eventually(async () => expect(await paymentState(orderId)).toBe(PaymentState.CAPTURED));
+  const { payment } = await mesh.client(PaymentsService).getPayment({ orderId });
+  expect(payment?.captured).toEqual(order.total);
+  const { report } = await mesh.client(OperationsService).runAudit({});
+  expect(report?.violations.filter(({ key }) => key === orderId)).toEqual([]);
 });
 
 test("a shipped order can no longer be cancelled", async () => {

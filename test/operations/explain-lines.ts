@@ -26,7 +26,8 @@ const withoutIds = (text: string): string =>
 const services = ["orders", "inventory", "fraud", "payments", "shipping", "notifications"];
 
 export function explanationText({ state, conclusion, steps, waits, missing, cut }: OrderExplanation): string {
-  const names = new Map(steps.map(({ id, name }) => [id, name]));
+  // Several calls of one request have its id; it was orders that was called.
+  const names = new Map(steps.toSorted(ordersLast).map(({ id, name }) => [id, name]));
   const own = services.flatMap((service) => {
     const lines = letterLast(steps.filter((step) => step.service === service)).map((step) => stepLine(step, names));
     // Several events lead to a message each, beside each other.
@@ -52,6 +53,9 @@ const letterLast = (steps: readonly OrderStep[]): OrderStep[] => {
   const isLetter = ({ kind }: OrderStep): boolean => kind === OrderStepKind.DEAD_LETTER;
   return [...steps.filter((step) => !isLetter(step)), ...steps.filter(isLetter)];
 };
+
+const ordersLast = (one: OrderStep, other: OrderStep): number =>
+  Number(one.service === "orders") - Number(other.service === "orders");
 
 function stepLine({ kind, service, name, text, causeId, handledBy }: OrderStep, names: ReadonlyMap<string, string>): string {
   const handled = handledBy

@@ -8,6 +8,8 @@ import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_
 import { DeadLetterState } from "#gen/ordermesh/operations/v1/dead_letter_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
 import { EventOutcome, OrderStanding, type OrderExplanation } from "#gen/ordermesh/operations/v1/order_explanation_pb.ts";
+import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
+import { OrderChangeState } from "#gen/ordermesh/orders/v1/order_change_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import { OrderState, testMesh, type Basket, type TestMesh } from "../support/mesh.ts";
 import { refusal } from "../support/refusal.ts";
@@ -131,6 +133,17 @@ test("cancelled while its parcel was made", async () => {
   await isToldAs("cancelled", orderId);
 });
 
+test("changed while its parcel was made: previewed, confirmed, and told", async () => {
+  const orderId = await place({ shippingMethod: ShippingMethod.EXPRESS, items: [{ sku: "MUG", quantity: 3n }] });
+  await eventually(async () => expect((await mesh.orders.getOrder({ orderId })).order?.trackingNumber).not.toBe(""));
+  const changes = mesh.client(OrderChangesService);
+  const wish = { lines: [{ sku: "MUG", quantity: 1n }] };
+  const { token } = await changes.previewOrderChange({ orderId, wish });
+  const { change } = await changes.confirmOrderChange({ orderId, wish, token, requestId: "less", words: person.words });
+  expect(change?.state).toBe(OrderChangeState.APPLIED);
+  await isToldAs("changed", orderId);
+});
+
 test("stopped by an event that cannot be handled, and going on once it is sent again", async () => {
   await database.query("alter table shipping.shipment add constraint poison check (customer_id <> 'poisoned')");
   const orderId = await place({ customerId: "poisoned" });
@@ -182,6 +195,12 @@ async function tellCarrier(type: string, trackingNumber: string): Promise<number
   return (await fetch(`${mesh.edgeUrl}/v1/carrier-webhooks/external/demo`, { method: "POST", headers, body })).status;
 }
 
+test("waiting for the buyer to act at its bank", async () => {
+  const orderId = await place({ paymentToken: "tok_3ds" });
+  const { conclusion } = await isToldAs("buyer-acts", orderId);
+  expect(conclusion?.untilTime).toEqual((await mesh.orders.getOrder({ orderId })).order?.expireTime);
+});
+
 test("expired: nobody decided in time", async () => {
   // As if its quarter of an hour were over.
   await database.query("update orders.due_work set due_time = now() where key = $1", [undecidedId]);
@@ -212,7 +231,7 @@ test("an event that is written and not published is told as such", async () => {
 
 test("nothing of it names the buyer or repeats anybody's words, before its erasure and after", async () => {
   const secrets = /zebulon|poisoned|4299|424299|400000|tok_|whsec_|99887/i;
-  expect(told).toHaveLength(11);
+  expect(told).toHaveLength(13);
   for (const text of told) expect(text).not.toMatch(secrets);
   await mesh.client(CustomersService).eraseCustomer({ customerId: "zebulon", reason: ErasureReason.CONSENT_WITHDRAWN });
   await eventually(async () => {

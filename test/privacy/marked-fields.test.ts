@@ -11,8 +11,11 @@ import { loadContracts } from "../../tools/contracts.ts";
 const personalName =
   /^(display_name|given_name|family_name|email|phone|locale|login|recipient|device_fingerprint|fingerprint|peer|cancel_detail|decision_note|explanation|label|purpose|text_version)$/;
 
-/** Who asks and from where is what the audit log is for; it says so, and so does docs/customers.md. */
-const excepted = ["ordermesh.auditlog.v1.AuditEntry.peer"];
+/**
+ * Who asks and from where is what the audit log is for; it says so, and so does docs/customers.md. The history of an order is not
+ * written down, and names nobody: docs/explain.md.
+ */
+const excepted = ["ordermesh.auditlog.v1.AuditEntry.peer", "ordermesh.operations.v1.ExplainOrderResponse.explanation"];
 
 /** What is only asked, and is written down nowhere. */
 const isQuestion = ({ parent }: DescField): boolean => /^List\w*Request$/.test(parent.name);

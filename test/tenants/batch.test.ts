@@ -91,6 +91,7 @@ function delivery(
     orderKey: `${tenant}.same`,
     redriven: false,
     discarded: false,
+    message: { info: { deliveryCount: 1 } },
     ...more,
   } as unknown as Delivery;
 }

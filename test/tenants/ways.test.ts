@@ -57,6 +57,8 @@ function placement(tenant: string, orderId: string): Placement {
       items: [{ sku: "MUG", title: "Mug", quantity: 1, unitPrice: 1_000, lineTotal: 1_000 }],
       subtotal: 1_000,
       shippingCost: 0,
+      shippingTax: undefined,
+      taxAdded: 0,
       total: 1_000,
       shippingMethod: "STANDARD",
       shippingAddress: undefined,

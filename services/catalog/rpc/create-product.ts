@@ -14,7 +14,7 @@ import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing, requestCause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
-import { sortByCurrency } from "../domain.ts";
+import { sortByCurrency, standardTaxClass } from "../domain.ts";
 import { claimRequest, insertProduct } from "../store/create.ts";
 import { readProduct, type Product } from "../store/read.ts";
 import type { CatalogTables } from "../store/tables.ts";
@@ -68,6 +68,7 @@ function newProduct({ title, description, variants }: CreateProductRequest, crea
       sku: variant?.sku ?? "",
       title: variant?.title ?? "",
       weightGrams: Number(variant?.weightGrams ?? 0n),
+      taxClass: variant?.taxClass || standardTaxClass,
       prices: sortByCurrency(
         (variant?.prices ?? []).map(({ currencyCode, minorUnits }) => ({ currencyCode, minorUnits: Number(minorUnits) })),
       ),
@@ -76,14 +77,16 @@ function newProduct({ title, description, variants }: CreateProductRequest, crea
   return { product, initialStock: variants.map(({ initialStock }) => initialStock) };
 }
 
-/** Two requests with the same hash ask for the same product. One without weights has the hash that it had before there were any. */
+/** Two requests with the same hash ask for the same product. One without weights and classes of tax has the hash that it had
+ * before there were any. */
 function hashOf({ product, initialStock }: NewProduct): Buffer {
   const { title, description } = product;
-  const variants = product.variants.map(({ sku, title: form, prices, weightGrams }) => ({
+  const variants = product.variants.map(({ sku, title: form, prices, weightGrams, taxClass }) => ({
     sku,
     title: form,
     prices,
     ...(weightGrams > 0 && { weightGrams }),
+    ...(taxClass !== standardTaxClass && { taxClass }),
   }));
   return createHash("sha256")
     .update(JSON.stringify([title, description, variants, initialStock.map(String)]))

@@ -16,11 +16,12 @@ export function productMessage(product: Product): MessageInitShape<typeof Produc
     productId,
     title,
     description,
-    variants: variants.map(({ sku, title: form, prices, weightGrams }) => ({
+    variants: variants.map(({ sku, title: form, prices, weightGrams, taxClass }) => ({
       sku,
       title: form,
       prices: prices.map(moneyMessage),
       weightGrams: BigInt(weightGrams),
+      taxClass,
     })),
     createTime: timestampFromDate(createTime),
   };

@@ -5,7 +5,7 @@ import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts"
 import { refuse } from "#runtime/errors.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
-import { lineTitle, sortPrices } from "../domain.ts";
+import { lineTitle, sortPrices, standardTaxClass } from "../domain.ts";
 import { readPrices, readProduct, readProducts } from "../store/read.ts";
 import type { CatalogTables } from "../store/tables.ts";
 import { productCreator, type CreateDeps } from "./create-product.ts";
@@ -39,19 +39,21 @@ export function catalogRoutes(deps: CreateDeps & { db: Kysely<CatalogTables> }):
       async batchGetPrices({ currencyCode, skus }) {
         const wanted = { tenant: currentRequest().tenant, currencyCode, skus: [...new Set(skus)] };
         const sorted = sortPrices(
-          (await readPrices(db, wanted)).map(({ sku, product, variant, minorUnits, weightGrams }) => ({
+          (await readPrices(db, wanted)).map(({ sku, product, variant, minorUnits, weightGrams, taxClass }) => ({
             sku,
             title: product === null ? undefined : lineTitle({ product, variant: variant ?? "" }),
             minorUnits: minorUnits ?? undefined,
             weightGrams: weightGrams ?? 0,
+            taxClass: taxClass ?? standardTaxClass,
           })),
         );
         return {
-          prices: sorted.found.map(({ sku, title, minorUnits, weightGrams }) => ({
+          prices: sorted.found.map(({ sku, title, minorUnits, weightGrams, taxClass }) => ({
             sku,
             title,
             unitPrice: moneyMessage({ currencyCode, minorUnits }),
             weightGrams: BigInt(weightGrams),
+            taxClass,
           })),
           unknownSkus: sorted.unknown,
           skusWithoutPrice: sorted.withoutPrice,

@@ -41,13 +41,14 @@ async function insertVariants(
 ): Promise<string[]> {
   // In the order of the SKUs, so that two products which want the same ones do not wait for each other.
   const inserted = await sql<{ sku: string }>`
-    insert into variant (tenant_id, sku, product_id, position, title, weight_grams)
-    select ${tenant}, sku, ${productId}, position - 1, title, weight_grams
+    insert into variant (tenant_id, sku, product_id, position, title, weight_grams, tax_class)
+    select ${tenant}, sku, ${productId}, position - 1, title, weight_grams, tax_class
     from unnest(
       ${variants.map(({ sku }) => sku)}::text[],
       ${variants.map(({ title }) => title)}::text[],
-      ${variants.map(({ weightGrams }) => weightGrams)}::integer[]
-    ) with ordinality as new (sku, title, weight_grams, position)
+      ${variants.map(({ weightGrams }) => weightGrams)}::integer[],
+      ${variants.map(({ taxClass }) => taxClass)}::text[]
+    ) with ordinality as new (sku, title, weight_grams, tax_class, position)
     order by sku collate "C"
     on conflict (tenant_id, sku) do nothing
     returning sku`.execute(tx);

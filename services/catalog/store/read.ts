@@ -9,6 +9,7 @@ export interface Variant {
   prices: Price[];
   /** Of one unit; 0 where it is not known. */
   weightGrams: number;
+  taxClass: string;
 }
 
 export interface Product {
@@ -53,19 +54,21 @@ async function withVariants(
   if (rows.length === 0) return [];
   const read = await sql<{ productId: string } & Variant>`
     select product_id as "productId", variant.sku, title, weight_grams as "weightGrams",
+      tax_class as "taxClass",
       json_agg(json_build_object('currencyCode', currency_code, 'minorUnits', minor_units) order by currency_code) as prices
     from variant join price using (tenant_id, sku)
     where tenant_id = ${tenant} and product_id = any(${rows.map(({ productId }) => productId)})
-    group by product_id, position, variant.sku, title, weight_grams
+    group by product_id, position, variant.sku, title, weight_grams, tax_class
     order by product_id, position`.execute(db);
   const variants = Map.groupBy(read.rows, ({ productId }) => productId);
   return rows.map((row) => ({
     ...row,
-    variants: (variants.get(row.productId) ?? []).map(({ sku, title, prices, weightGrams }) => ({
+    variants: (variants.get(row.productId) ?? []).map(({ sku, title, prices, weightGrams, taxClass }) => ({
       sku,
       title,
       prices,
       weightGrams,
+      taxClass,
     })),
   }));
 }
@@ -78,6 +81,7 @@ export interface PriceRow {
   /** Null where it is not sold in the currency. */
   minorUnits: number | null;
   weightGrams: number | null;
+  taxClass: string | null;
 }
 
 /** What is known about each SKU, in the order given. One query, whatever their number. */
@@ -87,7 +91,7 @@ export async function readPrices(
 ): Promise<PriceRow[]> {
   const read = await sql<PriceRow>`
     select wanted.sku, product.title as product, variant.title as variant, price.minor_units as "minorUnits",
-      variant.weight_grams as "weightGrams"
+      variant.weight_grams as "weightGrams", variant.tax_class as "taxClass"
     from unnest(${[...wanted.skus]}::text[]) with ordinality as wanted (sku, position)
     left join variant on variant.tenant_id = ${wanted.tenant} and variant.sku = wanted.sku
     left join product on product.tenant_id = variant.tenant_id and product.product_id = variant.product_id

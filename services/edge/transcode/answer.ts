@@ -29,12 +29,14 @@ export function sendBytes(
   { contentType, bytes: body }: { contentType: string; bytes: Uint8Array },
 ): void {
   if (response.headersSent || response.destroyed) return;
-  const bodiless = httpStatus === 204 || httpStatus === 205;
+  const bodiless = httpStatus === 204 || httpStatus === 205 || httpStatus === 304;
   const all: AnswerHeaders = { ...headers, "x-content-type-options": "nosniff" };
   if (!bodiless) {
     all["content-type"] = contentType;
     all["content-length"] = String(body.length);
   }
+  const varies = response.getHeader("vary");
+  if (all["vary"] && typeof varies === "string") all["vary"] = `${varies}, ${all["vary"]}`;
   const unread = !request.complete && hasBody(request);
   const small = Number(request.headers["content-length"] ?? Infinity) <= unreadBytesKept && request.headers.expect === undefined;
   if (!unread || small) {

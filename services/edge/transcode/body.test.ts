@@ -192,8 +192,8 @@ describe("refused for its type", () => {
     expect((await sendRaw(edge.port, rawRequest("POST", "/post", { "Content-Length": "2" }, "{}"))).status).toBe(415);
   });
 
-  test("a compressed body is 415", async () => {
-    expect((await post("{}", "/post", { "content-encoding": "gzip" })).status).toBe(415);
+  test("a body that is compressed in a way that is not known here is 415", async () => {
+    expect((await post("{}", "/post", { "content-encoding": "zstd" })).status).toBe(415);
   });
 });
 

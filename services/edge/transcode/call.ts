@@ -1,11 +1,14 @@
 // Makes the call and answers with its outcome.
 import type { DescMethodServerStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
-import { sendBytes, sendJson } from "./answer.ts";
+import { sendBytes } from "./answer.ts";
 import type { Caller, CallOptions } from "./caller.ts";
+import { encode } from "./coding.ts";
+import { isKnown } from "./etag.ts";
 import type { RoutedExchange } from "./exchange.ts";
 import { bytesAnswer, sendBytesStream } from "./http-body.ts";
 import { callHeaders, timeoutMsOf } from "./request-headers.ts";
+import type { Route } from "./route.ts";
 import { EdgeRefusal, rpcCode } from "./status.ts";
 import { ndjson, sendStream, serverSentEvents, wantsEvents, type StreamLimits } from "./stream.ts";
 
@@ -65,16 +68,28 @@ const tooManyStreams = (): EdgeRefusal =>
   new EdgeRefusal(rpcCode.resourceExhausted, "OVERLOADED", "too many streams at once, try again later");
 
 async function callUnary(
-  { request, response, route, headers }: RoutedExchange,
+  exchange: RoutedExchange,
   method: DescMethodUnary,
   message: Message,
   options: CallOptions,
   { caller }: CallContext,
 ): Promise<void> {
+  const { request, response, route } = exchange;
   const answer = await caller.unary(method, message, options);
-  const { successStatus: status, answer: printed } = route;
-  if (printed.gives === "json") sendJson(request, response, status, headers, printed.print(answer));
-  else sendBytes(request, response, status, headers, bytesAnswer(printed.bytesOf(answer)));
+  const etag = route.etagOf?.(answer);
+  // A copy may be kept, by the caller alone, and is asked for by its tag before it is used again.
+  const headers = etag ? { ...exchange.headers, etag, "cache-control": "private, no-cache" } : exchange.headers;
+  if (etag && isKnown(request, etag)) return sendBytes(request, response, 304, { ...headers, vary: "Accept-Encoding" }, nothing);
+  const { contentType, bytes } = printed(route, answer);
+  const coded = await encode(request.headers["accept-encoding"], { bytes, contentType, headers });
+  sendBytes(request, response, route.successStatus, coded.headers, { contentType, bytes: coded.bytes });
+}
+
+const nothing = { contentType: "", bytes: new Uint8Array() };
+
+function printed({ answer: rule }: Route, answer: Message): { contentType: string; bytes: Uint8Array } {
+  if (rule.gives === "bytes") return bytesAnswer(rule.bytesOf(answer));
+  return { contentType: "application/json", bytes: Buffer.from(rule.print(answer), "utf8") };
 }
 
 async function callStream(

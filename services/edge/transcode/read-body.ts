@@ -1,6 +1,7 @@
 // Reads a request's body within bounds.
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { codingOf, expand } from "./coding.ts";
 import { EdgeRefusal, rpcCode } from "./status.ts";
 
 /** Bytes of bodies that are in memory at one time, over all requests. */
@@ -22,7 +23,6 @@ export const hasBody = (request: IncomingMessage): boolean => {
 /** The body as text; "" where there is none. */
 export async function readJsonBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<string> {
   if (!hasBody(request)) return "";
-  assertUncoded(request);
   assertJsonType(request);
   const bytes = await readAll(request, response, limits);
   if (!isUtf8(bytes)) throw new EdgeRefusal(rpcCode.invalidArgument, "MALFORMED_JSON", "the body is not UTF-8");
@@ -33,15 +33,28 @@ export async function readJsonBody(request: IncomingMessage, response: ServerRes
 /** The body as it came, whatever its type; empty where there is none. */
 export async function readBytesBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Buffer> {
   if (!hasBody(request)) return Buffer.alloc(0);
-  assertUncoded(request);
   return readAll(request, response, limits);
 }
 
 async function readAll(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Buffer> {
+  const { bytesMax } = limits;
+  const coding = codingOf(request.headers);
   // A body that says that it is too large is refused before a byte of it is taken.
-  if (Number(request.headers["content-length"] ?? 0) > limits.bytesMax) throw tooLarge(limits.bytesMax);
+  if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge(bytesMax);
   if (request.headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
-  return collect(request, limits);
+  const bytes = await collect(request, limits);
+  return coding ? expandWithin(bytes, coding, limits) : bytes;
+}
+
+/** What a few bytes will become is not known before: room is kept for the most that it may be. */
+async function expandWithin(bytes: Buffer, coding: string, { bytesMax, budget }: BodyLimits): Promise<Buffer> {
+  if (budget.bytes + bytesMax > budget.bytesMax) throw overloaded();
+  budget.bytes += bytesMax;
+  try {
+    return await expand(bytes, { coding, bytesMax, tooLarge: () => tooLarge(bytesMax) });
+  } finally {
+    budget.bytes -= bytesMax;
+  }
 }
 
 /** For a method without a body: an empty one is no body, and its text is "". */
@@ -54,16 +67,6 @@ export async function refuseBody(request: IncomingMessage): Promise<""> {
   );
   if (bytes === undefined) throw refusal;
   return "";
-}
-
-function assertUncoded(request: IncomingMessage): void {
-  const encoding = request.headers["content-encoding"];
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-    throw new EdgeRefusal(rpcCode.invalidArgument, "UNSUPPORTED_ENCODING", "send the body without Content-Encoding", {
-      httpStatus: 415,
-      headers: { "accept-encoding": "identity" },
-    });
-  }
 }
 
 /**
@@ -85,6 +88,9 @@ function tooLarge(bytesMax: number): EdgeRefusal {
   });
 }
 
+const overloaded = (): EdgeRefusal =>
+  new EdgeRefusal(rpcCode.unavailable, "OVERLOADED", "too many large requests at once, try again");
+
 /** All bytes of a body, up to the bounds. Throws EdgeRefusal beyond them. */
 export function collect(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
   const { bytesMax, budget } = limits;
@@ -104,7 +110,7 @@ export function collect(request: IncomingMessage, limits: BodyLimits): Promise<B
         finish(() => reject(tooLarge(bytesMax)));
       } else if (budget.bytes > budget.bytesMax) {
         request.pause();
-        finish(() => reject(new EdgeRefusal(rpcCode.unavailable, "OVERLOADED", "too many large requests at once, try again")));
+        finish(() => reject(overloaded()));
       } else {
         chunks.push(chunk);
       }

@@ -27,6 +27,8 @@ import {
   type BytesBinder,
   type BytesOf,
 } from "./http-body.ts";
+import { compileEtag, compileIfMatch, type ConditionBinder, type EtagOf } from "./etag.ts";
+import { compileImpliedMask, type MaskBinder } from "./implied-mask.ts";
 import { isJsonObject } from "./json-value.ts";
 import { compilePath, takenByPath, type PathBinder } from "./path.ts";
 import { compileQuery, refuseQuery, type QueryBinder } from "./query.ts";
@@ -41,8 +43,13 @@ export interface Route {
   bindQuery: QueryBinder;
   bindPath: PathBinder;
   bindIdempotencyKey: IdempotencyBinder | undefined;
+  bindIfMatch: ConditionBinder;
+  /** For PATCH of a resource with update_mask beside it. */
+  bindImpliedMask: MaskBinder | undefined;
   successStatus: number;
   answer: AnswerRule;
+  /** Where an answer has an etag. */
+  etagOf: EtagOf | undefined;
   /** Headers of the request, in lower case, that this method wants to see. */
   requestHeaders: readonly string[];
   /** For server streams that say how they resume. */
@@ -80,7 +87,7 @@ export function compileRoutes(services: readonly DescService[], registry: Regist
 
 const nameOf = (method: DescMethod): string => `${method.parent.typeName}.${method.name}`;
 
-function bindingsOf(rule: HttpRule, problems: string[]): HttpRule[] {
+export function bindingsOf(rule: HttpRule, problems: string[]): HttpRule[] {
   if (rule.additionalBindings.some((binding) => binding.additionalBindings.length > 0)) {
     problems.push("additional_bindings must not have additional_bindings");
   }
@@ -90,7 +97,7 @@ function bindingsOf(rule: HttpRule, problems: string[]): HttpRule[] {
 /** Methods that the edge answers itself or that cannot carry a call. */
 const reservedMethods = new Set(["HEAD", "OPTIONS", "CONNECT", "TRACE"]);
 
-function patternOf(rule: HttpRule): { httpMethod: string; path: string } | string {
+export function patternOf(rule: HttpRule): { httpMethod: string; path: string } | string {
   switch (rule.pattern.case) {
     case "get":
     case "put":
@@ -118,7 +125,7 @@ function addRoute(method: DescMethod, rule: HttpRule, registry: Registry, tree: 
   const template = tryParse(path, problems);
   if (!template) return;
   const before = problems.length;
-  const route = compileRoute(method, rule, template, registry, problems);
+  const route = compileRoute(method, { rule, httpMethod }, template, registry, problems);
   if (rule.body !== "" && (httpMethod === "GET" || httpMethod === "DELETE")) problems.push(`${httpMethod} must not have a body`);
   if (!route || problems.length > before) return;
   const previous = tree.add(httpMethod, template, route);
@@ -137,7 +144,7 @@ function tryParse(path: string, problems: string[]): Template | undefined {
 
 function compileRoute(
   method: DescMethod,
-  rule: HttpRule,
+  { rule, httpMethod }: { rule: HttpRule; httpMethod: string },
   template: Template,
   registry: Registry,
   problems: string[],
@@ -157,8 +164,11 @@ function compileRoute(
     bindQuery: rule.body === "*" ? refuseQuery : compileQuery(input, taken),
     bindPath: compilePath(input, template, problems),
     bindIdempotencyKey: compileIdempotencyKey(input),
+    bindIfMatch: compileIfMatch(input),
+    bindImpliedMask: compileImpliedMask(input, httpMethod, rule.body),
     successStatus: successStatusOf(method, problems),
     answer: compileAnswer(method, rule.responseBody, registry, problems),
+    etagOf: compileEtag(method.output, fieldNamed(method.output, rule.responseBody)),
     requestHeaders: requestHeadersOf(method, problems),
     resume: compileResume(method, taken, problems),
   };

@@ -5,6 +5,7 @@ import { createRegistry, type DescFile, type DescService, type Registry } from "
 import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.ts";
 import { sendError } from "./answer.ts";
 import { bindRequest } from "./bind.ts";
+import { failedCondition } from "./etag.ts";
 import { call, type CallContext, type CallLimits } from "./call.ts";
 import { toErrorAnswer } from "./errors.ts";
 import type { BecomeStream, Exchange } from "./exchange.ts";
@@ -71,7 +72,7 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
         headers: { "x-request-id": requestId },
         becomeStream,
         toErrorAnswer: (error) => {
-          const answer = toErrorAnswer(error, errorOptions);
+          const answer = failedCondition(request, toErrorAnswer(error, errorOptions));
           if (answer.unexpected) options.onUnexpected(error, { path, requestId });
           return answer;
         },

@@ -7,6 +7,10 @@ export interface AuditedOrder {
   state: OrderState;
   subtotal: number;
   shippingCost: number;
+  /** The part of tax that is not contained in subtotal and shipping cost. */
+  taxAdded: number;
+  /** The same as the lines and the shipping cost say it. */
+  taxOnTop: number;
   total: number;
   lines: number;
   /** Sum of units times price over all lines. */
@@ -30,10 +34,13 @@ export function auditOrder(order: AuditedOrder): Finding[] {
   return [auditTotal(order), auditTimeline(order), auditNextStep(order)].flatMap((finding) => finding ?? []);
 }
 
-function auditTotal({ orderId: key, lines, linesTotal, subtotal, shippingCost, total }: AuditedOrder): Finding | undefined {
-  if (lines > 0 && linesTotal === subtotal && subtotal + shippingCost === total) return undefined;
-  const figures = { lines, lines_total: linesTotal, subtotal, shipping_cost: shippingCost, total };
-  return { check: "orders.total", key, message: "the lines and the shipping cost are not the total", figures };
+function auditTotal(order: AuditedOrder): Finding | undefined {
+  const { orderId: key, lines, linesTotal, subtotal, shippingCost, taxAdded, taxOnTop, total } = order;
+  const isSum = subtotal + shippingCost + taxAdded === total;
+  if (lines > 0 && linesTotal === subtotal && taxOnTop === taxAdded && isSum) return undefined;
+  const tax = { tax_added: taxAdded, tax_on_top: taxOnTop };
+  const figures = { lines, lines_total: linesTotal, subtotal, shipping_cost: shippingCost, ...tax, total };
+  return { check: "orders.total", key, message: "the lines, the shipping cost and the tax are not the total", figures };
 }
 
 function auditTimeline({ orderId: key, state, timeline }: AuditedOrder): Finding | undefined {

@@ -116,6 +116,8 @@ test("sending is priced anew where it is another parcel, way or country", () => 
     items: start,
     subtotal: 500,
     shippingCost: 10,
+    shippingTax: null,
+    taxAdded: 0,
     total: 510,
     shippingMethod: "STANDARD",
     shippingAddress: { countryCode: "DE" },

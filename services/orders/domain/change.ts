@@ -1,5 +1,6 @@
 // What a change makes of an order, what it costs, and what speaks against it. Amounts are whole minor units.
 import type { CancelReason, InventoryStatus, OrderState } from "./order.ts";
+import type { Tax } from "./tax.ts";
 import { totalMax, type Shortage, type WantedItem } from "./place.ts";
 
 export interface Item {
@@ -7,6 +8,8 @@ export interface Item {
   title: string;
   quantity: number;
   unitPrice: number;
+  /** With which it was bought, null where there was none; absent of what is added, until it is known. */
+  tax?: Tax | null;
 }
 
 /** What of an order can be changed, and what it costs. */
@@ -14,6 +17,10 @@ export interface Content<Address, Method> {
   items: readonly Item[];
   subtotal: number;
   shippingCost: number;
+  /** Null where there is none. */
+  shippingTax: Tax | null;
+  /** On top of subtotal and shipping cost. */
+  taxAdded: number;
   total: number;
   shippingMethod: Method;
   shippingAddress: Address | null;

@@ -10,6 +10,7 @@ import {
   requestRefusal,
   requestReturn,
   restockedUnits,
+  shippingPaid,
   returnStates,
   unitsLeft,
   type Command,
@@ -82,9 +83,27 @@ test("what is accepted is paid back at the price at which it was bought", () => 
   const lines = [line("MUG", 3), line("MUG", 1, 120), line("TEA", 1)];
   const after = receivedLines(lines, [{ sku: "MUG", accepted: 4, restocked: 2 }]) ?? [];
   expect(after).toEqual([line("MUG", 3, 100, 3, 2), line("MUG", 1, 120, 1, 0), line("TEA", 1)]);
-  expect(refundOf(after, 0)).toBe(420);
-  expect(refundOf(after, 499)).toBe(919);
+  expect(refundOf(items, after, [])).toBe(420);
   expect(restockedUnits(after)).toEqual([{ sku: "MUG", quantity: 2 }]);
+});
+
+test("tax that came on top goes back with its units, all of it with the last of them; tax that was contained is in the price", () => {
+  const tax = { amount: 10, rate: 333, isIncluded: false, name: "VAT" };
+  const bought = [
+    { ...item("MUG", 3), tax },
+    { ...item("TEA", 1), tax: { ...tax, isIncluded: true } },
+  ];
+  const one = back("received", line("MUG", 1, 100, 1));
+  const refunds = [
+    refundOf(bought, one.lines, []),
+    refundOf(bought, one.lines, [one]),
+    refundOf(bought, one.lines, [one, one, back("rejected", line("MUG", 1, 100, 1))]),
+  ];
+  expect(refunds).toEqual([103, 104, 103]);
+  expect(refundOf(bought, [line("TEA", 1, 100, 1)], [])).toBe(100);
+  expect([shippingPaid(500, tax), shippingPaid(500, { ...tax, isIncluded: true }), shippingPaid(500, null)]).toEqual([
+    510, 500, 500,
+  ]);
 });
 
 test.each([

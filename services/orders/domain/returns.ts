@@ -2,6 +2,7 @@
 import { unitsPerSku, type Item, type Refusal } from "./change.ts";
 import type { OrderState } from "./order.ts";
 import type { WantedItem } from "./place.ts";
+import type { Tax } from "./tax.ts";
 
 export type ReturnState = "requested" | "approved" | "rejected" | "received";
 
@@ -13,7 +14,7 @@ export const returnStates: Record<ReturnState, readonly ReturnState[]> = {
   received: [],
 };
 
-export interface ReturnLine extends Item {
+export interface ReturnLine extends Omit<Item, "tax"> {
   accepted: number;
   restocked: number;
 }
@@ -84,7 +85,8 @@ export function requestReturn(left: readonly Item[], wanted: readonly WantedItem
     return left.flatMap((item): ReturnLine[] => {
       const taken = item.sku === sku ? Math.min(rest, item.quantity) : 0;
       rest -= taken;
-      return taken > 0 ? [{ ...item, quantity: taken, accepted: 0, restocked: 0 }] : [];
+      const { title, unitPrice } = item;
+      return taken > 0 ? [{ sku, title, quantity: taken, unitPrice, accepted: 0, restocked: 0 }] : [];
     });
   });
   return { kind: "requested", lines };
@@ -130,8 +132,31 @@ export function receivedLines(lines: readonly ReturnLine[], received: readonly R
   });
 }
 
-export const refundOf = (lines: readonly ReturnLine[], shippingCost: number): number =>
-  lines.reduce((sum, { accepted, unitPrice }) => sum + accepted * unitPrice, shippingCost);
+/** What was paid for the accepted units: their prices, and of the tax that came on top of their lines what falls to them. */
+export function refundOf(items: readonly Item[], lines: readonly ReturnLine[], others: readonly ReturnOfOrder[]): number {
+  const before = others.filter(({ state }) => state === "received").flatMap((other) => other.lines);
+  const prices = lines.reduce((sum, { accepted, unitPrice }) => sum + accepted * unitPrice, 0);
+  const bought = Map.groupBy(items, priceKeyOf);
+  return [...bought].reduce((sum, [key, same]) => {
+    const acceptedOf = (some: readonly ReturnLine[]): number =>
+      some.reduce((units, line) => units + (priceKeyOf(line) === key ? line.accepted : 0), 0);
+    const [gone, now] = [acceptedOf(before), acceptedOf(lines)];
+    return sum + taxShare(same, gone + now) - taxShare(same, gone);
+  }, prices);
+}
+
+const priceKeyOf = ({ sku, unitPrice }: Pick<Item, "sku" | "unitPrice">): string => `${sku} ${unitPrice}`;
+
+/** Of so many units of lines of one SKU and price. Of all units it is all of the tax, however they were cut up before. */
+function taxShare(same: readonly Item[], units: number): number {
+  const quantity = same.reduce((sum, item) => sum + item.quantity, 0);
+  const added = same.reduce((sum, { tax }) => sum + (tax && !tax.isIncluded ? tax.amount : 0), 0);
+  return Math.round((added * units) / quantity);
+}
+
+/** What sending has cost, with the tax that came on top of it. */
+export const shippingPaid = (shippingCost: number, tax: Tax | null): number =>
+  shippingCost + (tax && !tax.isIncluded ? tax.amount : 0);
 
 /** What goes back on the shelf, a line a SKU. */
 export const restockedUnits = (lines: readonly ReturnLine[]): WantedItem[] =>

@@ -10,6 +10,7 @@ import {
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
+import type { Tax } from "../domain/tax.ts";
 import type { Announcement } from "../domain/facts.ts";
 import type { Line, LockedOrder } from "../store/progress.ts";
 import type { AddressRow, Screening } from "../store/tables.ts";
@@ -23,6 +24,8 @@ export interface CreatedOrder {
   items: readonly Line[];
   subtotal: number;
   shippingCost: number;
+  shippingTax?: Tax | null | undefined;
+  taxAdded: number;
   total: number;
   shippingAddress?: AddressRow | null | undefined;
   screening: Screening;
@@ -41,10 +44,16 @@ export function orderCreated(order: CreatedOrder, { time, cause }: { time: Date;
     {
       orderId: order.orderId,
       buyer: { customerId: order.customerId, ...order.screening },
-      lines: order.items.map((item) => ({ sku: item.sku, quantity: BigInt(item.quantity), unitPrice: money(item.unitPrice) })),
+      lines: order.items.map(({ sku, quantity, unitPrice, tax }) => ({
+        sku,
+        quantity: BigInt(quantity),
+        unitPrice: money(unitPrice),
+        ...(tax && { tax: money(tax.amount) }),
+      })),
       subtotal: money(order.subtotal),
       shippingCost: money(order.shippingCost),
       total: money(order.total),
+      ...(isTaxed(order) && { tax: money(taxOf(order)), taxAdded: money(order.taxAdded) }),
       ...(order.shippingAddress ? { shippingAddress: order.shippingAddress } : {}),
       createTime: timestampFromDate(order.createTime),
       expireTime: timestampFromDate(order.expireTime),
@@ -52,6 +61,11 @@ export function orderCreated(order: CreatedOrder, { time, cause }: { time: Date;
     { tenant: order.tenant, sequence: 1, time, cause },
   );
 }
+
+const isTaxed = ({ items, shippingTax }: CreatedOrder): boolean => Boolean(shippingTax) || items.some(({ tax }) => tax);
+
+const taxOf = ({ items, shippingTax }: CreatedOrder): number =>
+  items.reduce((sum, { tax }) => sum + (tax?.amount ?? 0), shippingTax?.amount ?? 0);
 
 const noScreening: Screening = { paymentMethodBin: "", deviceFingerprint: "", email: "" };
 

@@ -41,6 +41,7 @@ export function orderChanged(order: LockedOrder, { changeId, before, after }: To
       subtotal: money(after.subtotal),
       shippingCost: money(after.shippingCost),
       total: money(after.total),
+      ...taxesOf(order, after),
       previousTotal: money(before.total),
       shippingMethod: after.shippingMethod,
       ...(after.shippingAddress ? { shippingAddress: after.shippingAddress } : {}),
@@ -74,4 +75,17 @@ const moneyOf =
   (minorUnits: number): { currencyCode: string; minorUnits: bigint } => ({ currencyCode, minorUnits: BigInt(minorUnits) });
 
 const linesOf = (order: LockedOrder, { items }: OrderContent) =>
-  items.map(({ sku, quantity, unitPrice }) => ({ sku, quantity: BigInt(quantity), unitPrice: moneyOf(order)(unitPrice) }));
+  items.map(({ sku, quantity, unitPrice, tax }) => ({
+    sku,
+    quantity: BigInt(quantity),
+    unitPrice: moneyOf(order)(unitPrice),
+    ...(tax && { tax: moneyOf(order)(tax.amount) }),
+  }));
+
+/** Nothing where nothing is taxed. */
+function taxesOf(order: LockedOrder, { items, shippingTax, taxAdded }: OrderContent) {
+  const amounts = [...items.map(({ tax }) => tax), shippingTax].flatMap((tax) => (tax ? [tax.amount] : []));
+  if (amounts.length === 0) return {};
+  const money = moneyOf(order);
+  return { tax: money(amounts.reduce((sum, amount) => sum + amount, 0)), taxAdded: money(taxAdded) };
+}

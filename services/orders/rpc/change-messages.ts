@@ -9,7 +9,7 @@ import { OrderChangeSchema, type OrderChange, type OrderContentSchema } from "#g
 import { ceilingOf } from "../domain/change.ts";
 import type { ChangeRow, OrderContent } from "../store/order-changes.ts";
 import type { OrderRow } from "../store/read.ts";
-import { changeStateMessages, methodMessages } from "./order-message.ts";
+import { changeStateMessages, methodMessages, taxMessage, taxMessages } from "./order-message.ts";
 import { changeable, type Preview } from "./preview-change.ts";
 
 const moneyOf =
@@ -18,19 +18,22 @@ const moneyOf =
 
 function contentMessage(content: OrderContent, currencyCode: string): MessageInitShape<typeof OrderContentSchema> {
   const money = moneyOf(currencyCode);
-  const { items, subtotal, shippingCost, total, shippingMethod, shippingAddress } = content;
+  const { items, subtotal, shippingCost, shippingTax, total, shippingMethod, shippingAddress } = content;
   return {
-    lines: items.map(({ sku, title, quantity, unitPrice }) => ({
+    lines: items.map(({ sku, title, quantity, unitPrice, tax }) => ({
       sku,
       title,
       quantity: BigInt(quantity),
       unitPrice: money(unitPrice),
+      ...(tax && { tax: taxMessage(tax, currencyCode) }),
     })),
     shippingMethod: methodMessages[shippingMethod],
     ...(shippingAddress ? { shippingAddress } : {}),
     subtotal: money(subtotal),
     shippingCost: money(shippingCost),
     total: money(total),
+    ...taxMessages(content, currencyCode),
+    ...(shippingTax && { shippingTax: taxMessage(shippingTax, currencyCode) }),
   };
 }
 

@@ -28,7 +28,7 @@ import type { OrderRow } from "../store/read.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { changeMessage, previewMessage } from "./change-messages.ts";
 import { requestIdReused } from "./place.ts";
-import { createPreview, type Preview } from "./preview-change.ts";
+import { createPreview, type Preview, type Taxing } from "./preview-change.ts";
 import { getOrder, orderNotFound } from "./read.ts";
 
 /** Brings the change of an order to its end; see due/changes.ts. */
@@ -41,9 +41,9 @@ type Confirm = (request: ConfirmOrderChangeRequest) => Promise<{ row: OrderRow; 
 
 export function changesMethods(
   runtime: ServiceRuntime<OrdersTables>,
-  drive: DriveChange,
+  { drive, ...taxing }: { drive: DriveChange } & Taxing,
 ): ServiceImpl<typeof OrderChangesService> {
-  const preview = createPreview(runtime);
+  const preview = createPreview(runtime, taxing);
   const confirm = createConfirm(runtime, { preview, drive });
   return {
     previewOrderChange: async ({ orderId, wish }) => {

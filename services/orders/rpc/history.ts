@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import { amountText, type TellHistory, type ToldFact, type ToldWait } from "#runtime/history/told-history.ts";
 import type { OrderState } from "../domain/order.ts";
 import { waitOf, type Awaited, type WaitLimits } from "../domain/waiting.ts";
+import { readChanges, type ChangeRow } from "../store/order-changes.ts";
 import { readOrder, type OrderRow } from "../store/read.ts";
 import type { OrdersTables } from "../store/tables.ts";
 
@@ -17,8 +18,8 @@ const toldBy: Record<OrderState, string> = {
   cancelled: "OrderCancelled",
 };
 
-/** Nobody is told of a change while nobody has been told of the order. */
-const changedBy = (state: OrderState): string => (state === "scheduled" ? "ConfirmOrderChange" : "OrderChanged");
+/** Of the step that a change leaves in the timeline. */
+const changedReason = "CHANGED";
 
 const awaited: Record<Awaited, { text: string; service?: string }> = {
   schedule: { text: "its time to begin" },
@@ -32,28 +33,50 @@ const awaited: Record<Awaited, { text: string; service?: string }> = {
 
 export function orderHistory(db: Kysely<OrdersTables>, limits: WaitLimits): TellHistory {
   return async (key) => {
-    const order = await readOrder(db, key);
+    const [order, changes] = await Promise.all([readOrder(db, key), readChanges(db, key.tenant, [key.orderId])]);
     if (!order) return { facts: [], waits: [] };
     const wait = waitFor(order, limits);
     return {
-      facts: wayOf(order),
+      facts: [
+        ...wayOf(order, changes[0]?.before.total ?? order.total),
+        ...changes.flatMap((change) => changeFacts(change, order.currency_code)),
+      ],
       waits: wait ? [wait] : [],
       standing: { state: order.state.toUpperCase(), isFinal: wait === undefined },
     };
   };
 }
 
-/** Reasons are codes; what somebody wrote beside one is not told. */
-function wayOf({ timeline, total, currency_code, last_change_id }: OrderRow): ToldFact[] {
+/** With the total with which it was placed. Reasons are codes; what somebody wrote beside one is not told. */
+function wayOf({ timeline, currency_code }: OrderRow, total: number): ToldFact[] {
   return timeline.map(({ state, reason, time }, index) => {
     const name = state.toUpperCase();
-    if (reason === "CHANGED")
-      return { kind: "STATE", name, time, text: `the order was changed, and is ${name}`, toldBy: changedBy(state) };
-    // What it cost before it was changed is told with the change.
-    const placed = index === 0 && last_change_id === "" ? `, for ${amountText(total, currency_code)}` : "";
+    // A step of its own, which leads to no other state.
+    if (reason === changedReason)
+      return { kind: "STATE", name, time, text: `the order is changed, and still ${name}`, toldBy: "OrderChanged" };
+    const placed = index === 0 ? `, for ${amountText(total, currency_code)}` : "";
     const why = reason === "" ? "" : `, because of ${reason}`;
     return { kind: "STATE", name, time, text: `the order is ${name}${placed}${why}`, toldBy: toldBy[state] };
   });
+}
+
+/** That it was asked for, and what became of it; whose words stand beside it is not told. */
+function changeFacts(
+  { changeId: id, state, reason, before, after, createTime, endTime }: ChangeRow,
+  currency: string,
+): ToldFact[] {
+  const costs = `${amountText(before.total, currency)} before, ${amountText(after.total, currency)} with it`;
+  const asked: ToldFact = {
+    kind: "DECISION",
+    name: "CHANGE_ASKED",
+    id,
+    time: createTime,
+    text: `a change of the order is asked for: ${costs}`,
+    toldBy: "ConfirmOrderChange",
+  };
+  if (state !== "refused" || !endTime) return [asked];
+  const text = `the change is refused, because of ${reason}`;
+  return [asked, { kind: "DECISION", name: "CHANGE_REFUSED", id, time: endTime, text, toldBy: "OrderChangeRefused" }];
 }
 
 function waitFor(order: OrderRow, limits: WaitLimits): ToldWait | undefined {

@@ -12,10 +12,12 @@ import {
   type Order,
   type TimelineEntrySchema,
 } from "#gen/ordermesh/orders/v1/order_pb.ts";
+import type { TaxSchema } from "#gen/ordermesh/orders/v1/tax_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import { OrderChangeState } from "#gen/ordermesh/orders/v1/order_change_pb.ts";
 import type { ChangeState } from "../domain/change-saga.ts";
 import type * as domain from "../domain/order.ts";
+import type { Tax } from "../domain/tax.ts";
 import type { OrderRow, TimelineRow } from "../store/read.ts";
 import type { PriorityName, ShippingMethodName } from "../store/tables.ts";
 
@@ -88,6 +90,22 @@ export function timelineMessage(row: TimelineRow): MessageInitShape<typeof Timel
   };
 }
 
+export const taxMessage = ({ amount, ...tax }: Tax, currencyCode: string): MessageInitShape<typeof TaxSchema> => ({
+  ...tax,
+  amount: { currencyCode, minorUnits: BigInt(amount) },
+});
+
+/** All tax, and the part on top; nothing where nothing was taxed. */
+export function taxMessages(
+  { items, shippingTax, taxAdded }: { items: readonly { tax?: Tax | null }[]; shippingTax: Tax | null; taxAdded: number },
+  currencyCode: string,
+): Pick<MessageInitShape<typeof OrderSchema>, "tax" | "taxAdded"> {
+  const amounts = [...items.map(({ tax }) => tax), shippingTax].flatMap((tax) => (tax ? [tax.amount] : []));
+  if (amounts.length === 0) return {};
+  const money = (minorUnits: number) => ({ currencyCode, minorUnits: BigInt(minorUnits) });
+  return { tax: money(amounts.reduce((sum, amount) => sum + amount, 0)), taxAdded: money(taxAdded) };
+}
+
 export function orderMessage(row: OrderRow): Order {
   const money = (minorUnits: number): { currencyCode: string; minorUnits: bigint } => ({
     currencyCode: row.currency_code,
@@ -103,10 +121,13 @@ export function orderMessage(row: OrderRow): Order {
       quantity: BigInt(item.quantity),
       unitPrice: money(item.unit_price),
       lineTotal: money(item.unit_price * item.quantity),
+      ...(item.tax && { tax: taxMessage(item.tax, row.currency_code) }),
     })),
     subtotal: money(row.subtotal),
     shippingCost: money(row.shipping_cost),
     total: money(row.total),
+    ...taxMessages({ items: row.items, shippingTax: row.shipping_tax, taxAdded: row.tax_added }, row.currency_code),
+    ...(row.shipping_tax && { shippingTax: taxMessage(row.shipping_tax, row.currency_code) }),
     shippingMethod: methodMessages[row.shipping_method],
     ...(row.shipping_address ? { shippingAddress: row.shipping_address } : {}),
     services: {

@@ -12,8 +12,9 @@ import { requestCause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { priceOrder, totalMax, type PricingOutcome } from "../domain/place.ts";
+import { priceLines, priceOrder, totalMax, type PricingOutcome } from "../domain/place.ts";
 import { createPlacements, type Placement } from "../events/place.ts";
+import type { TaxProvider } from "../provider/tax.ts";
 import { placedRow } from "../store/insert.ts";
 import { readChanges, withContent } from "../store/order-changes.ts";
 import { readOrderOfRequest, type OrderRow } from "../store/read.ts";
@@ -26,6 +27,9 @@ import { createShippingCost } from "./shipping-cost.ts";
 
 interface Deps {
   runtime: ServiceRuntime<OrdersTables>;
+  taxes: TaxProvider;
+  /** Where orders go that do not say where they go. */
+  shopCountryCode: string;
   /** How long an order may be pending. Milliseconds. */
   orderLifeMs: number;
 }
@@ -37,7 +41,7 @@ const dayMs = 86_400_000;
 export type Place = (request: PlaceOrderRequest) => Promise<OrderRow>;
 
 /** Answers the order as placed. A request_id that came before gets the first answer. */
-export function placeOrder({ runtime, orderLifeMs }: Deps): Place {
+export function placeOrder({ runtime, taxes, shopCountryCode, orderLifeMs }: Deps): Place {
   const prices = createPriceList(runtime);
   const askShippingCost = createShippingCost(runtime);
   const checkAvailability = createAvailabilityCheck(runtime);
@@ -58,13 +62,18 @@ export function placeOrder({ runtime, orderLifeMs }: Deps): Place {
     const wanted = request.items.map((item) => ({ sku: item.sku, quantity: Number(item.quantity) }));
     const skus = wanted.map(({ sku }) => sku);
     const priced = prices.pricesOf(request.currency, skus);
-    const asked = [priced, askShippingCost(request, wanted, priced), checkAvailability(wanted)] as const;
+    const { countryCode = shopCountryCode, region = "" } = request.shippingAddress ?? {};
+    const quoted = taxes.quoteFor({ countryCode, region });
+    const asked = [priced, askShippingCost(request, wanted, priced), checkAvailability(wanted), quoted] as const;
     // All at once, but the refusals in this order: a SKU that does not exist is not merely out of stock.
     await Promise.allSettled(asked);
     const [known, shippingCost] = [await asked[0], await asked[1]];
     await asked[2];
+    const quote = await asked[3];
+    const lines = priceLines(wanted, known);
+    const amounts = { lines: lines.map(({ taxClass, lineTotal: amount }) => ({ taxClass, amount })), shippingCost };
     const expectedTotal = request.expectedTotal && expectedMinorUnits(request, request.expectedTotal);
-    return pricedOrRefused(priceOrder({ wanted, prices: known, shippingCost, expectedTotal }), request);
+    return pricedOrRefused(priceOrder({ lines, shippingCost, taxes: await quote(amounts), expectedTotal }), request);
   };
 
   return async (request) => {
@@ -91,7 +100,7 @@ function newPlacement(
   priced: Extract<PricingOutcome, { kind: "priced" }>,
   { now, orderLifeMs }: { now: Date; orderLifeMs: number },
 ): Placement {
-  const { items, subtotal, shippingCost, total } = priced;
+  const { items, subtotal, shippingCost, shippingTax, taxAdded, total } = priced;
   const orderId = newId("ord");
   const processAfter = startOf(request, now);
   return {
@@ -103,6 +112,8 @@ function newPlacement(
       items,
       subtotal,
       shippingCost,
+      shippingTax,
+      taxAdded,
       total,
       shippingMethod: request.shippingMethod === ShippingMethod.EXPRESS ? "EXPRESS" : "STANDARD",
       shippingAddress: request.shippingAddress && addressRow(request.shippingAddress),

@@ -22,12 +22,15 @@ import {
   type Item,
   type Refusal,
 } from "../domain/change.ts";
+import { amountsToTax, isElsewhere, skusToTax, withTaxes, type TaxChange } from "../domain/change-tax.ts";
 import { shortagesOf, type WantedItem } from "../domain/place.ts";
+import { standardClass, type Tax } from "../domain/tax.ts";
+import type { TaxProvider } from "../provider/tax.ts";
 import { contentOf, type OrderContent } from "../store/order-changes.ts";
 import type { OrderRow } from "../store/read.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { methodMessages } from "./order-message.ts";
-import { createPriceList } from "./prices.ts";
+import { createPriceList, type KnownPrice } from "./prices.ts";
 import { createShippingCost } from "./shipping-cost.ts";
 
 export interface Preview {
@@ -57,22 +60,42 @@ async function orRefusal<Answer>(asked: Promise<Answer>): Promise<Answer | Refus
 
 const isRefusal = (answer: object | number): answer is Refusal => typeof answer === "object" && "reason" in answer;
 
-export function createPreview(runtime: Pick<ServiceRuntime<OrdersTables>, "client" | "onEvent">): PreviewChange {
+export interface Taxing {
+  taxes: TaxProvider;
+  /** Where orders go that do not say where they go. */
+  shopCountryCode: string;
+}
+
+export function createPreview(
+  runtime: Pick<ServiceRuntime<OrdersTables>, "client" | "onEvent">,
+  { taxes, shopCountryCode }: Taxing,
+): PreviewChange {
   const prices = createPriceList(runtime);
   const askShippingCost = createShippingCost(runtime);
   const inventory = runtime.client(InventoryService);
 
-  const costOf = async (row: OrderRow, after: Wanted): Promise<number | Refusal> => {
-    const skus = [...unitsPerSku(after.items).keys()];
-    // What is not sold any more stays in the order; what it weighs is not known any more, and so adds nothing.
+  /** What is not sold any more stays in the order, and nothing is known of it any more. */
+  const knownOf = async (row: OrderRow, skus: readonly string[]): Promise<Map<string, KnownPrice>> => {
     const known = await Promise.all(skus.map((sku) => orRefusal(prices.pricesOf(row.currency_code, [sku]))));
-    const weights = new Map(known.flatMap((answer) => (isRefusal(answer) ? [] : [...answer])));
+    return new Map(known.flatMap((answer) => (isRefusal(answer) ? [] : [...answer])));
+  };
+
+  const costOf = async (row: OrderRow, after: Wanted): Promise<number | Refusal> => {
+    // Of what is not known the weight adds nothing.
+    const weights = await knownOf(row, [...unitsPerSku(after.items).keys()]);
     const parcel = {
       currency: row.currency_code,
       shippingMethod: methodMessages[after.shippingMethod],
       shippingAddress: after.shippingAddress ?? undefined,
     };
     return orRefusal(askShippingCost(parcel, after.items, Promise.resolve(weights)));
+  };
+
+  const taxed = async (row: OrderRow, change: TaxChange, { shippingAddress }: Wanted): Promise<ReturnType<typeof withTaxes>> => {
+    const { countryCode = shopCountryCode, region = "" } = shippingAddress ?? {};
+    const [known, quote] = await Promise.all([knownOf(row, skusToTax(change)), taxes.quoteFor({ countryCode, region })]);
+    const amounts = amountsToTax(change, (sku) => known.get(sku)?.taxClass ?? standardClass);
+    return withTaxes(change, await quote(amounts));
   };
 
   const stockOf = async (added: readonly WantedItem[]): Promise<Preview["stock"]> => {
@@ -102,10 +125,15 @@ export function createPreview(runtime: Pick<ServiceRuntime<OrdersTables>, "clien
     const more = [linesRefusal(after.items), countryRefusal(order, before.shippingAddress, after.shippingAddress)];
     refusals.push(...more.flatMap((refusal) => refusal ?? []));
     if (after.items.length === 0) return { before, after: undefined, stock, refusals, token: "" };
-    const cost = isSentOtherwise(before, after) ? await costOf(row, after) : before.shippingCost;
+    const isShippingAnew = isSentOtherwise(before, after);
+    const cost = isShippingAnew ? await costOf(row, after) : before.shippingCost;
     if (isRefusal(cost)) return { before, after: undefined, stock, refusals: [...refusals, cost], token: "" };
+    const elsewhere = isElsewhere(before.shippingAddress, after.shippingAddress);
+    const change = { before, items: after.items, shippingCost: cost, isElsewhere: elsewhere, isShippingAnew };
     const subtotal = subtotalOf(after.items);
-    const content: OrderContent = { ...after, subtotal, shippingCost: cost, total: subtotal + cost };
+    const tax = await taxed(row, change, after);
+    const total = subtotal + cost + tax.taxAdded;
+    const content: OrderContent = { ...after, ...tax, subtotal, shippingCost: cost, total };
     refusals.push(...[nothingNew(before, content), totalRefusal(order, content.total)].flatMap((refusal) => refusal ?? []));
     return { before, after: content, stock, refusals, token: tokenOf({ row, wish, after: content }) };
   };
@@ -154,10 +182,11 @@ function nothingNew(before: OrderContent, after: OrderContent): Refusal | undefi
 }
 
 /** Same contents, same text, in whatever order their fields were read. */
-function canonical({ items, shippingCost, shippingMethod, shippingAddress }: OrderContent): string {
-  const lines = items.map(({ sku, quantity, unitPrice }) => [sku, quantity, unitPrice]);
+function canonical({ items, shippingCost, shippingTax, shippingMethod, shippingAddress }: OrderContent): string {
+  const taxText = (tax: Tax | null | undefined) => tax && [tax.amount, tax.rate, tax.name, tax.isIncluded];
+  const lines = items.map(({ sku, quantity, unitPrice, tax }) => [sku, quantity, unitPrice, taxText(tax)]);
   const address = shippingAddress && Object.entries(shippingAddress).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  return JSON.stringify([lines, shippingCost, shippingMethod, address]);
+  return JSON.stringify([lines, shippingCost, taxText(shippingTax), shippingMethod, address]);
 }
 
 const hashOf = (content: Uint8Array | string): string => createHash("sha256").update(content).digest("base64url").slice(0, 22);

@@ -7,6 +7,7 @@ import { createGroup } from "#runtime/group.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { inServiceContext } from "#runtime/service-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
+import { standardClass } from "../domain/tax.ts";
 import type { OrdersTables } from "../store/tables.ts";
 
 export interface KnownPrice {
@@ -15,6 +16,7 @@ export interface KnownPrice {
   unitPrice: number;
   /** Of one unit; 0 where it is not known. */
   weightGrams: number;
+  taxClass: string;
 }
 
 export interface PriceList {
@@ -53,8 +55,13 @@ export function createPriceList(runtime: Pick<ServiceRuntime<OrdersTables>, "cli
     const found = await inServiceContext(tenant, () => catalog.batchGetPrices({ currencyCode, skus: [...skus] }));
     const answers = new Map<string, Answer>(found.unknownSkus.map((sku) => [sku, "unknown"]));
     for (const sku of found.skusWithoutPrice) answers.set(sku, "not_sold");
-    for (const { sku, title, unitPrice, weightGrams } of found.prices) {
-      const price = { title, unitPrice: Number(unitPrice?.minorUnits ?? 0n), weightGrams: Number(weightGrams) };
+    for (const { sku, title, unitPrice, weightGrams, taxClass } of found.prices) {
+      const price = {
+        title,
+        unitPrice: Number(unitPrice?.minorUnits ?? 0n),
+        weightGrams: Number(weightGrams),
+        taxClass: taxClass || standardClass,
+      };
       answers.set(sku, price);
       if (asked === generation) known.set(keyOf(tenant, currencyCode, sku), price);
     }

@@ -7,6 +7,7 @@ import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { refuseBacklog } from "#runtime/backlog.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { WaitLimits } from "../domain/waiting.ts";
+import type { TaxProvider } from "../provider/tax.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { auditOrders, readOrderStates } from "./audit.ts";
 import { changesMethods, type DriveChange } from "./changes.ts";
@@ -22,21 +23,24 @@ import { watchOrder } from "./watch.ts";
 
 export function routes(
   runtime: ServiceRuntime<OrdersTables>,
-  {
-    place,
-    limits,
-    watchersMax,
-    drive,
-    returnDays,
-  }: { place: Place; limits: WaitLimits; watchersMax: number; drive: DriveChange; returnDays: number },
+  options: {
+    place: Place;
+    taxes: TaxProvider;
+    shopCountryCode: string;
+    limits: WaitLimits;
+    watchersMax: number;
+    drive: DriveChange;
+    returnDays: number;
+  },
 ): (router: ConnectRouter) => void {
+  const { place, limits, watchersMax, returnDays } = options;
   const assertKeepingUp = refuseBacklog(runtime);
   const cancel = cancelOrder(runtime);
   const feed = createChangeFeed(runtime, { watchersMax });
   const watch = watchOrder(runtime, feed);
   const watchMany = watchOrders(runtime, feed);
   const resume = resumeOrder(runtime);
-  const changes = changesMethods(runtime, drive);
+  const changes = changesMethods(runtime, options);
   return (router) => {
     router.service(OrdersService, {
       placeOrder: async (request) => {

@@ -25,10 +25,14 @@ export const exchangeKind = "orders.exchange";
 /** Kind of the due work that brings a change of an order to its end. */
 export const changeKind = "orders.change";
 
+/** The amount of a tax that the price does not contain; 0 where there is none. */
+const onTop = (tax: RawBuilder<unknown>) =>
+  sql`coalesce(case when not (${tax} ->> 'isIncluded')::boolean then (${tax} ->> 'amount')::bigint end, 0)`;
+
 async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>): Promise<AuditRow[]> {
   const read = await sql<AuditRow>`
     select orders.order_id as "orderId", orders.state, orders.currency_code as "currencyCode", orders.subtotal,
-      orders.shipping_cost as "shippingCost", orders.total, orders.events_sent as "eventsSent",
+      orders.shipping_cost as "shippingCost", orders.tax_added as "taxAdded", orders.total, orders.events_sent as "eventsSent",
       orders.create_time as "createTime", orders.expire_time as "expireTime", orders.process_after as "processAfter",
       coalesce(services.inventory_status, 'pending') as inventory, coalesce(services.fraud_status, 'pending') as fraud,
       orders.asked_total as "askedTotal", orders.last_change_state = 'requested' as "isChanging",
@@ -37,7 +41,8 @@ async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>
         where kind = ${changeKind} and due_work.tenant_id = orders.tenant_id and due_work.key = orders.order_id
       ) as "isChangePlanned",
       coalesce(services.payment_status, 'pending') as payment,
-      items.*, coalesce(way."timeline", '[]') as timeline, coalesce(way."stateTime", orders.create_time) as "stateTime",
+      items.lines, items.units, items."linesTotal", items."linesTax" + ${onTop(sql`orders.shipping_tax`)} as "taxOnTop",
+      coalesce(way."timeline", '[]') as timeline, coalesce(way."stateTime", orders.create_time) as "stateTime",
       case when orders.process_after is null then orders.create_time else way."releaseTime" end as "releaseTime",
       exists (
         select from due_work
@@ -48,7 +53,8 @@ async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>
     left join order_services services on services.tenant_id = orders.tenant_id and services.order_id = orders.order_id
     cross join lateral (
       select count(*)::integer as lines, coalesce(sum(quantity), 0)::bigint as units,
-        coalesce(sum(quantity * unit_price), 0)::bigint as "linesTotal"
+        coalesce(sum(quantity * unit_price), 0)::bigint as "linesTotal",
+        coalesce(sum(${onTop(sql`tax`)}), 0)::bigint as "linesTax"
       from order_item where order_item.tenant_id = orders.tenant_id and order_item.order_id = orders.order_id
     ) as items
     cross join lateral (

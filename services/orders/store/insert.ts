@@ -3,6 +3,7 @@ import { sql, type RawBuilder, type Transaction } from "kysely";
 import { writeLate } from "#runtime/database/late-writes.ts";
 import { isTaken } from "#runtime/errors.ts";
 import type { PricedItem } from "../domain/place.ts";
+import type { Tax } from "../domain/tax.ts";
 import type { OrderRow } from "./read.ts";
 import type { AddressRow, OrdersTables, PriorityName, Screening, ShippingMethodName } from "./tables.ts";
 
@@ -14,6 +15,8 @@ export interface NewOrder {
   items: PricedItem[];
   subtotal: number;
   shippingCost: number;
+  shippingTax: Tax | undefined;
+  taxAdded: number;
   total: number;
   shippingMethod: ShippingMethodName;
   shippingAddress: AddressRow | undefined;
@@ -43,6 +46,8 @@ export function placedRow(order: NewOrder): OrderRow {
     currency_code: order.currencyCode,
     subtotal: order.subtotal,
     shipping_cost: order.shippingCost,
+    shipping_tax: order.shippingTax ?? null,
+    tax_added: order.taxAdded,
     total: order.total,
     shipping_method: order.shippingMethod,
     shipping_address: order.shippingAddress ?? null,
@@ -69,7 +74,13 @@ export function placedRow(order: NewOrder): OrderRow {
     asked_total: null,
     exchange_of_return_id: "",
     services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
-    items: order.items.map(({ sku, title, quantity, unitPrice }) => ({ sku, title, quantity, unit_price: unitPrice })),
+    items: order.items.map(({ sku, title, quantity, unitPrice, tax = null }) => ({
+      sku,
+      title,
+      quantity,
+      unit_price: unitPrice,
+      tax,
+    })),
     timeline: [{ sequence: 1, state: firstStateOf(order), reason: "", time: order.createTime }],
   };
 }
@@ -104,10 +115,10 @@ function orderRows(orders: readonly NewOrder[]): RawBuilder<unknown> {
   return sql`
     insert into orders (tenant_id, order_id, customer_id, state, currency_code, subtotal, shipping_cost, total, shipping_method,
       shipping_address, payment_token, request_id, request_hash, expire_time, create_time, update_time, priority, process_after, note,
-      screening, events_sent)
+      screening, shipping_tax, tax_added, events_sent)
     select tenant_id, order_id, customer_id, case when process_after is null then 'pending' else 'scheduled' end, currency_code, subtotal, shipping_cost, total, shipping_method,
       shipping_address::jsonb, payment_token, nullif(request_id, ''), request_hash, expire_time, create_time, create_time,
-      priority, process_after, note, screening::jsonb, case when process_after is null then 1 else 0 end
+      priority, process_after, note, screening::jsonb, shipping_tax::jsonb, tax_added, case when process_after is null then 1 else 0 end
     from unnest(
       ${column((order) => order.tenant)}::text[],
       ${column((order) => order.orderId)}::text[],
@@ -126,9 +137,12 @@ function orderRows(orders: readonly NewOrder[]): RawBuilder<unknown> {
       ${column((order) => order.priority)}::text[],
       ${column((order) => order.processAfter ?? null)}::timestamptz[],
       ${column((order) => order.note)}::text[],
-      ${column((order) => (order.processAfter ? JSON.stringify(order.screening) : null))}::text[]
+      ${column((order) => (order.processAfter ? JSON.stringify(order.screening) : null))}::text[],
+      ${column(({ shippingTax }) => (shippingTax ? JSON.stringify(shippingTax) : null))}::text[],
+      ${column((order) => order.taxAdded)}::bigint[]
     ) as new (tenant_id, order_id, customer_id, currency_code, subtotal, shipping_cost, total, shipping_method,
-      shipping_address, payment_token, request_id, request_hash, expire_time, create_time, priority, process_after, note, screening)
+      shipping_address, payment_token, request_id, request_hash, expire_time, create_time, priority, process_after, note, screening,
+      shipping_tax, tax_added)
     order by tenant_id, request_id, customer_id`;
 }
 
@@ -140,16 +154,17 @@ async function insertParts(tx: Transaction<OrdersTables>, orders: readonly NewOr
 async function insertLines(tx: Transaction<OrdersTables>, orders: readonly NewOrder[]): Promise<void> {
   const lines = orders.flatMap((order) => order.items.map((item, position) => ({ ...item, order, position })));
   const insert = sql`
-    insert into order_item (tenant_id, order_id, position, sku, title, quantity, unit_price)
-    select * from unnest(
+    insert into order_item (tenant_id, order_id, position, sku, title, quantity, unit_price, tax)
+    select tenant_id, order_id, position, sku, title, quantity, unit_price, tax::jsonb from unnest(
       ${lines.map((line) => line.order.tenant)}::text[],
       ${lines.map((line) => line.order.orderId)}::text[],
       ${lines.map((line) => line.position)}::integer[],
       ${lines.map((line) => line.sku)}::text[],
       ${lines.map((line) => line.title)}::text[],
       ${lines.map((line) => line.quantity)}::bigint[],
-      ${lines.map((line) => line.unitPrice)}::bigint[]
-    )`;
+      ${lines.map((line) => line.unitPrice)}::bigint[],
+      ${lines.map(({ tax }) => (tax ? JSON.stringify(tax) : null))}::text[]
+    ) as new (tenant_id, order_id, position, sku, title, quantity, unit_price, tax)`;
   await writeLate(tx, insert);
 }
 

@@ -30,9 +30,11 @@ const columns = sql`
 /** What of an order can be changed, as it is. */
 export function contentOf(row: OrderRow): OrderContent {
   return {
-    items: row.items.map(({ sku, title, quantity, unit_price: unitPrice }) => ({ sku, title, quantity, unitPrice })),
+    items: row.items.map(({ sku, title, quantity, unit_price: unitPrice, tax }) => ({ sku, title, quantity, unitPrice, tax })),
     subtotal: row.subtotal,
     shippingCost: row.shipping_cost,
+    shippingTax: row.shipping_tax,
+    taxAdded: row.tax_added,
     total: row.total,
     shippingMethod: row.shipping_method,
     shippingAddress: row.shipping_address,
@@ -43,9 +45,17 @@ export function contentOf(row: OrderRow): OrderContent {
 export function withContent(row: OrderRow, content: OrderContent): OrderRow {
   return {
     ...row,
-    items: content.items.map(({ sku, title, quantity, unitPrice }) => ({ sku, title, quantity, unit_price: unitPrice })),
+    items: content.items.map(({ sku, title, quantity, unitPrice, tax = null }) => ({
+      sku,
+      title,
+      quantity,
+      unit_price: unitPrice,
+      tax,
+    })),
     subtotal: content.subtotal,
     shipping_cost: content.shippingCost,
+    shipping_tax: content.shippingTax,
+    tax_added: content.taxAdded,
     total: content.total,
     shipping_method: content.shippingMethod,
     shipping_address: content.shippingAddress,
@@ -132,12 +142,13 @@ async function noteStanding(
 export async function saveContent(
   tx: Transaction<OrdersTables>,
   { tenant, orderId }: OrderKey,
-  { subtotal, shippingCost, total, shippingMethod, shippingAddress, items }: OrderContent,
+  { subtotal, shippingCost, shippingTax, taxAdded, total, shippingMethod, shippingAddress, items }: OrderContent,
 ): Promise<void> {
   await sql`
     update orders
     set asked_total = case when state = 'scheduled' then null else coalesce(asked_total, total) end,
-      subtotal = ${subtotal}, shipping_cost = ${shippingCost}, total = ${total}, shipping_method = ${shippingMethod},
+      subtotal = ${subtotal}, shipping_cost = ${shippingCost}, shipping_tax = ${shippingTax && JSON.stringify(shippingTax)}::jsonb,
+      tax_added = ${taxAdded}, total = ${total}, shipping_method = ${shippingMethod},
       shipping_address = ${shippingAddress && JSON.stringify(shippingAddress)}::jsonb
     where tenant_id = ${tenant} and order_id = ${orderId}`.execute(tx);
   await sql`delete from order_item where tenant_id = ${tenant} and order_id = ${orderId}`.execute(tx);
@@ -146,14 +157,15 @@ export async function saveContent(
 
 async function insertItems(tx: Transaction<OrdersTables>, { tenant, orderId }: OrderKey, items: readonly Item[]): Promise<void> {
   await sql`
-    insert into order_item (tenant_id, order_id, position, sku, title, quantity, unit_price)
-    select ${tenant}, ${orderId}, * from unnest(
+    insert into order_item (tenant_id, order_id, position, sku, title, quantity, unit_price, tax)
+    select ${tenant}, ${orderId}, position, sku, title, quantity, unit_price, tax::jsonb from unnest(
       ${items.map((_, position) => position)}::integer[],
       ${items.map(({ sku }) => sku)}::text[],
       ${items.map(({ title }) => title)}::text[],
       ${items.map(({ quantity }) => quantity)}::bigint[],
-      ${items.map(({ unitPrice }) => unitPrice)}::bigint[]
-    )`.execute(tx);
+      ${items.map(({ unitPrice }) => unitPrice)}::bigint[],
+      ${items.map(({ tax }) => (tax ? JSON.stringify(tax) : null))}::text[]
+    ) as new (position, sku, title, quantity, unit_price, tax)`.execute(tx);
 }
 
 /** Of erased orders: where they were to go, and somebody's words. */

@@ -1,6 +1,7 @@
 // Loads the changing part of many orders under a lock, and saves it back.
 import { sql, type Transaction } from "kysely";
 import type { CancelReason, OrderProgress, TimelineEntry } from "../domain/order.ts";
+import type { Tax } from "../domain/tax.ts";
 import type { AddressRow, OrdersTables, PriorityName, Screening, ShippingMethodName } from "./tables.ts";
 
 export interface OrderKey {
@@ -14,6 +15,9 @@ export interface LockedOrder extends OrderKey {
   currencyCode: string;
   subtotal: number;
   shippingCost: number;
+  /** Null where there is none. */
+  shippingTax: Tax | null;
+  taxAdded: number;
   total: number;
   priority: PriorityName;
   /** Null unless it is scheduled. */
@@ -58,7 +62,7 @@ export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly O
     for update`.execute(tx);
   const reading = sql<ProgressRow>`
     select locked.tenant_id as tenant, locked.order_id as "orderId", customer_id as "customerId", currency_code as "currencyCode", subtotal,
-      shipping_cost as "shippingCost", total, priority, screening, locked.create_time as "createTime",
+      shipping_cost as "shippingCost", shipping_tax as "shippingTax", tax_added as "taxAdded", total, priority, screening, locked.create_time as "createTime",
       process_after as "processAfter",
       payment_token as "paymentToken", shipping_method as "shippingMethod", shipping_address as "shippingAddress",
       expire_time as "expireTime", events_sent as "eventsSent", version, locked.state as state, payment_asked as "paymentAsked",
@@ -177,13 +181,15 @@ export interface Line {
   quantity: number;
   /** Minor units. */
   unitPrice: number;
+  /** Absent or null where there is none. */
+  tax?: Tax | null;
 }
 
 /** The lines of orders, for what is announced about them. */
 export async function readLines(tx: Transaction<OrdersTables>, keys: readonly OrderKey[]): Promise<Map<string, Line[]>> {
   if (keys.length === 0) return new Map();
   const read = await sql<OrderKey & Line>`
-    select order_item.tenant_id as tenant, order_item.order_id as "orderId", sku, quantity, unit_price as "unitPrice"
+    select order_item.tenant_id as tenant, order_item.order_id as "orderId", sku, quantity, unit_price as "unitPrice", tax
     from order_item
     join unnest(${keys.map((key) => key.tenant)}::text[], ${keys.map((key) => key.orderId)}::text[]) as wanted (tenant_id, order_id)
       using (tenant_id, order_id)

@@ -15,7 +15,7 @@ export interface OrderRow extends Selectable<OrdersTables["orders"]> {
     Selectable<OrdersTables["order_services"]>,
     "inventory_status" | "fraud_status" | "payment_status" | "shipment_status"
   >;
-  items: { sku: string; title: string; quantity: number; unit_price: number }[];
+  items: Pick<Selectable<OrdersTables["order_item"]>, "sku" | "title" | "quantity" | "unit_price" | "tax">[];
   timeline: TimelineRow[];
 }
 
@@ -28,7 +28,8 @@ const wholeOrder = sql`
     from order_services part where part.tenant_id = orders.tenant_id and part.order_id = orders.order_id
   ) as services,
   (
-    select json_agg(json_build_object('sku', sku, 'title', title, 'quantity', quantity, 'unit_price', unit_price) order by position)
+    select json_agg(json_build_object('sku', sku, 'title', title, 'quantity', quantity, 'unit_price', unit_price, 'tax', tax)
+      order by position)
     from order_item part where part.tenant_id = orders.tenant_id and part.order_id = orders.order_id
   ) as items,
   (

@@ -1,5 +1,6 @@
 // The schema as kysely sees it.
 import type { ChangeState } from "../domain/change-saga.ts";
+import type { Tax } from "../domain/tax.ts";
 import type { FraudStatus, InventoryStatus, OrderState, PaymentStatus, ShipmentStatus } from "../domain/order.ts";
 
 export interface OrdersTables {
@@ -11,6 +12,10 @@ export interface OrdersTables {
     currency_code: string;
     subtotal: number;
     shipping_cost: number;
+    /** Null where there is none. */
+    shipping_tax: Tax | null;
+    /** On top of subtotal and shipping cost. */
+    tax_added: number;
     total: number;
     shipping_method: ShippingMethodName;
     shipping_address: AddressRow | null;
@@ -50,6 +55,8 @@ export interface OrdersTables {
     title: string;
     quantity: number;
     unit_price: number;
+    /** Null where there is none. */
+    tax: Tax | null;
   };
   order_services: {
     tenant_id: string;

@@ -103,7 +103,9 @@ const refusalText = (work: string, code: string | null): string =>
   `the provider refuses the ${work} for good: ${code ?? "no code"}`;
 
 function waitsOf({ state, deadline, refunds, currencyCode, refusedWork }: HistoryRow): ToldWait[] {
-  const waits: ToldWait[] = state === "PENDING" ? [{ text: "the provider's answer", until: deadline }] : [];
+  const waits: ToldWait[] = [];
+  if (state === "PENDING") waits.push({ text: "the provider's answer", until: deadline });
+  if (state === "ACTION_REQUIRED") waits.push({ text: "the buyer to act at its bank", until: deadline });
   const due = refunds.filter(({ state }) => state === "DUE");
   for (const { amount } of due) waits.push({ text: `a refund of ${amountText(amount, currencyCode)} to be carried out` });
   if (refusedWork) {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/catalog/v1/product.proto.
  */
 export const file_ordermesh_catalog_v1_product: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmRlcm1lc2gvY2F0YWxvZy92MS9wcm9kdWN0LnByb3RvEhRvcmRlcm1lc2guY2F0YWxvZy52MSLFAQoHUHJvZHVjdBISCgpwcm9kdWN0X2lkGAEgASgJEhkKBXRpdGxlGAIgASgJQgq6SAdyBRABGMgBEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxiIJxI7Cgh2YXJpYW50cxgEIAMoCzIdLm9yZGVybWVzaC5jYXRhbG9nLnYxLlZhcmlhbnRCCrpIB5IBBAgBEGQSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItYDCgdWYXJpYW50EjQKA3NrdRgBIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTlfLV17MCw2Mn0kEhcKBXRpdGxlGAIgASgJQgi6SAVyAxjIARI0CgZwcmljZXMYAyADKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leUIKukgHkgEECAEQChIhCgx3ZWlnaHRfZ3JhbXMYBCABKANCC7pICCIGGMCEPSgAOqICukieAhqCAQoXdmFyaWFudC5wcmljZXNfcG9zaXRpdmUSHmV2ZXJ5IHByaWNlIG11c3QgYmUgYWJvdmUgemVybxpHc2l6ZSh0aGlzLnByaWNlcykgPiAxMCB8fCB0aGlzLnByaWNlcy5hbGwocHJpY2UsIHByaWNlLm1pbm9yX3VuaXRzID4gMCkalgEKH3ZhcmlhbnQucHJpY2VzX29uZV9wZXJfY3VycmVuY3kSI3ByaWNlcyBtdXN0IG5hbWUgZWFjaCBjdXJyZW5jeSBvbmNlGk5zaXplKHRoaXMucHJpY2VzKSA+IDEwIHx8IHRoaXMucHJpY2VzLm1hcChwcmljZSwgcHJpY2UuY3VycmVuY3lfY29kZSkudW5pcXVlKCliBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
+  fileDesc("CiJvcmRlcm1lc2gvY2F0YWxvZy92MS9wcm9kdWN0LnByb3RvEhRvcmRlcm1lc2guY2F0YWxvZy52MSLFAQoHUHJvZHVjdBISCgpwcm9kdWN0X2lkGAEgASgJEhkKBXRpdGxlGAIgASgJQgq6SAdyBRABGMgBEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxiIJxI7Cgh2YXJpYW50cxgEIAMoCzIdLm9yZGVybWVzaC5jYXRhbG9nLnYxLlZhcmlhbnRCCrpIB5IBBAgBEGQSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIosECgdWYXJpYW50EjQKA3NrdRgBIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTlfLV17MCw2Mn0kEhcKBXRpdGxlGAIgASgJQgi6SAVyAxjIARI0CgZwcmljZXMYAyADKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leUIKukgHkgEECAEQChIhCgx3ZWlnaHRfZ3JhbXMYBCABKANCC7pICCIGGMCEPSgAEjMKCXRheF9jbGFzcxgFIAEoCUIgukgdchsyGV4oW0EtWl1bQS1aMC05X117MCwzMX0pPyQ6ogK6SJ4CGoIBChd2YXJpYW50LnByaWNlc19wb3NpdGl2ZRIeZXZlcnkgcHJpY2UgbXVzdCBiZSBhYm92ZSB6ZXJvGkdzaXplKHRoaXMucHJpY2VzKSA+IDEwIHx8IHRoaXMucHJpY2VzLmFsbChwcmljZSwgcHJpY2UubWlub3JfdW5pdHMgPiAwKRqWAQofdmFyaWFudC5wcmljZXNfb25lX3Blcl9jdXJyZW5jeRIjcHJpY2VzIG11c3QgbmFtZSBlYWNoIGN1cnJlbmN5IG9uY2UaTnNpemUodGhpcy5wcmljZXMpID4gMTAgfHwgdGhpcy5wcmljZXMubWFwKHByaWNlLCBwcmljZS5jdXJyZW5jeV9jb2RlKS51bmlxdWUoKWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
 
 /**
  * Something a shop sells, in one or more variants.
@@ -141,6 +141,13 @@ export type Variant = Message<"ordermesh.catalog.v1.Variant"> & {
    * @generated from field: int64 weight_grams = 4;
    */
   weightGrams: bigint;
+
+  /**
+   * By which rates it is taxed, such as REDUCED; empty stands for STANDARD. See docs/tax.md.
+   *
+   * @generated from field: string tax_class = 5;
+   */
+  taxClass: string;
 };
 
 /**
@@ -176,6 +183,13 @@ export type VariantJson = {
    * @generated from field: int64 weight_grams = 4;
    */
   weightGrams?: string;
+
+  /**
+   * By which rates it is taxed, such as REDUCED; empty stands for STANDARD. See docs/tax.md.
+   *
+   * @generated from field: string tax_class = 5;
+   */
+  taxClass?: string;
 };
 
 /**

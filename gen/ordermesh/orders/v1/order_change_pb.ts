@@ -6,6 +6,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Tax, TaxJson } from "./tax_pb.ts";
+import { file_ordermesh_orders_v1_tax } from "./tax_pb.ts";
 import type { ShippingMethod, ShippingMethodJson } from "../../shipping/v1/shipment_pb.ts";
 import { file_ordermesh_shipping_v1_shipment } from "../../shipping/v1/shipment_pb.ts";
 import type { Address, AddressJson } from "../../type/v1/address_pb.ts";
@@ -18,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/order_change.proto.
  */
 export const file_ordermesh_orders_v1_order_change: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyX2NoYW5nZS5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSLgAgoLT3JkZXJDaGFuZ2USEQoJY2hhbmdlX2lkGAEgASgJEhAKCG9yZGVyX2lkGAIgASgJEjQKBXN0YXRlGAMgASgOMiUub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNoYW5nZVN0YXRlEg4KBnJlYXNvbhgEIAEoCRIOCgZkZXRhaWwYBSABKAkSMQoGYmVmb3JlGAYgASgLMiEub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNvbnRlbnQSMAoFYWZ0ZXIYByABKAsyIS5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyQ29udGVudBISCgV3b3JkcxgIIAEoCUIDgAEBEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibgoTT3JkZXJDaGFuZ2VTdGFuZGluZxIRCgljaGFuZ2VfaWQYASABKAkSNAoFc3RhdGUYAiABKA4yJS5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyQ2hhbmdlU3RhdGUSDgoGcmVhc29uGAMgASgJIsACCgxPcmRlckNvbnRlbnQSLwoFbGluZXMYASADKAsyIC5vcmRlcm1lc2gub3JkZXJzLnYxLkNvbnRlbnRMaW5lEj4KD3NoaXBwaW5nX21ldGhvZBgCIAEoDjIlLm9yZGVybWVzaC5zaGlwcGluZy52MS5TaGlwcGluZ01ldGhvZBI5ChBzaGlwcGluZ19hZGRyZXNzGAMgASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzc0IDgAEBEioKCHN1YnRvdGFsGAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgFIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAYgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkiaQoLQ29udGVudExpbmUSCwoDc2t1GAEgASgJEg0KBXRpdGxlGAIgASgJEhAKCHF1YW50aXR5GAMgASgDEiwKCnVuaXRfcHJpY2UYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leSqYAQoQT3JkZXJDaGFuZ2VTdGF0ZRIiCh5PUkRFUl9DSEFOR0VfU1RBVEVfVU5TUEVDSUZJRUQQABIgChxPUkRFUl9DSEFOR0VfU1RBVEVfUkVRVUVTVEVEEAESHgoaT1JERVJfQ0hBTkdFX1NUQVRFX0FQUExJRUQQAhIeChpPUkRFUl9DSEFOR0VfU1RBVEVfUkVGVVNFRBADYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("CiZvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyX2NoYW5nZS5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSLgAgoLT3JkZXJDaGFuZ2USEQoJY2hhbmdlX2lkGAEgASgJEhAKCG9yZGVyX2lkGAIgASgJEjQKBXN0YXRlGAMgASgOMiUub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNoYW5nZVN0YXRlEg4KBnJlYXNvbhgEIAEoCRIOCgZkZXRhaWwYBSABKAkSMQoGYmVmb3JlGAYgASgLMiEub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNvbnRlbnQSMAoFYWZ0ZXIYByABKAsyIS5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyQ29udGVudBISCgV3b3JkcxgIIAEoCUIDgAEBEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibgoTT3JkZXJDaGFuZ2VTdGFuZGluZxIRCgljaGFuZ2VfaWQYASABKAkSNAoFc3RhdGUYAiABKA4yJS5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyQ2hhbmdlU3RhdGUSDgoGcmVhc29uGAMgASgJIsQDCgxPcmRlckNvbnRlbnQSLwoFbGluZXMYASADKAsyIC5vcmRlcm1lc2gub3JkZXJzLnYxLkNvbnRlbnRMaW5lEj4KD3NoaXBwaW5nX21ldGhvZBgCIAEoDjIlLm9yZGVybWVzaC5zaGlwcGluZy52MS5TaGlwcGluZ01ldGhvZBI5ChBzaGlwcGluZ19hZGRyZXNzGAMgASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzc0IDgAEBEioKCHN1YnRvdGFsGAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgFIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAYgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJQoDdGF4GAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSKwoJdGF4X2FkZGVkGAggASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLgoMc2hpcHBpbmdfdGF4GAkgASgLMhgub3JkZXJtZXNoLm9yZGVycy52MS5UYXgikAEKC0NvbnRlbnRMaW5lEgsKA3NrdRgBIAEoCRINCgV0aXRsZRgCIAEoCRIQCghxdWFudGl0eRgDIAEoAxIsCgp1bml0X3ByaWNlGAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJQoDdGF4GAUgASgLMhgub3JkZXJtZXNoLm9yZGVycy52MS5UYXgqmAEKEE9yZGVyQ2hhbmdlU3RhdGUSIgoeT1JERVJfQ0hBTkdFX1NUQVRFX1VOU1BFQ0lGSUVEEAASIAocT1JERVJfQ0hBTkdFX1NUQVRFX1JFUVVFU1RFRBABEh4KGk9SREVSX0NIQU5HRV9TVEFURV9BUFBMSUVEEAISHgoaT1JERVJfQ0hBTkdFX1NUQVRFX1JFRlVTRUQQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_orders_v1_tax, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * A change of what was ordered, how it is sent or where to, before it leaves.
@@ -286,11 +288,32 @@ export type OrderContent = Message<"ordermesh.orders.v1.OrderContent"> & {
   shippingCost?: Money | undefined;
 
   /**
-   * Both together.
+   * Subtotal, shipping cost, and the tax that comes on top of them.
    *
    * @generated from field: ordermesh.type.v1.Money total = 6;
    */
   total?: Money | undefined;
+
+  /**
+   * All tax, contained in prices or on top; unset where nothing is taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 7;
+   */
+  tax?: Money | undefined;
+
+  /**
+   * The part of tax that comes on top; unset where nothing is taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 8;
+   */
+  taxAdded?: Money | undefined;
+
+  /**
+   * The tax on the shipping cost; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 9;
+   */
+  shippingTax?: Tax | undefined;
 };
 
 /**
@@ -335,11 +358,32 @@ export type OrderContentJson = {
   shippingCost?: MoneyJson;
 
   /**
-   * Both together.
+   * Subtotal, shipping cost, and the tax that comes on top of them.
    *
    * @generated from field: ordermesh.type.v1.Money total = 6;
    */
   total?: MoneyJson;
+
+  /**
+   * All tax, contained in prices or on top; unset where nothing is taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 7;
+   */
+  tax?: MoneyJson;
+
+  /**
+   * The part of tax that comes on top; unset where nothing is taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 8;
+   */
+  taxAdded?: MoneyJson;
+
+  /**
+   * The tax on the shipping cost; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 9;
+   */
+  shippingTax?: TaxJson;
 };
 
 /**
@@ -382,6 +426,13 @@ export type ContentLine = Message<"ordermesh.orders.v1.ContentLine"> & {
    * @generated from field: ordermesh.type.v1.Money unit_price = 4;
    */
   unitPrice?: Money | undefined;
+
+  /**
+   * The tax on all units of the line; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax tax = 5;
+   */
+  tax?: Tax | undefined;
 };
 
 /**
@@ -417,6 +468,13 @@ export type ContentLineJson = {
    * @generated from field: ordermesh.type.v1.Money unit_price = 4;
    */
   unitPrice?: MoneyJson;
+
+  /**
+   * The tax on all units of the line; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax tax = 5;
+   */
+  tax?: TaxJson;
 };
 
 /**

@@ -8,6 +8,8 @@ import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { OrderChangeStanding, OrderChangeStandingJson } from "./order_change_pb.ts";
 import { file_ordermesh_orders_v1_order_change } from "./order_change_pb.ts";
+import type { Tax, TaxJson } from "./tax_pb.ts";
+import { file_ordermesh_orders_v1_tax } from "./tax_pb.ts";
 import type { ShippingMethod, ShippingMethodJson } from "../../shipping/v1/shipment_pb.ts";
 import { file_ordermesh_shipping_v1_shipment } from "../../shipping/v1/shipment_pb.ts";
 import type { Address, AddressJson } from "../../type/v1/address_pb.ts";
@@ -20,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/order.proto.
  */
 export const file_ordermesh_orders_v1_order: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIsEHCgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkSNAoIcHJpb3JpdHkYEyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyUHJpb3JpdHkSMQoNcHJvY2Vzc19hZnRlchgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEbm90ZRgVIAEoCUIDgAEBEj0KC2xhc3RfY2hhbmdlGBYgASgLMigub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNoYW5nZVN0YW5kaW5nEh0KFWV4Y2hhbmdlX29mX3JldHVybl9pZBgXIAEoCSKVAQoJT3JkZXJJdGVtEgsKA3NrdRgBIAEoCRINCgV0aXRsZRgCIAEoCRIQCghxdWFudGl0eRgDIAEoAxIsCgp1bml0X3ByaWNlGAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLAoKbGluZV90b3RhbBgFIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5IosBCg1UaW1lbGluZUVudHJ5EhAKCHNlcXVlbmNlGAEgASgDEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCSLlAQoNT3JkZXJTZXJ2aWNlcxI3CglpbnZlbnRvcnkYASABKA4yJC5vcmRlcm1lc2gub3JkZXJzLnYxLkludmVudG9yeVN0YXR1cxIvCgVmcmF1ZBgCIAEoDjIgLm9yZGVybWVzaC5vcmRlcnMudjEuRnJhdWRTdGF0dXMSMwoHcGF5bWVudBgDIAEoDjIiLm9yZGVybWVzaC5vcmRlcnMudjEuUGF5bWVudFN0YXR1cxI1CghzaGlwbWVudBgEIAEoDjIjLm9yZGVybWVzaC5vcmRlcnMudjEuU2hpcG1lbnRTdGF0dXMqYwoNT3JkZXJQcmlvcml0eRIeChpPUkRFUl9QUklPUklUWV9VTlNQRUNJRklFRBAAEhkKFU9SREVSX1BSSU9SSVRZX05PUk1BTBABEhcKE09SREVSX1BSSU9SSVRZX1JVU0gQAiroAQoKT3JkZXJTdGF0ZRIbChdPUkRFUl9TVEFURV9VTlNQRUNJRklFRBAAEhcKE09SREVSX1NUQVRFX1BFTkRJTkcQARIgChxPUkRFUl9TVEFURV9QRU5ESU5HX1NISVBNRU5UEAISFwoTT1JERVJfU1RBVEVfU0hJUFBFRBADEhkKFU9SREVSX1NUQVRFX0RFTElWRVJFRBAEEhkKFU9SREVSX1NUQVRFX0NBTkNFTExFRBAFEhgKFE9SREVSX1NUQVRFX1JFVFVSTkVEEAYSGQoVT1JERVJfU1RBVEVfU0NIRURVTEVEEAcqsgEKD0ludmVudG9yeVN0YXR1cxIgChxJTlZFTlRPUllfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYSU5WRU5UT1JZX1NUQVRVU19QRU5ESU5HEAESHQoZSU5WRU5UT1JZX1NUQVRVU19SRVNFUlZFRBACEiEKHUlOVkVOVE9SWV9TVEFUVVNfSU5TVUZGSUNJRU5UEAMSHQoZSU5WRU5UT1JZX1NUQVRVU19SRUxFQVNFRBAEKpMBCgtGcmF1ZFN0YXR1cxIcChhGUkFVRF9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRGUkFVRF9TVEFUVVNfUEVORElORxABEhcKE0ZSQVVEX1NUQVRVU19SRVZJRVcQAhIYChRGUkFVRF9TVEFUVVNfQ0xFQVJFRBADEhkKFUZSQVVEX1NUQVRVU19SRUpFQ1RFRBAEKoACCg1QYXltZW50U3RhdHVzEh4KGlBBWU1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGgoWUEFZTUVOVF9TVEFUVVNfUEVORElORxABEhsKF1BBWU1FTlRfU1RBVFVTX0RFQ0xJTkVEEAISHQoZUEFZTUVOVF9TVEFUVVNfQVVUSE9SSVpFRBADEhsKF1BBWU1FTlRfU1RBVFVTX0NBUFRVUkVEEAQSGQoVUEFZTUVOVF9TVEFUVVNfVk9JREVEEAUSGwoXUEFZTUVOVF9TVEFUVVNfUkVGVU5ERUQQBhIiCh5QQVlNRU5UX1NUQVRVU19BQ1RJT05fUkVRVUlSRUQQByqKAgoOU2hpcG1lbnRTdGF0dXMSHwobU0hJUE1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXU0hJUE1FTlRfU1RBVFVTX1BFTkRJTkcQARIbChdTSElQTUVOVF9TVEFUVVNfQ1JFQVRFRBACEh4KGlNISVBNRU5UX1NUQVRVU19ESVNQQVRDSEVEEAMSHQoZU0hJUE1FTlRfU1RBVFVTX0RFTElWRVJFRBAEEhsKF1NISVBNRU5UX1NUQVRVU19TVE9QUEVEEAUSIwofU0hJUE1FTlRfU1RBVFVTX0RFTElWRVJZX0ZBSUxFRBAGEhwKGFNISVBNRU5UX1NUQVRVU19SRVRVUk5FRBAHYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_orders_v1_order_change, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIsUICgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkSNAoIcHJpb3JpdHkYEyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyUHJpb3JpdHkSMQoNcHJvY2Vzc19hZnRlchgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEbm90ZRgVIAEoCUIDgAEBEj0KC2xhc3RfY2hhbmdlGBYgASgLMigub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNoYW5nZVN0YW5kaW5nEiUKA3RheBgXIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EisKCXRheF9hZGRlZBgYIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5Ei4KDHNoaXBwaW5nX3RheBgZIAEoCzIYLm9yZGVybWVzaC5vcmRlcnMudjEuVGF4Eh0KFWV4Y2hhbmdlX29mX3JldHVybl9pZBgaIAEoCSK8AQoJT3JkZXJJdGVtEgsKA3NrdRgBIAEoCRINCgV0aXRsZRgCIAEoCRIQCghxdWFudGl0eRgDIAEoAxIsCgp1bml0X3ByaWNlGAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLAoKbGluZV90b3RhbBgFIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EiUKA3RheBgGIAEoCzIYLm9yZGVybWVzaC5vcmRlcnMudjEuVGF4IosBCg1UaW1lbGluZUVudHJ5EhAKCHNlcXVlbmNlGAEgASgDEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCSLlAQoNT3JkZXJTZXJ2aWNlcxI3CglpbnZlbnRvcnkYASABKA4yJC5vcmRlcm1lc2gub3JkZXJzLnYxLkludmVudG9yeVN0YXR1cxIvCgVmcmF1ZBgCIAEoDjIgLm9yZGVybWVzaC5vcmRlcnMudjEuRnJhdWRTdGF0dXMSMwoHcGF5bWVudBgDIAEoDjIiLm9yZGVybWVzaC5vcmRlcnMudjEuUGF5bWVudFN0YXR1cxI1CghzaGlwbWVudBgEIAEoDjIjLm9yZGVybWVzaC5vcmRlcnMudjEuU2hpcG1lbnRTdGF0dXMqYwoNT3JkZXJQcmlvcml0eRIeChpPUkRFUl9QUklPUklUWV9VTlNQRUNJRklFRBAAEhkKFU9SREVSX1BSSU9SSVRZX05PUk1BTBABEhcKE09SREVSX1BSSU9SSVRZX1JVU0gQAiroAQoKT3JkZXJTdGF0ZRIbChdPUkRFUl9TVEFURV9VTlNQRUNJRklFRBAAEhcKE09SREVSX1NUQVRFX1BFTkRJTkcQARIgChxPUkRFUl9TVEFURV9QRU5ESU5HX1NISVBNRU5UEAISFwoTT1JERVJfU1RBVEVfU0hJUFBFRBADEhkKFU9SREVSX1NUQVRFX0RFTElWRVJFRBAEEhkKFU9SREVSX1NUQVRFX0NBTkNFTExFRBAFEhgKFE9SREVSX1NUQVRFX1JFVFVSTkVEEAYSGQoVT1JERVJfU1RBVEVfU0NIRURVTEVEEAcqsgEKD0ludmVudG9yeVN0YXR1cxIgChxJTlZFTlRPUllfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYSU5WRU5UT1JZX1NUQVRVU19QRU5ESU5HEAESHQoZSU5WRU5UT1JZX1NUQVRVU19SRVNFUlZFRBACEiEKHUlOVkVOVE9SWV9TVEFUVVNfSU5TVUZGSUNJRU5UEAMSHQoZSU5WRU5UT1JZX1NUQVRVU19SRUxFQVNFRBAEKpMBCgtGcmF1ZFN0YXR1cxIcChhGUkFVRF9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRGUkFVRF9TVEFUVVNfUEVORElORxABEhcKE0ZSQVVEX1NUQVRVU19SRVZJRVcQAhIYChRGUkFVRF9TVEFUVVNfQ0xFQVJFRBADEhkKFUZSQVVEX1NUQVRVU19SRUpFQ1RFRBAEKoACCg1QYXltZW50U3RhdHVzEh4KGlBBWU1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGgoWUEFZTUVOVF9TVEFUVVNfUEVORElORxABEhsKF1BBWU1FTlRfU1RBVFVTX0RFQ0xJTkVEEAISHQoZUEFZTUVOVF9TVEFUVVNfQVVUSE9SSVpFRBADEhsKF1BBWU1FTlRfU1RBVFVTX0NBUFRVUkVEEAQSGQoVUEFZTUVOVF9TVEFUVVNfVk9JREVEEAUSGwoXUEFZTUVOVF9TVEFUVVNfUkVGVU5ERUQQBhIiCh5QQVlNRU5UX1NUQVRVU19BQ1RJT05fUkVRVUlSRUQQByqKAgoOU2hpcG1lbnRTdGF0dXMSHwobU0hJUE1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXU0hJUE1FTlRfU1RBVFVTX1BFTkRJTkcQARIbChdTSElQTUVOVF9TVEFUVVNfQ1JFQVRFRBACEh4KGlNISVBNRU5UX1NUQVRVU19ESVNQQVRDSEVEEAMSHQoZU0hJUE1FTlRfU1RBVFVTX0RFTElWRVJFRBAEEhsKF1NISVBNRU5UX1NUQVRVU19TVE9QUEVEEAUSIwofU0hJUE1FTlRfU1RBVFVTX0RFTElWRVJZX0ZBSUxFRBAGEhwKGFNISVBNRU5UX1NUQVRVU19SRVRVUk5FRBAHYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_orders_v1_order_change, file_ordermesh_orders_v1_tax, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * An order: what was bought, for how much, and how far it has come.
@@ -71,7 +73,7 @@ export type Order = Message<"ordermesh.orders.v1.Order"> & {
   shippingCost?: Money | undefined;
 
   /**
-   * What the buyer pays: subtotal and shipping cost.
+   * What the buyer pays: subtotal, shipping cost, and the tax that comes on top of them.
    *
    * @generated from field: ordermesh.type.v1.Money total = 7;
    */
@@ -183,9 +185,30 @@ export type Order = Message<"ordermesh.orders.v1.Order"> & {
   lastChange?: OrderChangeStanding | undefined;
 
   /**
+   * All tax of the order: of its items and of its shipping, contained in prices or on top. Unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 23;
+   */
+  tax?: Money | undefined;
+
+  /**
+   * The part of tax that comes on top; the rest is contained in subtotal and shipping cost. Unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 24;
+   */
+  taxAdded?: Money | undefined;
+
+  /**
+   * The tax on the shipping cost; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 25;
+   */
+  shippingTax?: Tax | undefined;
+
+  /**
    * The return for which it was placed, as what was wanted instead; empty where it was placed by itself.
    *
-   * @generated from field: string exchange_of_return_id = 23;
+   * @generated from field: string exchange_of_return_id = 26;
    */
   exchangeOfReturnId: string;
 };
@@ -239,7 +262,7 @@ export type OrderJson = {
   shippingCost?: MoneyJson;
 
   /**
-   * What the buyer pays: subtotal and shipping cost.
+   * What the buyer pays: subtotal, shipping cost, and the tax that comes on top of them.
    *
    * @generated from field: ordermesh.type.v1.Money total = 7;
    */
@@ -351,9 +374,30 @@ export type OrderJson = {
   lastChange?: OrderChangeStandingJson;
 
   /**
+   * All tax of the order: of its items and of its shipping, contained in prices or on top. Unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 23;
+   */
+  tax?: MoneyJson;
+
+  /**
+   * The part of tax that comes on top; the rest is contained in subtotal and shipping cost. Unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 24;
+   */
+  taxAdded?: MoneyJson;
+
+  /**
+   * The tax on the shipping cost; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax shipping_tax = 25;
+   */
+  shippingTax?: TaxJson;
+
+  /**
    * The return for which it was placed, as what was wanted instead; empty where it was placed by itself.
    *
-   * @generated from field: string exchange_of_return_id = 23;
+   * @generated from field: string exchange_of_return_id = 26;
    */
   exchangeOfReturnId?: string;
 };
@@ -400,11 +444,18 @@ export type OrderItem = Message<"ordermesh.orders.v1.OrderItem"> & {
   unitPrice?: Money | undefined;
 
   /**
-   * unit_price times quantity.
+   * unit_price times quantity; contains the tax or not, as tax says.
    *
    * @generated from field: ordermesh.type.v1.Money line_total = 5;
    */
   lineTotal?: Money | undefined;
+
+  /**
+   * The tax on line_total; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax tax = 6;
+   */
+  tax?: Tax | undefined;
 };
 
 /**
@@ -442,11 +493,18 @@ export type OrderItemJson = {
   unitPrice?: MoneyJson;
 
   /**
-   * unit_price times quantity.
+   * unit_price times quantity; contains the tax or not, as tax says.
    *
    * @generated from field: ordermesh.type.v1.Money line_total = 5;
    */
   lineTotal?: MoneyJson;
+
+  /**
+   * The tax on line_total; unset where there is none.
+   *
+   * @generated from field: ordermesh.orders.v1.Tax tax = 6;
+   */
+  tax?: TaxJson;
 };
 
 /**

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/order_changed.proto.
  */
 export const file_ordermesh_orders_events_v1_order_changed: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9jaGFuZ2VkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSLVAwoMT3JkZXJDaGFuZ2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCRInCgV0b3RhbBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjYKBWxpbmVzGAQgAygLMicub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuQ2hhbmdlZExpbmUSKgoIc3VidG90YWwYBSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAYgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSFwoPc2hpcHBpbmdfbWV0aG9kGAcgASgJEjkKEHNoaXBwaW5nX2FkZHJlc3MYCCABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESMAoOcHJldmlvdXNfdG90YWwYCSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCgtjaGFuZ2VfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYCyABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiWgoLQ2hhbmdlZExpbmUSCwoDc2t1GAEgASgJEhAKCHF1YW50aXR5GAIgASgDEiwKCnVuaXRfcHJpY2UYAyABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leSLKAQoST3JkZXJDaGFuZ2VSZWZ1c2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSLwoLcmVmdXNlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKBWxpbmVzGAUgAygLMicub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuQ2hhbmdlZExpbmU6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFNiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9jaGFuZ2VkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSKpBAoMT3JkZXJDaGFuZ2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCRInCgV0b3RhbBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjYKBWxpbmVzGAQgAygLMicub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuQ2hhbmdlZExpbmUSKgoIc3VidG90YWwYBSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAYgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSFwoPc2hpcHBpbmdfbWV0aG9kGAcgASgJEjkKEHNoaXBwaW5nX2FkZHJlc3MYCCABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESMAoOcHJldmlvdXNfdG90YWwYCSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCgtjaGFuZ2VfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYCyABKAkSJQoDdGF4GAwgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSKwoJdGF4X2FkZGVkGA0gASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMigQEKC0NoYW5nZWRMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAxIsCgp1bml0X3ByaWNlGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJQoDdGF4GAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkiygEKEk9yZGVyQ2hhbmdlUmVmdXNlZBIQCghvcmRlcl9pZBgBIAEoCRIRCgljaGFuZ2VfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEi8KC3JlZnVzZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2CgVsaW5lcxgFIAMoCzInLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLkNoYW5nZWRMaW5lOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * What was ordered has changed before it left. It says what counts from now on, all of it, whatever was said before: a repeat changes
@@ -41,7 +41,7 @@ export type OrderChanged = Message<"ordermesh.orders.events.v1.OrderChanged"> & 
   changeId: string;
 
   /**
-   * What the buyer pays now: subtotal and shipping cost. Above zero, and not above what was asked for where payment was asked for.
+   * What the buyer pays now: subtotal, shipping cost, and the tax that comes on top of them. Above zero, and not above what was asked for where payment was asked for.
    *
    * @generated from field: ordermesh.type.v1.Money total = 3;
    */
@@ -102,6 +102,20 @@ export type OrderChanged = Message<"ordermesh.orders.events.v1.OrderChanged"> & 
    * @generated from field: string customer_id = 11;
    */
   customerId: string;
+
+  /**
+   * All tax, contained in prices or on top; unset where nothing is taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 12;
+   */
+  tax?: Money | undefined;
+
+  /**
+   * The part of tax that comes on top; unset where nothing is taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 13;
+   */
+  taxAdded?: Money | undefined;
 };
 
 /**
@@ -126,7 +140,7 @@ export type OrderChangedJson = {
   changeId?: string;
 
   /**
-   * What the buyer pays now: subtotal and shipping cost. Above zero, and not above what was asked for where payment was asked for.
+   * What the buyer pays now: subtotal, shipping cost, and the tax that comes on top of them. Above zero, and not above what was asked for where payment was asked for.
    *
    * @generated from field: ordermesh.type.v1.Money total = 3;
    */
@@ -187,6 +201,20 @@ export type OrderChangedJson = {
    * @generated from field: string customer_id = 11;
    */
   customerId?: string;
+
+  /**
+   * All tax, contained in prices or on top; unset where nothing is taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 12;
+   */
+  tax?: MoneyJson;
+
+  /**
+   * The part of tax that comes on top; unset where nothing is taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 13;
+   */
+  taxAdded?: MoneyJson;
 };
 
 /**
@@ -222,6 +250,13 @@ export type ChangedLine = Message<"ordermesh.orders.events.v1.ChangedLine"> & {
    * @generated from field: ordermesh.type.v1.Money unit_price = 3;
    */
   unitPrice?: Money | undefined;
+
+  /**
+   * The tax on all units of the line, contained in their price or on top; unset where there is none.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 4;
+   */
+  tax?: Money | undefined;
 };
 
 /**
@@ -250,6 +285,13 @@ export type ChangedLineJson = {
    * @generated from field: ordermesh.type.v1.Money unit_price = 3;
    */
   unitPrice?: MoneyJson;
+
+  /**
+   * The tax on all units of the line, contained in their price or on top; unset where there is none.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 4;
+   */
+  tax?: MoneyJson;
 };
 
 /**

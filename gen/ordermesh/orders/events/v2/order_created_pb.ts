@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v2/order_created.proto.
  */
 export const file_ordermesh_orders_events_v2_order_created: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92Mi9vcmRlcl9jcmVhdGVkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MiK+AwoMT3JkZXJDcmVhdGVkEhAKCG9yZGVyX2lkGAEgASgJEjAKBWJ1eWVyGAIgASgLMiEub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjIuQnV5ZXISNAoFbGluZXMYAyADKAsyJS5vcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52Mi5PcmRlckxpbmUSKgoIc3VidG90YWwYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJwoFdG90YWwYBiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRI0ChBzaGlwcGluZ19hZGRyZXNzGAcgASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzcxIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTImMKBUJ1eWVyEhMKC2N1c3RvbWVyX2lkGAEgASgJEhoKEnBheW1lbnRfbWV0aG9kX2JpbhgCIAEoCRIaChJkZXZpY2VfZmluZ2VycHJpbnQYAyABKAkSDQoFZW1haWwYBCABKAkiWAoJT3JkZXJMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAxIsCgp1bml0X3ByaWNlGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXliBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92Mi9vcmRlcl9jcmVhdGVkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MiKSBAoMT3JkZXJDcmVhdGVkEhAKCG9yZGVyX2lkGAEgASgJEjAKBWJ1eWVyGAIgASgLMiEub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjIuQnV5ZXISNAoFbGluZXMYAyADKAsyJS5vcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52Mi5PcmRlckxpbmUSKgoIc3VidG90YWwYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJwoFdG90YWwYBiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRI0ChBzaGlwcGluZ19hZGRyZXNzGAcgASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzcxIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKA3RheBgKIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EisKCXRheF9hZGRlZBgLIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5OhayuxgSCghvcmRlcl9pZBIGRVZFTlRTImMKBUJ1eWVyEhMKC2N1c3RvbWVyX2lkGAEgASgJEhoKEnBheW1lbnRfbWV0aG9kX2JpbhgCIAEoCRIaChJkZXZpY2VfZmluZ2VycHJpbnQYAyABKAkSDQoFZW1haWwYBCABKAkifwoJT3JkZXJMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAxIsCgp1bml0X3ByaWNlGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJQoDdGF4GAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXliBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * An order was accepted.
@@ -61,7 +61,7 @@ export type OrderCreated = Message<"ordermesh.orders.events.v2.OrderCreated"> & 
   shippingCost?: Money | undefined;
 
   /**
-   * What the buyer pays: subtotal and shipping cost.
+   * What the buyer pays: subtotal, shipping cost, and the tax that comes on top of them.
    *
    * @generated from field: ordermesh.type.v1.Money total = 6;
    */
@@ -87,6 +87,20 @@ export type OrderCreated = Message<"ordermesh.orders.events.v2.OrderCreated"> & 
    * @generated from field: google.protobuf.Timestamp expire_time = 9;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * All tax of the order, contained in prices or on top; unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 10;
+   */
+  tax?: Money | undefined;
+
+  /**
+   * The part of tax that comes on top; unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 11;
+   */
+  taxAdded?: Money | undefined;
 };
 
 /**
@@ -131,7 +145,7 @@ export type OrderCreatedJson = {
   shippingCost?: MoneyJson;
 
   /**
-   * What the buyer pays: subtotal and shipping cost.
+   * What the buyer pays: subtotal, shipping cost, and the tax that comes on top of them.
    *
    * @generated from field: ordermesh.type.v1.Money total = 6;
    */
@@ -157,6 +171,20 @@ export type OrderCreatedJson = {
    * @generated from field: google.protobuf.Timestamp expire_time = 9;
    */
   expireTime?: TimestampJson;
+
+  /**
+   * All tax of the order, contained in prices or on top; unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 10;
+   */
+  tax?: MoneyJson;
+
+  /**
+   * The part of tax that comes on top; unset where nothing was taxed.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax_added = 11;
+   */
+  taxAdded?: MoneyJson;
 };
 
 /**
@@ -269,6 +297,13 @@ export type OrderLine = Message<"ordermesh.orders.events.v2.OrderLine"> & {
    * @generated from field: ordermesh.type.v1.Money unit_price = 3;
    */
   unitPrice?: Money | undefined;
+
+  /**
+   * The tax on all units of the line, contained in their price or on top; unset where there is none.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 4;
+   */
+  tax?: Money | undefined;
 };
 
 /**
@@ -297,6 +332,13 @@ export type OrderLineJson = {
    * @generated from field: ordermesh.type.v1.Money unit_price = 3;
    */
   unitPrice?: MoneyJson;
+
+  /**
+   * The tax on all units of the line, contained in their price or on top; unset where there is none.
+   *
+   * @generated from field: ordermesh.type.v1.Money tax = 4;
+   */
+  tax?: MoneyJson;
 };
 
 /**
