@@ -27,9 +27,9 @@ afterAll(async () => {
 });
 
 const env = { ORDERMESH_CARRIER_DISPATCH_MS: "600000", ORDERMESH_ORDER_LIFE_SECONDS: "600" };
-/** It may die before it has said that it is ready. */
-const start = (crashAt: string) =>
-  startDyingMesh({ databaseUrl: database.url, natsUrl: nats.url }, { crashAt, env }).catch(() => undefined);
+const start = (crashAt: string) => startDyingMesh({ databaseUrl: database.url, natsUrl: nats.url }, { crashAt, env });
+/** Dies of work that was left to it, maybe before it has said that it is ready. */
+const startToDie = async (crashAt: string) => dead(await start(crashAt).catch(() => undefined));
 
 async function dead(process: MeshProcess | undefined): Promise<void> {
   if (process?.child.exitCode === null && process.child.signalCode === null) await once(process.child, "exit");
@@ -71,8 +71,7 @@ test("an order is changed once by each change, however often somebody dies of it
   const confirm = () => ask(mesh, `/v1/orders/${orderId}/changes`, request).catch(() => undefined);
   await confirm();
   await dead(mesh);
-  mesh = await start("orders.change:before_commit");
-  await dead(mesh);
+  await startToDie("orders.change:before_commit");
   mesh = await start("");
   await eventually(async () => expect((await read(orderId)).lastChange?.state).toBe("ORDER_CHANGE_STATE_APPLIED"));
   // The repeat of a request that was never answered.
@@ -126,8 +125,7 @@ async function comeBack(orderId: string): Promise<void> {
   const receive = () => ask(mesh, `${path}/${returnId}:receive`, { lines: [{ sku: "MUG-BLUE", accepted: "1", restocked: "1" }] });
   await receive().catch(() => undefined);
   await dead(mesh);
-  mesh = await start("orders.exchange:after_provider");
-  await dead(mesh);
+  await startToDie("orders.exchange:after_provider");
   mesh = await start("");
   expect(await receive()).toMatchObject({ state: "RETURN_STATE_RECEIVED" });
   await until(async () => (await rowsOf("select from orders.orders where exchange_of_return_id = $1", returnId)).length === 1);
