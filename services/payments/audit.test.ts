@@ -117,7 +117,7 @@ const planted: { name: string; orderId: string; check: string; error: RawBuilder
     name: "a capture that was ordered and is planned nowhere",
     orderId: "ord_held",
     check: "money.next_step",
-    error: [sql`update payment set capture_requested = true where order_id = 'ord_held'`],
+    error: [sql`update payment set captures_due = '[{"amount": 5000, "isFinal": true}]' where order_id = 'ord_held'`],
   },
   {
     name: "a void that was decided and is planned nowhere",
@@ -185,7 +185,7 @@ test("a second charge for a payment that has one: money.provider", async () => {
 
 test.each([1, 3, 4, 100])("pages of %i show every payment and every charge once", async (pageSize) => {
   await everyFate();
-  await execute(sql`update payment set capture_requested = true where order_id = 'ord_held'`);
+  await execute(sql`update payment set captures_due = '[{"amount": 5000, "isFinal": true}]' where order_id = 'ord_held'`);
   const { rowsChecked, found } = await audit(pageSize);
   expect(rowsChecked).toBe(12);
   expect(found).toEqual([{ check: "money.next_step", key: "ord_held" }]);

@@ -8,16 +8,18 @@ import {
   OrderPaymentDueSchema,
   OrderReturnedSchema,
   type OrderPaymentDue,
+  type PricedLine,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { ReturnReceivedSchema, type ReturnReceived } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
-import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
+import { ShipmentDispatchedSchema, type ShipmentDispatched } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { newId } from "#runtime/ids.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
-import { costNow, refundReturn } from "./domain/cost.ts";
-import { cancel, dispatch, undo } from "./domain/movement.ts";
-import { openPayment, type DueOrder } from "./domain/payment.ts";
+import { dispatch } from "./domain/capture.ts";
+import { refundReturn, reprice } from "./domain/cost.ts";
+import { cancel, undo } from "./domain/movement.ts";
+import { openPayment, type DueOrder, type PaymentLine } from "./domain/payment.ts";
 import { dueItem, saveChanges, type Decided } from "./store/changes.ts";
 import {
   insertPayments,
@@ -35,7 +37,8 @@ const returnReason = "parcel returned to sender";
 
 type Transacted = Transaction<PaymentsTables>;
 
-export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
+/** @param inParts Whether the provider of a tenant takes a hold in several parts. */
+export function paymentHearings({ clock }: { clock: Clock }, inParts: (tenant: string) => boolean): Hearing[] {
   return [
     hear({
       name: "payments.open",
@@ -50,7 +53,7 @@ export function paymentHearings({ clock }: { clock: Clock }): Hearing[] {
     hear({
       name: "payments.order_capture",
       event: ShipmentDispatchedSchema,
-      handle: (tx: Transacted, events) => orderCaptures(tx, events, clock.now()),
+      handle: (tx: Transacted, events) => orderCaptures(tx, events, { inParts, now: clock.now() }),
     }),
     hear({
       name: "payments.change_cost",
@@ -99,7 +102,7 @@ async function openPayments(tx: Transacted, events: readonly ReceivedEvent<Order
 }
 
 function dueOrder(event: ReceivedEvent<OrderPaymentDue>): DueOrder {
-  const { amount, deadline, paymentToken, customerId } = event.message;
+  const { amount, deadline, paymentToken, customerId, lines } = event.message;
   if (!amount || amount.minorUnits <= 0n || !/^[A-Z]{3}$/.test(amount.currencyCode) || !deadline) {
     throw new RefusedEvent("PAYMENT_DUE_INVALID", `order ${event.key}: the amount must be above zero and a deadline given`);
   }
@@ -109,11 +112,18 @@ function dueOrder(event: ReceivedEvent<OrderPaymentDue>): DueOrder {
     customerId,
     currencyCode: amount.currencyCode,
     amount: Number(amount.minorUnits),
+    lines: lines.map(paymentLine),
     paymentToken,
     deadline: timestampDate(deadline),
     dueEventId: event.id,
   };
 }
+
+const paymentLine = ({ sku, quantity, unitPrice }: Pick<PricedLine, "sku" | "quantity" | "unitPrice">): PaymentLine => ({
+  sku,
+  quantity: Number(quantity),
+  unitPrice: Number(unitPrice?.minorUnits ?? 0n),
+});
 
 async function cancelPayments(tx: Transacted, events: readonly ReceivedEvent<unknown>[], now: Date): Promise<void> {
   const cancellations = firstOfEach(events);
@@ -127,15 +137,23 @@ async function cancelPayments(tx: Transacted, events: readonly ReceivedEvent<unk
   await saveChanges(tx, decided, now);
 }
 
-async function orderCaptures(tx: Transacted, events: readonly ReceivedEvent<unknown>[], now: Date): Promise<void> {
-  const dispatches = firstOfEach(events);
-  const payments = await lockPayments(tx, dispatches.map(orderKey));
-  const decided = dispatches.flatMap(({ cause, ...event }): Decided[] => {
-    const payment = payments.get(keyOf(orderKey(event)));
+/** Each parcel's part is taken for itself, so one after the other is decided about. */
+async function orderCaptures(
+  tx: Transacted,
+  events: readonly ReceivedEvent<ShipmentDispatched>[],
+  { inParts, now }: { inParts: (tenant: string) => boolean; now: Date },
+): Promise<void> {
+  const payments = await lockPayments(tx, events.map(orderKey));
+  const decided = events.flatMap((event): Decided[] => {
+    const { cause, tenant, message } = event;
+    const key = keyOf(orderKey(event));
+    const payment = payments.get(key);
     if (!payment) throw new RefusedEvent("PAYMENT_NOT_FOUND", `order ${event.key} was dispatched and has no payment`);
-    const outcome = dispatch(payment);
+    const units = message.lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) }));
+    const outcome = dispatch(payment, { shipmentId: message.shipmentId, units }, { inParts: inParts(tenant) });
     switch (outcome.kind) {
       case "capture":
+        payments.set(key, outcome.change.payment);
         return [{ change: outcome.change, cause }];
       case "done_before":
         return [];
@@ -155,15 +173,14 @@ async function changeCosts(tx: Transacted, events: readonly ReceivedEvent<OrderC
   const decided = events.flatMap(({ cause, message, ...event }): Decided[] => {
     const payment = payments.get(keyOf(orderKey(event)));
     if (!payment) return [];
-    const outcome = costNow(payment, Number(message.total?.minorUnits ?? 0n));
+    const changed = { cost: Number(message.total?.minorUnits ?? 0n), lines: message.lines.map(paymentLine) };
+    const outcome = reprice(payment, changed);
     switch (outcome.kind) {
-      case "nothing":
+      case "over":
         return [];
-      case "not_yet":
-        throw new Error(`order ${event.key} has changed while its payment is being captured`);
-      case "above_amount":
-        throw new RefusedEvent("COST_ABOVE_AMOUNT", `order ${event.key} costs more than payment was asked for`);
-      case "noted":
+      case "exceeds":
+        throw new RefusedEvent("COST_ABOVE_AMOUNT", `order ${event.key} costs more than the ${outcome.amount} that can be taken`);
+      case "changed":
         payments.set(keyOf(payment), outcome.change.payment);
         return [{ change: outcome.change, cause }];
     }

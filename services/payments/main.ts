@@ -31,7 +31,7 @@ export function paymentsWith(providerFor: (runtime: PaymentsRuntime) => Provider
       const providerOf = withTimeout(providerFor(runtime), readProviderTimeoutMs(runtime.env));
       return {
         routes: paymentRoutes(runtime, providerOf),
-        hears: paymentHearings(runtime),
+        hears: paymentHearings(runtime, (tenant) => providerOf(tenant).capturesInParts),
         dueWork: paymentDueWork(runtime, providerOf),
         personalData: paymentData(runtime.db),
         history: paymentHistory(runtime.db),

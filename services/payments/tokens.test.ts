@@ -88,6 +88,7 @@ describe("a provider that is away and back again", () => {
         };
         return {
           name: sandbox.name,
+          capturesInParts: sandbox.capturesInParts,
           authorize: (request) => through("authorize", () => sandbox.authorize(request)),
           capture: (request) => through("capture", () => sandbox.capture(request)),
           void: (request) => through("void", () => sandbox.void(request)),

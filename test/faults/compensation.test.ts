@@ -88,3 +88,33 @@ test("fault 24: a void that fails and dies in the middle is finished after the r
   expect(finalCharge).toEqual(charge);
   expect(finalCharge?.captured).toBe(0);
 }, 180_000);
+
+test("a buyer's payment that is given up as the process dies is given up once, and then nobody can go on with it", async () => {
+  await mesh?.end("SIGKILL");
+  const dying = await start("payments.close:after_provider");
+  const { orderId } = await ask<{ orderId: string }>(dying, "/v1/orders", {
+    customerId: "ada",
+    currency: "EUR",
+    paymentToken: "tok_3ds",
+    items: [{ sku: "MUG-BLUE", quantity: "1" }],
+  });
+  const stateOf = async (): Promise<string | undefined> =>
+    (await first<{ state: string }>("select state from payments.payment where order_id = $1", orderId))?.state;
+  await until(async () => (await stateOf()) === "ACTION_REQUIRED");
+  const { action } = await ask<{ action: { clientSecret: string } }>(dying, `/v1/orders/${orderId}/payment`);
+  // The process may be gone before it has answered.
+  await ask(dying, `/v1/orders/${orderId}:cancel`, { reason: "changed my mind" }).catch(() => {});
+  await until(() => dying.child.signalCode === "SIGKILL", { timeoutMs: 30_000 });
+  expect(await stateOf()).toBe("ACTION_REQUIRED");
+
+  mesh = await start();
+  await until(async () => (await stateOf()) === "VOIDED");
+  const answer = { clientSecret: action.clientSecret, approved: true };
+  expect(await ask(mesh, "/v1/sandbox-challenges:answer", answer)).toEqual({ state: "CHALLENGE_STATE_CANCELLED" });
+  const asked = "select count(*)::integer as count from payments.sandbox_operation where kind = 'void' and idempotency_key like";
+  const payment = await first<{ id: string }>("select payment_id as id from payments.payment where order_id = $1", orderId);
+  expect(await first(`${asked} $1 || '%'`, payment?.id ?? "")).toEqual({ count: 1 });
+  expect(await first("select count(*)::integer as count from payments.ledger_entry where order_id = $1", orderId)).toEqual({
+    count: 0,
+  });
+}, 180_000);

@@ -159,11 +159,11 @@ const plantedErrors: Planted[] = [
     check: "money.next_step",
     key: () => orders.delivered,
     plant: () => [
-      `update payments.payment set state = 'AUTHORIZED', captured_minor_units = 0, capture_requested = true
+      `update payments.payment set state = 'AUTHORIZED', captured_minor_units = 0, captures_due = '[{"amount": 1, "isFinal": true}]'
        where ${order("delivered")}`,
     ],
     takeBack: () => [
-      `update payments.payment set state = 'CAPTURED', captured_minor_units = amount_minor_units where ${order("delivered")}`,
+      `update payments.payment set state = 'CAPTURED', captured_minor_units = amount_minor_units, captures_due = '[]' where ${order("delivered")}`,
     ],
     figures: { state: "AUTHORIZED", needed: "capture" },
   },

@@ -1,5 +1,6 @@
 // Sends the orders at their pace and keeps the ledger of what was asked and what was answered.
 import { setTimeout as sleep } from "node:timers/promises";
+import { secretOf } from "./buyer.ts";
 import { parcelIsBack, trackingNumberOf } from "./carrier.ts";
 import type { Outcome, Sender } from "./command.ts";
 import type { Random } from "./random.ts";
@@ -145,6 +146,14 @@ async function follow(sender: Sender, { tenant, planned, entry, signal }: Follow
       if (trackingNumber !== "") entry.returned = await sender.send(parcelIsBack(tenant, trackingNumber), { isPassing });
       return;
     }
+    case "buyer_proves": {
+      const clientSecret = await secretOf(sender, orderId, isPassing);
+      // It may have ended meanwhile, as any order may.
+      if (clientSecret === "") return;
+      await sender.send({ path: "/v1/sandbox-challenges:answer", body: { clientSecret, approved: true } });
+      await sender.send({ path: `/v1/orders/${orderId}/payment:resume`, body: {} });
+      return;
+    }
     case "good":
     case "scheduled":
     case "declined":
@@ -156,6 +165,7 @@ async function follow(sender: Sender, { tenant, planned, entry, signal }: Follow
     case "two_products":
     case "fraud":
     case "review_left":
+    case "buyer_left":
       return;
   }
 }

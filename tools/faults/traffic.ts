@@ -8,6 +8,8 @@ export type Shape =
   | "flaky"
   | "slow"
   | "provider_error"
+  | "buyer_proves"
+  | "buyer_left"
   | "scarce"
   | "two_products"
   | "fraud"
@@ -52,7 +54,7 @@ export const productsOf = (shop: number): readonly Product[] =>
 
 /** Of a hundred orders. */
 const shares: readonly (readonly [Shape, number])[] = [
-  ["good", 18],
+  ["good", 15],
   ["scheduled", 4],
   ["two_products", 10],
   ["scarce", 14],
@@ -62,6 +64,8 @@ const shares: readonly (readonly [Shape, number])[] = [
   ["flaky", 6],
   ["slow", 4],
   ["provider_error", 3],
+  ["buyer_proves", 2],
+  ["buyer_left", 1],
   ["fraud", 4],
   ["review_decided", 4],
   ["review_left", 2],
@@ -77,6 +81,8 @@ const tokens: Partial<Record<Shape, string>> = {
   flaky: "tok_flaky",
   slow: "tok_delay",
   provider_error: "tok_error",
+  buyer_proves: "tok_3ds",
+  buyer_left: "tok_3ds",
 };
 
 const repeatedShare = 0.1;

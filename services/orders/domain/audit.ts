@@ -48,9 +48,10 @@ function auditTimeline({ orderId: key, state, timeline }: AuditedOrder): Finding
   const isAllowed = timeline.every((entry, index) => {
     const before = timeline[index - 1];
     if (!before) return ["scheduled", "pending"].includes(entry.state);
-    // Until it leaves an order may change and stay in its state.
+    // Until it leaves an order may change and stay in its state, and its buyer may have to act while it is pending.
     const isChange = entry.reason === "CHANGED" && stateChanges[entry.state].includes("cancelled");
-    return isChange ? before.state === entry.state : stateChanges[before.state].includes(entry.state);
+    const isAction = entry.reason === "PAYMENT_ACTION_REQUIRED" && entry.state === "pending";
+    return isChange || isAction ? before.state === entry.state : stateChanges[before.state].includes(entry.state);
   });
   if (isCounted && isAllowed && timeline.at(-1)?.state === state) return undefined;
   const shown = timeline.map((entry) => `${entry.sequence} ${entry.state}`).join(", ");

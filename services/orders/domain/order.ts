@@ -46,7 +46,7 @@ export interface OrderProgress {
 /** Which state may follow which. docs/orders.md shows the same table. */
 export const stateChanges: Record<OrderState, readonly OrderState[]> = {
   scheduled: ["pending", "cancelled"],
-  pending: ["pending", "pending_shipment", "cancelled"],
+  pending: ["pending_shipment", "cancelled"],
   pending_shipment: ["shipped", "cancelled"],
   shipped: ["delivered", "returned"],
   delivered: [],

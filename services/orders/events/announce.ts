@@ -3,6 +3,7 @@ import type { Transaction } from "kysely";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import type { Cause } from "#runtime/events/outgoing.ts";
 import { cancelDue, planDue } from "#runtime/schedule/due-work.ts";
+import type { Announcement } from "../domain/facts.ts";
 import { expireKind, isPlanned, releaseKind } from "../store/audit.ts";
 import { announce } from "./build.ts";
 import { eraseAnnounced, erasedAmong } from "./erase.ts";
@@ -10,11 +11,13 @@ import type { Announced } from "./announced.ts";
 import { keyOf, readLines, saveOrders, type LockedOrder } from "../store/progress.ts";
 import type { OrdersTables } from "../store/tables.ts";
 
+const tellsLines: ReadonlySet<Announcement> = new Set(["created", "payment_due", "ready"]);
+
 export async function announceAndSave(
   tx: Transaction<OrdersTables>,
   { changed, announced, now }: { changed: readonly LockedOrder[]; announced: readonly Announced[]; now: Date },
 ): Promise<void> {
-  const withLines = announced.filter(({ announcement }) => announcement === "created" || announcement === "ready");
+  const withLines = announced.filter(({ announcement }) => tellsLines.has(announcement));
   const lines = await readLines(
     tx,
     withLines.map(({ order }) => order),

@@ -90,6 +90,11 @@ export function announce(
           paymentToken: order.paymentToken,
           deadline: timestampFromDate(order.expireTime),
           customerId: order.customerId,
+          lines: about.lines.map(({ sku, quantity, unitPrice }) => ({
+            sku,
+            quantity: BigInt(quantity),
+            unitPrice: { currencyCode: order.currencyCode, minorUnits: BigInt(unitPrice) },
+          })),
         },
         envelope,
       );

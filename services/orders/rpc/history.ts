@@ -27,7 +27,7 @@ const awaited: Record<Awaited, { text: string; service?: string }> = {
   fraud: { text: "screening", service: "fraud" },
   review: { text: "somebody to decide about its screening", service: "fraud" },
   payments: { text: "its payment", service: "payments" },
-  buyer: { text: "its buyer to confirm the payment", service: "payments" },
+  buyer: { text: "its buyer to act at its bank", service: "payments" },
   shipping: { text: "its parcel", service: "shipping" },
 };
 

@@ -1,6 +1,7 @@
 // What must be true of a payment in its own books and in the provider's, and what to say where it is not.
-import { neededWork } from "./movement.ts";
-import type { Payment, Work } from "./payment.ts";
+import { needsCapture } from "./capture.ts";
+import { neededWork, needsVoid } from "./movement.ts";
+import { heldOf, type Payment, type Work } from "./payment.ts";
 
 /** Sums over the movements of one payment, in whole minor units. */
 export interface Sums {
@@ -103,8 +104,8 @@ function auditNextStep({ payment, planned, refundsForgotten }: AuditedPayment): 
 
 function isForgottenCancellation(payment: Payment): boolean {
   if (!payment.cancelRequested || payment.refusedWork) return false;
-  if (payment.state === "CAPTURED") return payment.refundBooked < payment.captured;
-  return payment.state === "AUTHORIZED" && !payment.captureRequested && !payment.voidReason;
+  if (needsCapture(payment)) return false;
+  return payment.refundBooked < payment.captured || (heldOf(payment) > 0 && !needsVoid(payment));
 }
 
 function auditRefusal({ payment }: AuditedPayment): Finding[] {

@@ -21,6 +21,7 @@ function pending(fields: Partial<Payment> = {}): Payment {
     customerId: "ada",
     currencyCode: "EUR",
     amount: 5_000,
+    lines: [],
     paymentToken: "tok_success",
     deadline: later(60_000),
     dueEventId: "evt_1",

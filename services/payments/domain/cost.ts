@@ -1,46 +1,41 @@
-// An order that has been changed costs something else than was held for it: less is taken, and the rest of the hold goes by itself.
-import { bookRefund } from "./movement.ts";
-import { change, type Change, type Payment } from "./payment.ts";
+// The order has come to cost something else, because what it is for was changed.
+import { hasAllLeft, leftToTake, promisedOf, releaseRest } from "./capture.ts";
+import { change, heldOf, type Change, type Payment, type PaymentLine } from "./payment.ts";
+import { bookRefund, refundExcess } from "./refund.ts";
 
-export type CostOutcome =
-  | { kind: "noted"; change: Change }
-  /** Nothing is held or taken any more, or it costs what is noted. */
-  | { kind: "nothing" }
-  /** The whole is being taken at this moment. */
-  | { kind: "not_yet" }
-  | { kind: "above_amount" };
+export type RepriceOutcome =
+  | { kind: "changed"; change: Change }
+  /** Nothing is held, and nothing will be. */
+  | { kind: "over" }
+  /** More than was asked of the provider: that would have to be asked for anew. */
+  | { kind: "exceeds"; amount: number };
 
-const changeRefundReason = "order changed";
-
-/** What is to be taken when the goods leave. Minor units. */
-export const toCapture = ({ cost, amount }: Payment): number => cost ?? amount;
-
-/** The order costs this now. A repeat changes nothing. */
-export function costNow(payment: Payment, total: number): CostOutcome {
-  if (total > payment.amount) return { kind: "above_amount" };
-  switch (payment.state) {
-    case "PENDING":
-    case "ACTION_REQUIRED":
-    case "AUTHORIZED":
-      if (toCapture(payment) === total) return { kind: "nothing" };
-      if (payment.captureRequested) return { kind: "not_yet" };
-      return { kind: "noted", change: change(payment, { cost: total }) };
-    case "CAPTURED":
-      return giveDifferenceBack(payment, total);
-    case "DECLINED":
-    case "VOIDED":
-    case "REFUNDED":
-      return { kind: "nothing" };
-  }
+/**
+ * Only less can be taken: the rest goes back with the last capture, and what was taken for what is no longer sent is refunded. What
+ * is asked of the provider stays what it was, because the order may come to cost that again. A repeat changes nothing.
+ */
+export function reprice(payment: Payment, { cost, lines }: { cost: number; lines: PaymentLine[] }): RepriceOutcome {
+  if (payment.state === "DECLINED" || payment.state === "VOIDED") return { kind: "over" };
+  const most = mostOf(payment);
+  if (cost > most) return { kind: "exceeds", amount: most };
+  const changed = refundExcess(payment, change(payment, { cost, lines }));
+  return { kind: "changed", change: releaseRest(takeLast(changed)) };
 }
 
-/** What was taken for the order as it was before. */
-function giveDifferenceBack(payment: Payment, total: number): CostOutcome {
-  const amount = Math.min(toCapture(payment) - total, payment.captured - payment.refundBooked);
-  if (amount <= 0) return { kind: "nothing" };
-  const booked = bookRefund(payment, { amount, reason: changeRefundReason });
-  if (booked.kind !== "booked") return { kind: "nothing" };
-  return { kind: "noted", change: { ...booked.change, payment: { ...booked.change.payment, cost: total } } };
+/** The most that the order may cost without another hold. */
+function mostOf(payment: Payment): number {
+  if (payment.authorized === 0) return payment.amount;
+  const isRestGone = payment.voidReason !== null || payment.capturesDue.some(({ isFinal }) => isFinal);
+  return payment.captured + (isRestGone ? promisedOf(payment) : heldOf(payment));
+}
+
+/** Where all has left that will ever leave, what the order still costs is taken now: no parcel comes that would ask for it. */
+function takeLast(before: Change): Change {
+  const { payment } = before;
+  const amount = Math.min(leftToTake(payment), heldOf(payment) - promisedOf(payment));
+  if (amount <= 0 || payment.voidReason || payment.cancelRequested || !hasAllLeft(payment)) return before;
+  const capturesDue = [...payment.capturesDue, { amount, isFinal: true }];
+  return { ...before, payment: { ...payment, capturesDue }, work: [...before.work, "capture"] };
 }
 
 /**

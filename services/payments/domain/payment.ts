@@ -12,8 +12,28 @@ export interface BuyerAction {
 /** What the provider can refuse for good after it had agreed to the hold. */
 export type RefusedWork = "capture" | "void" | "refund";
 
-/** Why held money is on its way back although the provider had agreed. */
-export type VoidReason = "CANCELLED" | "DEADLINE";
+/** Why held money is on its way back although the provider had agreed; REST is what will never be taken of it. */
+export type VoidReason = "CANCELLED" | "DEADLINE" | "REST";
+
+/** Units of one SKU that the order is for. A SKU may be in several lines, at different prices. */
+export interface PaymentLine {
+  sku: string;
+  quantity: number;
+  unitPrice: number;
+}
+
+/** A parcel that has left. */
+export interface Parcel {
+  shipmentId: string;
+  /** Empty stands for the whole order. */
+  units: { sku: string; quantity: number }[];
+}
+
+export interface CaptureDue {
+  amount: number;
+  /** True where nothing is taken after it, so that the provider gives back what is left. */
+  isFinal: boolean;
+}
 
 export interface Payment {
   tenant: string;
@@ -23,9 +43,17 @@ export interface Payment {
   customerId: string;
   state: PaymentState;
   currencyCode: string;
+  /** What the provider is asked to hold. */
   amount: number;
-  /** What the order costs now, where it was changed since; null where that is the amount. */
-  cost: number | null;
+  /** What the order costs now, at most the amount. */
+  cost: number;
+  /** What the cost consists of, beside sending; empty where that was not told, and then it is taken whole. */
+  lines: PaymentLine[];
+  parcels: Parcel[];
+  /** What is to be taken for parcels that have left: one after the other, so that the last one is the last. */
+  capturesDue: CaptureDue[];
+  /** How many were taken; numbers the keys under which the provider is asked. */
+  capturesDone: number;
   authorized: number;
   voided: number;
   captured: number;
@@ -43,7 +71,6 @@ export interface Payment {
   /** The provider's name for the authorisation and everything that follows from it. */
   providerReference: string | null;
   cancelRequested: boolean;
-  captureRequested: boolean;
   voidReason: VoidReason | null;
   /** What the provider has refused for good; it is not asked for that again until somebody asks us. */
   refusedWork: RefusedWork | null;
@@ -60,6 +87,10 @@ export interface Payment {
   createTime: Date;
   updateTime: Date;
 }
+
+/** What is held, and neither taken nor given back. */
+export const heldOf = ({ authorized, voided, captured }: Pick<Payment, "authorized" | "voided" | "captured">): number =>
+  authorized - voided - captured;
 
 /** The key under which the provider is asked to give a hold back, always the same one. */
 export const voidKey = ({ paymentId }: Pick<Payment, "paymentId">): string => `${paymentId}:void`;
@@ -119,6 +150,7 @@ export interface DueOrder {
   customerId: string;
   currencyCode: string;
   amount: number;
+  lines: PaymentLine[];
   paymentToken: string;
   deadline: Date;
   dueEventId: string;
@@ -131,7 +163,10 @@ export function openPayment(due: DueOrder, { isCancelled, now }: { isCancelled: 
     state: isCancelled ? "VOIDED" : "PENDING",
     paymentToken: isCancelled ? null : due.paymentToken,
     cancelRequested: isCancelled,
-    cost: null,
+    cost: due.amount,
+    parcels: [],
+    capturesDue: [],
+    capturesDone: 0,
     authorized: 0,
     voided: 0,
     captured: 0,
@@ -141,7 +176,6 @@ export function openPayment(due: DueOrder, { isCancelled, now }: { isCancelled: 
     action: null,
     askTime: null,
     providerReference: null,
-    captureRequested: false,
     voidReason: null,
     refusedWork: null,
     refusedCode: null,

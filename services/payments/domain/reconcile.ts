@@ -1,6 +1,7 @@
 // What the provider has done that we did not ask for: a hold that lapsed, or money moved in the provider's own pages.
-import { isUndoing, needsCapture } from "./movement.ts";
-import { change, type Change, type Payment } from "./payment.ts";
+import { needsCapture } from "./capture.ts";
+import { isUndoing } from "./movement.ts";
+import { change, heldOf, type Change, type Payment } from "./payment.ts";
 
 /** What the provider's books say of a hold, in whole minor units. */
 export interface ProviderSums {
@@ -26,33 +27,35 @@ export function rests(payment: Payment): boolean {
  */
 export function reconcile(payment: Payment, sums: ProviderSums): Change | undefined {
   if (!rests(payment) || sums.currencyCode !== payment.currencyCode) return undefined;
-  if (payment.state === "AUTHORIZED" && sums.captured === 0 && sums.voided === payment.authorized) return bookLapse(payment);
-  const taken = payment.state === "AUTHORIZED" && sums.captured > 0 ? bookCapture(payment, sums.captured) : undefined;
-  const before = taken ?? change(payment, {});
+  const moved = bookMoved(payment, sums);
+  const before = moved ?? change(payment, {});
   const back = sums.refunded - before.payment.refunded;
-  if (before.payment.state !== "CAPTURED" || back <= 0) return taken;
+  if (before.payment.state !== "CAPTURED" || back <= 0) return moved;
   return bookRefunded(before, back);
 }
 
-/** The bank has let the hold lapse, or somebody gave it back. */
-function bookLapse(payment: Payment): Change {
-  const { authorized: amount, providerReference } = payment;
-  return change(
-    payment,
-    { state: "VOIDED", voided: amount },
-    { movements: [{ type: "VOID", amount, providerReference: providerReference ?? "" }], facts: [{ kind: "voided", amount }] },
-  );
-}
-
-function bookCapture(payment: Payment, amount: number): Change {
-  return change(
-    payment,
-    { state: "CAPTURED", captured: amount },
-    {
-      movements: [{ type: "CAPTURE", amount, providerReference: payment.providerReference ?? "" }],
-      facts: [{ kind: "captured", amount }],
-    },
-  );
+/** Somebody took held money, or gave it back; or the bank has let the hold lapse, wholly or what was left of it. */
+function bookMoved(payment: Payment, sums: ProviderSums): Change | undefined {
+  const [taken, released] = [sums.captured - payment.captured, sums.voided - payment.voided];
+  const hasMoved = taken >= 0 && released >= 0 && taken + released > 0 && taken + released <= heldOf(payment);
+  // Of a hold of which nothing is taken all goes back, or nothing does.
+  if (!hasMoved || (sums.captured === 0 && released < payment.authorized)) return undefined;
+  const state = sums.captured > 0 ? "CAPTURED" : "VOIDED";
+  const amounts = [
+    { type: "CAPTURE" as const, amount: taken },
+    { type: "VOID" as const, amount: released },
+  ];
+  const facts = [
+    ...(taken > 0 ? [{ kind: "captured" as const, amount: taken }] : []),
+    ...(state === "VOIDED" ? [{ kind: "voided" as const, amount: released }] : []),
+  ];
+  const movements = amounts
+    .filter(({ amount }) => amount > 0)
+    .map((movement) => ({ ...movement, providerReference: payment.providerReference ?? "" }));
+  const captured = sums.captured;
+  // A payment that was refunded whole stays so where only its rest was let go.
+  const stays = taken === 0 && state === "CAPTURED" ? payment.state : state;
+  return change(payment, { state: stays, captured, voided: sums.voided }, { movements, facts });
 }
 
 function bookRefunded(before: Change, amount: number): Change {

@@ -20,7 +20,7 @@ import type { Payment } from "../domain/payment.ts";
 import { ProviderUnavailable, type PaymentProvider, type ProviderOf } from "../provider/contract.ts";
 import { dueKinds } from "../store/changes.ts";
 import { keyOf, lockPayments, markAsked, readPayment, type OrderKey } from "../store/payments.ts";
-import { concluding, orderKey, wholeAmount, type Runtime } from "./conclude.ts";
+import { concluding, orderKey, type Runtime } from "./conclude.ts";
 
 /** Of payments that are decided about in one transaction. */
 const plansMax = 100;
@@ -96,7 +96,7 @@ async function ask({ provider, payment, log, isLastAttempt }: Asking): Promise<A
   try {
     return await provider.authorize({
       idempotencyKey: authorizeKey(payment),
-      amount: wholeAmount(payment),
+      amount: { currencyCode: payment.currencyCode, minorUnits: payment.amount },
       token: payment.paymentToken ?? "",
     });
   } catch (error) {

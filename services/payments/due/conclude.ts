@@ -6,7 +6,7 @@ import type { Logger } from "#runtime/log.ts";
 import type { DueItem } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Change, Payment, RefusedWork } from "../domain/payment.ts";
-import { ProviderRefused, type Amount } from "../provider/contract.ts";
+import { ProviderRefused } from "../provider/contract.ts";
 import { saveChanges, type Decided } from "../store/changes.ts";
 import { keyOf, lockPayments, type OrderKey, type PaymentsTables } from "../store/payments.ts";
 
@@ -16,7 +16,6 @@ export type Prepared<Answer> = { item: DueItem; prepared: Answer };
 export type Answered = { kind: "done"; reference: string } | { kind: "refused"; code: string };
 
 export const orderKey = ({ tenant, key }: DueItem): OrderKey => ({ tenant, orderId: key });
-export const wholeAmount = ({ currencyCode, amount }: Payment): Amount => ({ currencyCode, minorUnits: amount });
 
 /** A refusal would be the same at every repeat, so it is an answer; anything else is thrown and asked again. */
 export async function answerOf(call: Promise<{ reference: string }>): Promise<Answered> {

@@ -1,7 +1,7 @@
 // Held money is taken, or given back.
 import { dueWork, type DueWork } from "#runtime/schedule/due-work.ts";
-import { toCapture } from "../domain/cost.ts";
-import { concludeCapture, concludeVoid, needsCapture, needsVoid, refuseCapture, refuseVoid } from "../domain/movement.ts";
+import { captureKey, needsCapture } from "../domain/capture.ts";
+import { concludeCapture, concludeVoid, needsVoid, refuseCapture, refuseVoid } from "../domain/movement.ts";
 import { voidKey } from "../domain/payment.ts";
 import type { ProviderOf } from "../provider/contract.ts";
 import { dueKinds } from "../store/changes.ts";
@@ -13,17 +13,21 @@ export function captureWork({ db, clock, log }: Runtime, providerOf: ProviderOf)
     kind: dueKinds.capture,
     prepare: async (item) => {
       const payment = await readPayment(db, orderKey(item));
-      if (!payment || !needsCapture(payment)) return undefined;
-      const { paymentId, providerReference } = payment;
+      const [due] = payment?.capturesDue ?? [];
+      if (!payment || !due || !needsCapture(payment)) return undefined;
+      const { currencyCode, capturesDone: position, providerReference } = payment;
       const request = {
-        idempotencyKey: `${paymentId}:capture`,
+        idempotencyKey: captureKey(payment),
         reference: providerReference ?? "",
-        amount: { currencyCode: payment.currencyCode, minorUnits: toCapture(payment) },
+        amount: { currencyCode, minorUnits: due.amount },
+        isFinal: due.isFinal,
       };
-      return answerOf(providerOf(item.tenant).capture(request));
+      return { position, ...(await answerOf(providerOf(item.tenant).capture(request))) };
     },
-    apply: concluding<Answered | undefined>(clock, (payment, answer) => {
-      if (answer?.kind !== "refused") return answer && concludeCapture(payment, answer.reference);
+    apply: concluding<(Answered & { position: number }) | undefined>(clock, (payment, answer) => {
+      // Another attempt at the same capture was faster.
+      if (!answer || answer.position !== payment.capturesDone) return undefined;
+      if (answer.kind === "done") return concludeCapture(payment, answer);
       tellRefusal(log, { payment, work: "capture", code: answer.code });
       return refuseCapture(payment, answer.code);
     }),

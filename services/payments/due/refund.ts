@@ -1,7 +1,7 @@
 // Booked refunds are given back at the provider.
 import type { Transaction } from "kysely";
 import { dueWork, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
-import { concludeRefund, refuseRefund } from "../domain/movement.ts";
+import { concludeRefund, refuseRefund } from "../domain/refund.ts";
 import type { ProviderOf } from "../provider/contract.ts";
 import { dueKinds, saveChanges, type Decided } from "../store/changes.ts";
 import { keyOf, lockPayments, readPayment, type PaymentsTables } from "../store/payments.ts";

@@ -51,9 +51,16 @@ export interface PaymentProvider {
   readonly name: string;
   /** Holds the amount. The reference names the hold, and everything that later happens to it. */
   authorize(request: { idempotencyKey: string; amount: Amount; token: string }): Promise<AuthorizationResult>;
-  /** Takes held money; at most once for one hold. */
-  capture(request: { idempotencyKey: string; reference: string; amount: Amount }): Promise<{ reference: string }>;
-  /** Gives all held money back, before any was taken. Where the buyer has yet to act nothing can be held any more after it. */
+  /** True where a hold may be taken in several parts; else the first capture is to be the final one. */
+  readonly capturesInParts: boolean;
+  /** Takes held money, at most what is held. With the final capture the rest is given back, and nothing more can be taken. */
+  capture(request: {
+    idempotencyKey: string;
+    reference: string;
+    amount: Amount;
+    isFinal: boolean;
+  }): Promise<{ reference: string }>;
+  /** Gives back what is held and was not taken. Where the buyer has yet to act nothing can be held any more after it. */
   void(request: { idempotencyKey: string; reference: string }): Promise<{ reference: string }>;
   /** Gives taken money back, never more than was taken. */
   refund(request: { idempotencyKey: string; reference: string; amount: Amount }): Promise<{ reference: string }>;

@@ -116,7 +116,9 @@ describe.each(providers)("$name", ({ tokens, start }) => {
     const other = started.providerOf("other");
     expect(await other.lookup("mine:authorize")).toBeUndefined();
     expect(await other.statement([reference])).toEqual(new Map());
-    await expect(other.capture({ idempotencyKey: "mine:capture", reference, amount })).rejects.toThrow(ProviderRefused);
+    await expect(other.capture({ idempotencyKey: "mine:capture", reference, amount, isFinal: true })).rejects.toThrow(
+      ProviderRefused,
+    );
   });
 
   test("a key that comes back with other content is refused", async () => {
@@ -127,26 +129,63 @@ describe.each(providers)("$name", ({ tokens, start }) => {
 
   test("held money is taken once, by whatever key", async () => {
     const reference = await hold("taken");
-    const references = await many(() => provider.capture({ idempotencyKey: "taken:capture", reference, amount }));
+    const references = await many(() => provider.capture({ idempotencyKey: "taken:capture", reference, amount, isFinal: true }));
     expect(new Set(references.map((done) => done.reference)).size).toBe(1);
-    const again = provider.capture({ idempotencyKey: "taken:capture-again", reference, amount });
+    const again = provider.capture({ idempotencyKey: "taken:capture-again", reference, amount, isFinal: true });
     await expect(again).rejects.toMatchObject({ code: "not_capturable" });
   });
 
   test("what was taken is not voided, and what was voided is not taken", async () => {
     const taken = await hold("first-taken");
-    await provider.capture({ idempotencyKey: "first-taken:capture", reference: taken, amount });
+    await provider.capture({ idempotencyKey: "first-taken:capture", reference: taken, amount, isFinal: true });
     const late = provider.void({ idempotencyKey: "first-taken:void", reference: taken });
     await expect(late).rejects.toMatchObject({ code: "not_voidable" });
     const voided = await hold("first-voided");
     await provider.void({ idempotencyKey: "first-voided:void", reference: voided });
-    const capture = provider.capture({ idempotencyKey: "first-voided:capture", reference: voided, amount });
+    const capture = provider.capture({ idempotencyKey: "first-voided:capture", reference: voided, amount, isFinal: true });
     await expect(capture).rejects.toMatchObject({ code: "not_capturable" });
+  });
+
+  test("less than is held can be taken: the rest is given back with it, and refunds end at what was taken", async () => {
+    const reference = await hold("less");
+    const less = { ...amount, minorUnits: 700 };
+    const capture = (idempotencyKey: string) => provider.capture({ idempotencyKey, reference, amount: less, isFinal: true });
+    await many(() => capture("less:capture"));
+    const sums = { currencyCode: "EUR", authorized: 1_000, voided: 300, captured: 700, refunded: 0 };
+    expect((await provider.statement([reference])).get(reference)).toEqual(sums);
+    await expect(capture("less:capture-again")).rejects.toMatchObject({ code: "not_capturable" });
+    const refund = (idempotencyKey: string, minorUnits: number) =>
+      provider.refund({ idempotencyKey, reference, amount: { ...amount, minorUnits } });
+    await expect(refund("less:refund-more", 701)).rejects.toMatchObject({ code: "refund_exceeds_capture" });
+    await refund("less:refund", 700);
+    expect((await provider.statement([reference])).get(reference)).toEqual({ ...sums, refunded: 700 });
+  });
+
+  test("more than is held is not taken", async () => {
+    const reference = await hold("more");
+    const more = { idempotencyKey: "more:capture", reference, amount: { ...amount, minorUnits: 1_001 }, isFinal: true };
+    await expect(provider.capture(more)).rejects.toThrow(ProviderRefused);
+    expect((await provider.statement([reference])).get(reference)).toMatchObject({ captured: 0, voided: 0 });
+  });
+
+  test("where a hold is taken in parts, each key is one part, and the parts end where the hold does", async ({ skip }) => {
+    skip(!provider.capturesInParts, "it takes once");
+    const reference = await hold("parts");
+    const part = (index: number) => {
+      const request = { idempotencyKey: `parts:capture:${index}`, reference, amount: { ...amount, minorUnits: 300 } };
+      return provider.capture({ ...request, isFinal: false });
+    };
+    const results = await Promise.allSettled([1, 1, 1, 2, 2, 3, 3, 4, 5].map(part));
+    expect(results.filter(({ status }) => status === "rejected")).toHaveLength(2);
+    const sums = { currencyCode: "EUR", authorized: 1_000, voided: 0, captured: 900, refunded: 0 };
+    expect((await provider.statement([reference])).get(reference)).toEqual(sums);
+    await many(() => provider.void({ idempotencyKey: "parts:void", reference }));
+    expect((await provider.statement([reference])).get(reference)).toEqual({ ...sums, voided: 100 });
   });
 
   test("refunds end where the capture does, also at the same time", async () => {
     const reference = await hold("refunded");
-    await provider.capture({ idempotencyKey: "refunded:capture", reference, amount });
+    await provider.capture({ idempotencyKey: "refunded:capture", reference, amount, isFinal: true });
     const refunds = Array.from({ length: 20 }, (_, index) =>
       provider.refund({ idempotencyKey: `refunded:refund:${index}`, reference, amount: { ...amount, minorUnits: 300 } }),
     );
@@ -181,7 +220,7 @@ describe.each(providers)("$name", ({ tokens, start }) => {
       const { reference, clientSecret } = await asked("proved");
       await started.answer(clientSecret, true);
       expect(await provider.lookup("proved:authorize", reference)).toEqual({ kind: "authorized", reference });
-      await provider.capture({ idempotencyKey: "proved:capture", reference, amount });
+      await provider.capture({ idempotencyKey: "proved:capture", reference, amount, isFinal: true });
       expect(await sumsOf(reference)).toEqual({ ...nothing, authorized: 1_000, captured: 1_000 });
     });
 
@@ -214,7 +253,7 @@ describe.each(providers)("$name", ({ tokens, start }) => {
 
   test("a statement has the sums of each hold, and leaves out what it does not know", async () => {
     const taken = await hold("shown-taken");
-    await provider.capture({ idempotencyKey: "shown-taken:capture", reference: taken, amount });
+    await provider.capture({ idempotencyKey: "shown-taken:capture", reference: taken, amount, isFinal: true });
     await provider.refund({ idempotencyKey: "shown-taken:refund", reference: taken, amount: { ...amount, minorUnits: 300 } });
     const voided = await hold("shown-voided");
     await provider.void({ idempotencyKey: "shown-voided:void", reference: voided });

@@ -57,13 +57,18 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
       if (isFirst && token === "tok_flaky") throw new ProviderUnavailable("the connection was cut before the answer");
       return authorizationOf(tenant, stored);
     },
-    capture: async ({ idempotencyKey, reference, amount }) => {
+    capturesInParts: true,
+    capture: async ({ idempotencyKey, reference, amount, isFinal }) => {
       const content = [reference, amount.currencyCode, amount.minorUnits];
       return doneOnce({ tenant, key: idempotencyKey, kind: "capture", content }, "not_capturable", (tx) =>
         sql`
-          update sandbox_charge set captured_minor_units = ${amount.minorUnits}
+          update sandbox_charge
+          set captured_minor_units = captured_minor_units + ${amount.minorUnits},
+            voided_minor_units = case
+              when ${isFinal} then authorized_minor_units - captured_minor_units - ${amount.minorUnits} else voided_minor_units
+            end
           where tenant_id = ${tenant} and reference = ${reference} and currency_code = ${amount.currencyCode}
-            and captured_minor_units = 0 and voided_minor_units = 0 and authorized_minor_units >= ${amount.minorUnits}
+            and voided_minor_units = 0 and captured_minor_units + ${amount.minorUnits} <= authorized_minor_units
           returning reference`.execute(tx),
       );
     },
@@ -71,8 +76,9 @@ export function sandboxProvider<Tables>(db: Kysely<Tables>, { delayMs }: { delay
       doneOnce({ tenant, key: idempotencyKey, kind: "void", content: [reference] }, "not_voidable", async (tx) => {
         if (await giveUpChallenge(tx, { tenant, reference })) return { rows: [reference] };
         return sql`
-          update sandbox_charge set voided_minor_units = authorized_minor_units
-          where tenant_id = ${tenant} and reference = ${reference} and captured_minor_units = 0 and voided_minor_units = 0
+          update sandbox_charge set voided_minor_units = authorized_minor_units - captured_minor_units
+          where tenant_id = ${tenant} and reference = ${reference}
+            and voided_minor_units = 0 and captured_minor_units < authorized_minor_units
           returning reference`.execute(tx);
       }),
     refund: async ({ idempotencyKey, reference, amount }) => {

@@ -77,7 +77,8 @@ function statementOf(intent: Stripe.PaymentIntent): Statement {
   return {
     currencyCode: intent.currency.toUpperCase(),
     authorized: charge ? intent.amount : 0,
-    voided: charge && intent.status === "canceled" ? intent.amount : 0,
+    // What a capture left of the hold is given back with it.
+    voided: charge && ["canceled", "succeeded"].includes(intent.status) ? intent.amount - captured : 0,
     captured,
     // A hold that is given back counts as refunded there, though nothing was taken.
     refunded: captured > 0 ? (charge?.amount_refunded ?? 0) : 0,

@@ -71,7 +71,7 @@ test("a hold that has lapsed is given back, and cannot be taken", async () => {
   const reference = await hold("lapsed");
   stripe.letLapse(reference);
   expect(await provider.void({ idempotencyKey: "lapsed:void", reference })).toEqual({ reference });
-  const late = provider.capture({ idempotencyKey: "lapsed:capture", reference, amount });
+  const late = provider.capture({ idempotencyKey: "lapsed:capture", reference, amount, isFinal: true });
   await expect(late).rejects.toMatchObject({ code: "not_capturable" });
 });
 

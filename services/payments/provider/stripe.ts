@@ -57,6 +57,8 @@ export function stripeProvider(settings: StripeSettings): ProviderOf {
         return { kind: "declined", code: refusal };
       }
     },
+    // Whether a card's hold can be taken in parts is known card by card, and only where Stripe has enabled it for the account.
+    capturesInParts: false,
     capture: async ({ idempotencyKey, reference, amount }) => {
       const stripe = await clientOf(tenant);
       const capture = { amount_to_capture: amount.minorUnits };

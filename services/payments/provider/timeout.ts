@@ -17,6 +17,7 @@ export function withTimeout(providerOf: ProviderOf, timeoutMs: number): Provider
     const readMessage = provider.readMessage?.bind(provider);
     return {
       name: provider.name,
+      capturesInParts: provider.capturesInParts,
       authorize: (request) => bounded(provider.authorize(request)),
       capture: (request) => bounded(provider.capture(request)),
       void: (request) => bounded(provider.void(request)),

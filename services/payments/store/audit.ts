@@ -109,7 +109,7 @@ export async function readHeldPage(
     where tenant_id = ${tenant} and order_id > ${after ?? ""}
       and (
         state = 'ACTION_REQUIRED'
-        or (authorized_minor_units > 0 and captured_minor_units = 0 and voided_minor_units = 0)
+        or authorized_minor_units > captured_minor_units + voided_minor_units
       )
     order by order_id limit ${rowsMax}`.execute(db);
   return found.rows;

@@ -52,7 +52,9 @@ export async function saveChanges(tx: Transaction<PaymentsTables>, decided: read
   await insertMovements(tx, decided, now);
   const refundItems = await insertRefunds(tx, decided, now);
   const workItems = decided.flatMap(({ change, cause }) => change.work.map((work) => dueItem(change.payment, work, cause)));
-  await planDue(tx, [...workItems, ...refundItems]);
+  // Two decisions about one payment may ask for the same.
+  const works = [...new Map(workItems.map((item) => [`${item.kind} ${item.tenant}/${item.key}`, item])).values()];
+  await planDue(tx, [...works, ...refundItems]);
   await takeBack(tx, decided);
   await appendEvents(
     tx,

@@ -14,13 +14,14 @@ export const paymentColumns = sql`
   payment.tenant_id as tenant, payment.order_id as "orderId", payment.payment_id as "paymentId",
   payment.customer_id as "customerId", payment.state, payment.action,
   payment.currency_code as "currencyCode", payment.amount_minor_units as amount,
-  payment.cost_minor_units as cost,
+  coalesce(payment.cost_minor_units, payment.amount_minor_units) as cost, payment.lines, payment.parcels,
+  payment.captures_due as "capturesDue", payment.captures_done as "capturesDone",
   payment.authorized_minor_units as authorized, payment.voided_minor_units as voided,
   payment.captured_minor_units as captured, payment.refund_booked_minor_units as "refundBooked",
   payment.refunded_minor_units as refunded, payment.decline_code as "declineCode",
   payment.payment_token as "paymentToken", payment.deadline, payment.ask_time as "askTime",
   payment.provider_reference as "providerReference", payment.cancel_requested as "cancelRequested",
-  payment.capture_requested as "captureRequested", payment.void_reason as "voidReason",
+  payment.void_reason as "voidReason",
   payment.refused_work as "refusedWork", payment.refused_code as "refusedCode", payment.undo_reason as "undoReason",
   payment.sequence, payment.version,
   payment.due_event_id as "dueEventId", payment.create_time as "createTime", payment.update_time as "updateTime"`;
@@ -36,6 +37,10 @@ const paymentRow = (payment: Payment) => ({
   currency_code: payment.currencyCode,
   amount_minor_units: payment.amount,
   cost_minor_units: payment.cost,
+  lines: payment.lines,
+  parcels: payment.parcels,
+  captures_due: payment.capturesDue,
+  captures_done: payment.capturesDone,
   authorized_minor_units: payment.authorized,
   voided_minor_units: payment.voided,
   captured_minor_units: payment.captured,
@@ -46,7 +51,6 @@ const paymentRow = (payment: Payment) => ({
   deadline: payment.deadline,
   provider_reference: payment.providerReference,
   cancel_requested: payment.cancelRequested,
-  capture_requested: payment.captureRequested,
   void_reason: payment.voidReason,
   refused_work: payment.refusedWork,
   refused_code: payment.refusedCode,
@@ -89,14 +93,14 @@ export async function insertPayments(
 ): Promise<{ inserted: Set<string>; dueEventIds: Map<string, string> }> {
   const inserted = await sql<OrderKey>`
     insert into payment (
-      tenant_id, order_id, payment_id, customer_id, state, currency_code, amount_minor_units, authorized_minor_units,
+      tenant_id, order_id, payment_id, customer_id, state, currency_code, amount_minor_units, cost_minor_units, lines, authorized_minor_units,
       voided_minor_units, captured_minor_units, refund_booked_minor_units, refunded_minor_units, payment_token, deadline,
-      cancel_requested, capture_requested, sequence, version, due_event_id, create_time, update_time
+      cancel_requested, sequence, version, due_event_id, create_time, update_time
     )
     select
-      tenant_id, order_id, payment_id, customer_id, state, currency_code, amount_minor_units, authorized_minor_units,
+      tenant_id, order_id, payment_id, customer_id, state, currency_code, amount_minor_units, cost_minor_units, lines, authorized_minor_units,
       voided_minor_units, captured_minor_units, refund_booked_minor_units, refunded_minor_units, payment_token, deadline,
-      cancel_requested, capture_requested, sequence, version, due_event_id, create_time, update_time
+      cancel_requested, sequence, version, due_event_id, create_time, update_time
     from ${asRows(payments)}
     order by tenant_id, order_id
     on conflict (tenant_id, order_id) do nothing
@@ -117,8 +121,13 @@ export async function updatePayments(tx: Transaction<PaymentsTables>, payments: 
   const updated = await sql`
     update payment set
       state = changed.state,
-      cost_minor_units = changed.cost_minor_units,
       action = changed.action,
+      amount_minor_units = changed.amount_minor_units,
+      cost_minor_units = changed.cost_minor_units,
+      lines = changed.lines,
+      parcels = changed.parcels,
+      captures_due = changed.captures_due,
+      captures_done = changed.captures_done,
       authorized_minor_units = changed.authorized_minor_units,
       voided_minor_units = changed.voided_minor_units,
       captured_minor_units = changed.captured_minor_units,
@@ -128,7 +137,6 @@ export async function updatePayments(tx: Transaction<PaymentsTables>, payments: 
       payment_token = changed.payment_token,
       provider_reference = changed.provider_reference,
       cancel_requested = changed.cancel_requested,
-      capture_requested = changed.capture_requested,
       void_reason = changed.void_reason,
       refused_work = changed.refused_work,
       refused_code = changed.refused_code,

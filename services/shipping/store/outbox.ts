@@ -29,6 +29,8 @@ export async function tellOf(tx: Transaction<Tables>, steps: readonly Step[], ti
   );
 }
 
+const linesOf = ({ lines }: Shipment) => lines.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) }));
+
 function eventOf({ shipment, cause }: Step, time: Date): OutgoingEvent {
   const { tenant, orderId, shipmentId, carrier, trackingNumber, dispatchTime, deliverTime, failTime, returnTime } = shipment;
   const about = { tenant, sequence: shipment.eventCount, time, cause };
@@ -38,7 +40,7 @@ function eventOf({ shipment, cause }: Step, time: Date): OutgoingEvent {
     case "DISPATCHED":
       return outgoing(
         ShipmentDispatchedSchema,
-        { orderId, shipmentId, dispatchTime: timestampFromDate(dispatchTime ?? time) },
+        { orderId, shipmentId, dispatchTime: timestampFromDate(dispatchTime ?? time), lines: linesOf(shipment) },
         about,
       );
     case "DELIVERED":

@@ -44,7 +44,7 @@ export type Payment = Message<"ordermesh.payments.v1.Payment"> & {
   state: PaymentState;
 
   /**
-   * What the order costs.
+   * What the order cost when its payment was asked for; less may be taken where it was changed since.
    *
    * @generated from field: ordermesh.type.v1.Money amount = 4;
    */
@@ -128,7 +128,7 @@ export type PaymentJson = {
   state?: PaymentStateJson;
 
   /**
-   * What the order costs.
+   * What the order cost when its payment was asked for; less may be taken where it was changed since.
    *
    * @generated from field: ordermesh.type.v1.Money amount = 4;
    */
@@ -380,7 +380,7 @@ export const PaymentState = {
   DECLINED: 3,
 
   /**
-   * The money is ours.
+   * The money is ours, or the part of it whose goods have left.
    *
    * @generated from enum value: PAYMENT_STATE_CAPTURED = 4;
    */

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/order_events.proto.
  */
 export const file_ordermesh_orders_events_v1_order_events: GenFile = /*@__PURE__*/
-  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIsQBCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgFIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyLiAQoKT3JkZXJSZWFkeRIQCghvcmRlcl9pZBgBIAEoCRI0CgVsaW5lcxgCIAMoCzIlLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlYWR5TGluZRIXCg9zaGlwcGluZ19tZXRob2QYAyABKAkSNAoQc2hpcHBpbmdfYWRkcmVzcxgEIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3MSEAoIcHJpb3JpdHkYBSABKAkSEwoLY3VzdG9tZXJfaWQYBiABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiKgoJUmVhZHlMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyJRCgxPcmRlclNoaXBwZWQSEAoIb3JkZXJfaWQYASABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAIgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIjoKDk9yZGVyRGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTImoKDU9yZGVyUmV0dXJuZWQSEAoIb3JkZXJfaWQYASABKAkSLwoLcmV0dXJuX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIosBCg5PcmRlckNhbmNlbGxlZBIQCghvcmRlcl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSDgoGZGV0YWlsGAMgASgJEi8KC2NhbmNlbF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJ8CgtPcmRlckVyYXNlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgplcmFzZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIvsBCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgFIAEoCRI1CgVsaW5lcxgGIAMoCzImLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlByaWNlZExpbmU6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiWQoKUHJpY2VkTGluZRILCgNza3UYASABKAkSEAoIcXVhbnRpdHkYAiABKAMSLAoKdW5pdF9wcmljZRgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5IuIBCgpPcmRlclJlYWR5EhAKCG9yZGVyX2lkGAEgASgJEjQKBWxpbmVzGAIgAygLMiUub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuUmVhZHlMaW5lEhcKD3NoaXBwaW5nX21ldGhvZBgDIAEoCRI0ChBzaGlwcGluZ19hZGRyZXNzGAQgASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzcxIQCghwcmlvcml0eRgFIAEoCRITCgtjdXN0b21lcl9pZBgGIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyIqCglSZWFkeUxpbmUSCwoDc2t1GAEgASgJEhAKCHF1YW50aXR5GAIgASgDIlEKDE9yZGVyU2hpcHBlZBIQCghvcmRlcl9pZBgBIAEoCRIXCg90cmFja2luZ19udW1iZXIYAiABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiOgoOT3JkZXJEZWxpdmVyZWQSEAoIb3JkZXJfaWQYASABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiagoNT3JkZXJSZXR1cm5lZBIQCghvcmRlcl9pZBgBIAEoCRIvCgtyZXR1cm5fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiiwEKDk9yZGVyQ2FuY2VsbGVkEhAKCG9yZGVyX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIOCgZkZXRhaWwYAyABKAkSLwoLY2FuY2VsX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTInwKC09yZGVyRXJhc2VkEhAKCG9yZGVyX2lkGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEi4KCmVyYXNlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * Stock and fraud agree; payments may ask for the money.
@@ -59,6 +59,14 @@ export type OrderPaymentDue = Message<"ordermesh.orders.events.v1.OrderPaymentDu
    * @generated from field: string customer_id = 5;
    */
   customerId: string;
+
+  /**
+   * What the amount consists of beside the cost of sending, so that a parcel's part of it is known; empty in events that were written
+   * before it was told, and then the money is taken whole.
+   *
+   * @generated from field: repeated ordermesh.orders.events.v1.PricedLine lines = 6;
+   */
+  lines: PricedLine[];
 };
 
 /**
@@ -101,6 +109,14 @@ export type OrderPaymentDueJson = {
    * @generated from field: string customer_id = 5;
    */
   customerId?: string;
+
+  /**
+   * What the amount consists of beside the cost of sending, so that a parcel's part of it is known; empty in events that were written
+   * before it was told, and then the money is taken whole.
+   *
+   * @generated from field: repeated ordermesh.orders.events.v1.PricedLine lines = 6;
+   */
+  lines?: PricedLineJson[];
 };
 
 /**
@@ -109,6 +125,69 @@ export type OrderPaymentDueJson = {
  */
 export const OrderPaymentDueSchema: GenMessage<OrderPaymentDue, {jsonType: OrderPaymentDueJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_orders_events_v1_order_events, 0);
+
+/**
+ * Units of one SKU at their price.
+ *
+ * @generated from message ordermesh.orders.events.v1.PricedLine
+ */
+export type PricedLine = Message<"ordermesh.orders.events.v1.PricedLine"> & {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * Units.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity: bigint;
+
+  /**
+   * Price of one unit.
+   *
+   * @generated from field: ordermesh.type.v1.Money unit_price = 3;
+   */
+  unitPrice?: Money | undefined;
+};
+
+/**
+ * Units of one SKU at their price.
+ *
+ * @generated from message ordermesh.orders.events.v1.PricedLine
+ */
+export type PricedLineJson = {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku?: string;
+
+  /**
+   * Units.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity?: string;
+
+  /**
+   * Price of one unit.
+   *
+   * @generated from field: ordermesh.type.v1.Money unit_price = 3;
+   */
+  unitPrice?: MoneyJson;
+};
+
+/**
+ * Describes the message ordermesh.orders.events.v1.PricedLine.
+ * Use `create(PricedLineSchema)` to create a new message.
+ */
+export const PricedLineSchema: GenMessage<PricedLine, {jsonType: PricedLineJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 1);
 
 /**
  * Reserved, cleared and paid: the parcel can be made.
@@ -213,7 +292,7 @@ export type OrderReadyJson = {
  * Use `create(OrderReadySchema)` to create a new message.
  */
 export const OrderReadySchema: GenMessage<OrderReady, {jsonType: OrderReadyJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_order_events, 1);
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 2);
 
 /**
  * Units of one SKU in a parcel.
@@ -262,7 +341,7 @@ export type ReadyLineJson = {
  * Use `create(ReadyLineSchema)` to create a new message.
  */
 export const ReadyLineSchema: GenMessage<ReadyLine, {jsonType: ReadyLineJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_order_events, 2);
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 3);
 
 /**
  * The parcel is with the carrier.
@@ -311,7 +390,7 @@ export type OrderShippedJson = {
  * Use `create(OrderShippedSchema)` to create a new message.
  */
 export const OrderShippedSchema: GenMessage<OrderShipped, {jsonType: OrderShippedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_order_events, 3);
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 4);
 
 /**
  * The parcel is at the door.
@@ -346,7 +425,7 @@ export type OrderDeliveredJson = {
  * Use `create(OrderDeliveredSchema)` to create a new message.
  */
 export const OrderDeliveredSchema: GenMessage<OrderDelivered, {jsonType: OrderDeliveredJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_order_events, 4);
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 5);
 
 /**
  * The parcel came back to the shop: payments gives back what was taken.
@@ -395,7 +474,7 @@ export type OrderReturnedJson = {
  * Use `create(OrderReturnedSchema)` to create a new message.
  */
 export const OrderReturnedSchema: GenMessage<OrderReturned, {jsonType: OrderReturnedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_order_events, 5);
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 6);
 
 /**
  * The order has ended before dispatch; everybody gives back what they hold for it.
@@ -472,7 +551,7 @@ export type OrderCancelledJson = {
  * Use `create(OrderCancelledSchema)` to create a new message.
  */
 export const OrderCancelledSchema: GenMessage<OrderCancelled, {jsonType: OrderCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_order_events, 6);
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 7);
 
 /**
  * The order is final and its customer is erased: who keeps something of the order that identifies a person takes that out. The
@@ -537,5 +616,5 @@ export type OrderErasedJson = {
  * Use `create(OrderErasedSchema)` to create a new message.
  */
 export const OrderErasedSchema: GenMessage<OrderErased, {jsonType: OrderErasedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_order_events, 7);
+  messageDesc(file_ordermesh_orders_events_v1_order_events, 8);
 

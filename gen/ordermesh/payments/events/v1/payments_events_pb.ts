@@ -209,7 +209,7 @@ export const PaymentDeclinedSchema: GenMessage<PaymentDeclined, {jsonType: Payme
   messageDesc(file_ordermesh_payments_events_v1_payments_events, 2);
 
 /**
- * Held money was taken.
+ * Held money was taken: that of the whole order, or of what has left of it.
  *
  * @generated from message ordermesh.payments.events.v1.PaymentCaptured
  */
@@ -237,7 +237,7 @@ export type PaymentCaptured = Message<"ordermesh.payments.events.v1.PaymentCaptu
 };
 
 /**
- * Held money was taken.
+ * Held money was taken: that of the whole order, or of what has left of it.
  *
  * @generated from message ordermesh.payments.events.v1.PaymentCaptured
  */

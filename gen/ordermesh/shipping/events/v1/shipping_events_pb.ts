@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/events/v1/shipping_events.proto.
  */
 export const file_ordermesh_shipping_events_v1_shipping_events: GenFile = /*@__PURE__*/
-  fileDesc("CjJvcmRlcm1lc2gvc2hpcHBpbmcvZXZlbnRzL3YxL3NoaXBwaW5nX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MSJ6Cg9TaGlwbWVudENyZWF0ZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSDwoHY2FycmllchgDIAEoCRIXCg90cmFja2luZ19udW1iZXIYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMihgEKElNoaXBtZW50RGlzcGF0Y2hlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIxCg1kaXNwYXRjaF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKEAQoRU2hpcG1lbnREZWxpdmVyZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSMAoMZGVsaXZlcl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKGAQoWU2hpcG1lbnREZWxpdmVyeUZhaWxlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRItCglmYWlsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIoIBChBTaGlwbWVudFJldHVybmVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEi8KC3JldHVybl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyJgCg9TaGlwbWVudFN0b3BwZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CjJvcmRlcm1lc2gvc2hpcHBpbmcvZXZlbnRzL3YxL3NoaXBwaW5nX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MSJ6Cg9TaGlwbWVudENyZWF0ZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSDwoHY2FycmllchgDIAEoCRIXCg90cmFja2luZ19udW1iZXIYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiwQEKElNoaXBtZW50RGlzcGF0Y2hlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIxCg1kaXNwYXRjaF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVsaW5lcxgEIAMoCzIqLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuU2hpcG1lbnRMaW5lOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIi0KDFNoaXBtZW50TGluZRILCgNza3UYASABKAkSEAoIcXVhbnRpdHkYAiABKAMihAEKEVNoaXBtZW50RGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEjAKDGRlbGl2ZXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMihgEKFlNoaXBtZW50RGVsaXZlcnlGYWlsZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSLQoJZmFpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKCAQoQU2hpcG1lbnRSZXR1cm5lZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIvCgtyZXR1cm5fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiYAoPU2hpcG1lbnRTdG9wcGVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * A parcel is labelled and waits in the warehouse.
@@ -118,6 +118,13 @@ export type ShipmentDispatched = Message<"ordermesh.shipping.events.v1.ShipmentD
    * @generated from field: google.protobuf.Timestamp dispatch_time = 3;
    */
   dispatchTime?: Timestamp | undefined;
+
+  /**
+   * What is in it; empty stands for the whole order, as in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines: ShipmentLine[];
 };
 
 /**
@@ -146,6 +153,13 @@ export type ShipmentDispatchedJson = {
    * @generated from field: google.protobuf.Timestamp dispatch_time = 3;
    */
   dispatchTime?: TimestampJson;
+
+  /**
+   * What is in it; empty stands for the whole order, as in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines?: ShipmentLineJson[];
 };
 
 /**
@@ -154,6 +168,55 @@ export type ShipmentDispatchedJson = {
  */
 export const ShipmentDispatchedSchema: GenMessage<ShipmentDispatched, {jsonType: ShipmentDispatchedJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 1);
+
+/**
+ * Units of one SKU in a parcel.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ShipmentLine
+ */
+export type ShipmentLine = Message<"ordermesh.shipping.events.v1.ShipmentLine"> & {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * Units.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity: bigint;
+};
+
+/**
+ * Units of one SKU in a parcel.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ShipmentLine
+ */
+export type ShipmentLineJson = {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku?: string;
+
+  /**
+   * Units.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity?: string;
+};
+
+/**
+ * Describes the message ordermesh.shipping.events.v1.ShipmentLine.
+ * Use `create(ShipmentLineSchema)` to create a new message.
+ */
+export const ShipmentLineSchema: GenMessage<ShipmentLine, {jsonType: ShipmentLineJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 2);
 
 /**
  * A parcel reached the door.
@@ -216,7 +279,7 @@ export type ShipmentDeliveredJson = {
  * Use `create(ShipmentDeliveredSchema)` to create a new message.
  */
 export const ShipmentDeliveredSchema: GenMessage<ShipmentDelivered, {jsonType: ShipmentDeliveredJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 2);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 3);
 
 /**
  * The carrier could not deliver a parcel and still has it. Told once a parcel.
@@ -279,7 +342,7 @@ export type ShipmentDeliveryFailedJson = {
  * Use `create(ShipmentDeliveryFailedSchema)` to create a new message.
  */
 export const ShipmentDeliveryFailedSchema: GenMessage<ShipmentDeliveryFailed, {jsonType: ShipmentDeliveryFailedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 3);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 4);
 
 /**
  * A parcel came back to its sender.
@@ -342,7 +405,7 @@ export type ShipmentReturnedJson = {
  * Use `create(ShipmentReturnedSchema)` to create a new message.
  */
 export const ShipmentReturnedSchema: GenMessage<ShipmentReturned, {jsonType: ShipmentReturnedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 4);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 5);
 
 /**
  * A parcel will not leave.
@@ -405,5 +468,5 @@ export type ShipmentStoppedJson = {
  * Use `create(ShipmentStoppedSchema)` to create a new message.
  */
 export const ShipmentStoppedSchema: GenMessage<ShipmentStopped, {jsonType: ShipmentStoppedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 5);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 6);
 
