@@ -11,8 +11,10 @@ import type { ServiceDefinition } from "#runtime/service.ts";
 import { countrySetting, numberSetting } from "#runtime/settings.ts";
 import { consumers } from "./consumers.ts";
 import { changing } from "./due/changes.ts";
+import { exchanging } from "./due/exchanges.ts";
 import { erasing, expiry, releasing } from "./due/orders.ts";
 import { orderHistory } from "./rpc/history.ts";
+import { placeOrder } from "./rpc/place.ts";
 import { catalogEvents } from "./rpc/prices.ts";
 import { routes } from "./rpc/routes.ts";
 import { tableTaxProvider } from "./rpc/tax-table.ts";
@@ -42,18 +44,21 @@ export const orders: ServiceDefinition<OrdersTables> = {
     const changeSeconds = numberSetting(runtime.env, "ORDERMESH_ORDER_CHANGE_SECONDS", { fallback: 120, min: 1, max: 3_600 });
     const returnDays = numberSetting(runtime.env, "ORDERMESH_RETURN_DAYS", { fallback: 30, min: 0, max: 3_650 });
     const changes = changing(runtime, { changeLifeMs: changeSeconds * 1_000 });
+    const taxes = tableTaxProvider(runtime);
+    const shopCountryCode = countrySetting(runtime.env, "ORDERMESH_SHOP_COUNTRY", "DE");
+    const place = placeOrder({ runtime, taxes, shopCountryCode, orderLifeMs });
     return {
       routes: routes(runtime, {
-        taxes: tableTaxProvider(runtime),
-        shopCountryCode: countrySetting(runtime.env, "ORDERMESH_SHOP_COUNTRY", "DE"),
+        place,
+        taxes,
+        shopCountryCode,
         drive: changes.drive,
         returnDays,
-        orderLifeMs,
         watchersMax,
         limits,
       }),
       hears: consumers(runtime),
-      dueWork: [releasing(runtime, { orderLifeMs }), expiry(runtime), changes.work, erasing(runtime)],
+      dueWork: [releasing(runtime, { orderLifeMs }), expiry(runtime), changes.work, exchanging(runtime, place), erasing(runtime)],
       personalData: orderData(runtime.db),
       history: orderHistory(runtime.db, limits),
     };

@@ -5,7 +5,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AuditState } from "#gen/ordermesh/operations/v1/audit_report_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
-import { ReturnsService, ReturnState } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
+import { ExchangeState, ReturnsService, ReturnState } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { bearer } from "../../tools/bearer.ts";
 import { openForge } from "../access/forge.ts";
@@ -118,6 +118,42 @@ test("too late for a customer is not too late for an operator, and before it is 
     reason: "ORDER_NOT_DELIVERED",
   });
   await mesh.reached(fresh.orderId, OrderState.DELIVERED);
+});
+
+test("something else instead: an order of its own once something was accepted, and each knows of the other", async () => {
+  const about = await delivered("SWAP");
+  const { orderId, sku } = about;
+  await mesh.product("SWAP-L", { stock: 5, minorUnits: 1500 });
+  const ask = async (requestId: string, items: { sku: string; quantity: bigint }[]) => {
+    const exchange = { items, paymentToken: "tok_success" };
+    const lines = [{ sku, quantity: 1n }];
+    const returnId = (await ada.requestReturn({ orderId, lines, requestId, exchange })).return?.returnId ?? "";
+    await operator().approveReturn({ orderId, returnId });
+    return returnId;
+  };
+  const receive = (returnId: string, accepted: bigint) =>
+    operator().receiveReturn({ orderId, returnId, lines: [{ sku, accepted, restocked: accepted }] });
+  const exchangeOf = async (returnId: string) =>
+    (await ada.listOrderReturns({ orderId })).returns.find((one) => one.returnId === returnId)?.exchange;
+
+  const larger = await ask("swap-1", [{ sku: "SWAP-L", quantity: 1n }]);
+  expect((await exchangeOf(larger))?.state).toBe(ExchangeState.WAITING);
+  await Promise.all([receive(larger, 1n), receive(larger, 1n)]);
+  await eventually(async () => expect((await exchangeOf(larger))?.state).toBe(ExchangeState.PLACED));
+  const instead = await mesh.reached((await exchangeOf(larger))?.orderId ?? "", OrderState.DELIVERED);
+  expect(instead).toMatchObject({ customerId: "ada", exchangeOfReturnId: larger, subtotal: { minorUnits: 1500n } });
+  await eventually(async () => expect(await refundedOf(orderId)).toBe(1000n));
+
+  const worn = await ask("swap-2", [{ sku: "SWAP-L", quantity: 1n }]);
+  await receive(worn, 0n);
+  expect(await exchangeOf(worn)).toMatchObject({ state: ExchangeState.REFUSED, reason: "NOTHING_ACCEPTED", orderId: "" });
+  const short = await ask("swap-3", [{ sku: "SWAP-L", quantity: 99n }]);
+  await receive(short, 1n);
+  await eventually(async () =>
+    expect(await exchangeOf(short)).toMatchObject({ state: ExchangeState.REFUSED, reason: "STOCK_UNAVAILABLE" }),
+  );
+  const { rows } = await db.query("select from orders.order_return where exchange_token <> ''");
+  expect(rows).toEqual([]);
 });
 
 test("the auditor finds nothing that disagrees", async () => {

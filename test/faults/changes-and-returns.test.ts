@@ -27,9 +27,9 @@ afterAll(async () => {
 });
 
 const env = { ORDERMESH_CARRIER_DISPATCH_MS: "600000", ORDERMESH_ORDER_LIFE_SECONDS: "600" };
-/** It may die before it has said that it is ready. */
-const start = (crashAt: string) =>
-  startDyingMesh({ databaseUrl: database.url, natsUrl: nats.url }, { crashAt, env }).catch(() => undefined);
+const start = (crashAt: string) => startDyingMesh({ databaseUrl: database.url, natsUrl: nats.url }, { crashAt, env });
+/** Dies of work that was left to it, maybe before it has said that it is ready. */
+const startToDie = async (crashAt: string) => dead(await start(crashAt).catch(() => undefined));
 
 async function dead(process: MeshProcess | undefined): Promise<void> {
   if (process?.child.exitCode === null && process.child.signalCode === null) await once(process.child, "exit");
@@ -71,8 +71,7 @@ test("an order is changed once by each change, however often somebody dies of it
   const confirm = () => ask(mesh, `/v1/orders/${orderId}/changes`, request).catch(() => undefined);
   await confirm();
   await dead(mesh);
-  mesh = await start("orders.change:before_commit");
-  await dead(mesh);
+  await startToDie("orders.change:before_commit");
   mesh = await start("");
   await eventually(async () => expect((await read(orderId)).lastChange?.state).toBe("ORDER_CHANGE_STATE_APPLIED"));
   // The repeat of a request that was never answered.
@@ -112,20 +111,24 @@ test("an order is changed once by each change, however often somebody dies of it
   await comeBack(orderId);
 }, 180_000);
 
-/** All of it comes back: it is paid back and booked in once, though whoever receives it dies before it says so. */
+/**
+ * All of it comes back, and something else is wanted: it is paid back and booked in once, and one order is placed, though whoever receives
+ * it dies before it says so, and whoever places the order before it knows of it.
+ */
 async function comeBack(orderId: string): Promise<void> {
   const lines = [{ sku: "MUG-BLUE", quantity: "1" }];
+  const exchange = { items: [{ sku: "MUG-BLUE", quantity: "2" }], paymentToken: "tok_success" };
   const path = `/v1/orders/${orderId}/returns`;
-  const { returnId } = await ask<{ returnId: string }>(mesh, path, { lines, requestId: "return-1" });
+  const { returnId } = await ask<{ returnId: string }>(mesh, path, { lines, requestId: "return-1", exchange });
   await ask(mesh, `${path}/${returnId}:approve`, {});
   mesh?.arm("orders.receive_return:after_commit");
   const receive = () => ask(mesh, `${path}/${returnId}:receive`, { lines: [{ sku: "MUG-BLUE", accepted: "1", restocked: "1" }] });
   await receive().catch(() => undefined);
   await dead(mesh);
-  mesh = await start("payments.refund_return:before_commit");
-  await dead(mesh);
+  await startToDie("orders.exchange:after_provider");
   mesh = await start("");
   expect(await receive()).toMatchObject({ state: "RETURN_STATE_RECEIVED" });
+  await until(async () => (await rowsOf("select from orders.orders where exchange_of_return_id = $1", returnId)).length === 1);
   const { items, total } = await read(orderId);
   expect(items).toMatchObject([{ quantity: "1" }]);
   await eventually(async () => {
@@ -142,4 +145,11 @@ async function comeBack(orderId: string): Promise<void> {
       { type: "RETURN", quantity: "1" },
     ]);
   });
+  const { returns } = await ask<{ returns: { exchange: { orderId: string; state: string } }[] }>(mesh, path);
+  const [instead] = await rowsOf(
+    "select order_id, exchange_of_return_id as of from orders.orders where request_id = $1",
+    returnId,
+  );
+  expect(instead).toEqual({ order_id: returns[0]?.exchange.orderId, of: returnId });
+  expect(await rowsOf("select from orders.orders where request_id = $1", returnId)).toHaveLength(1);
 }

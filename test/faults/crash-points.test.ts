@@ -56,7 +56,7 @@ const testMsMax = 1_200_000;
 const stepsOfOrders = allSteps().filter(
   ({ service, name }) =>
     !["operations", "identity", "customers", "notifications"].includes(service) &&
-    !/\.erase(_customer)?$|change|return/.test(name),
+    !/\.erase(_customer)?$|change|return|exchange/.test(name),
 );
 /** All of them take longer than all other tests: by `npm run test:crash-points`. Else each step dies at one, its neighbour at another. */
 const isWhole = process.env["ALL_CRASH_POINTS"] === "1";

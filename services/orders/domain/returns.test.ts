@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { Item } from "./change.ts";
 import {
   decideReturn,
+  exchangeAfter,
   receivedLines,
   refundOf,
   requestRefusal,
@@ -81,9 +82,24 @@ test("what is accepted is paid back at the price at which it was bought", () => 
   const lines = [line("MUG", 3), line("MUG", 1, 120), line("TEA", 1)];
   const after = receivedLines(lines, [{ sku: "MUG", accepted: 4, restocked: 2 }]) ?? [];
   expect(after).toEqual([line("MUG", 3, 100, 3, 2), line("MUG", 1, 120, 1, 0), line("TEA", 1)]);
-  expect(refundOf(after, 0)).toBe(420);
-  expect(refundOf(after, 499)).toBe(919);
+  expect(refundOf(items, after, [])).toBe(420);
   expect(restockedUnits(after)).toEqual([{ sku: "MUG", quantity: 2 }]);
+});
+
+test("tax that came on top goes back with its units, all of it with the last of them; tax that was contained is in the price", () => {
+  const tax = { amount: 10, rate: 333, isIncluded: false, name: "VAT" };
+  const bought = [
+    { ...item("MUG", 3), tax },
+    { ...item("TEA", 1), tax: { ...tax, isIncluded: true } },
+  ];
+  const one = back("received", line("MUG", 1, 100, 1));
+  const refunds = [
+    refundOf(bought, one.lines, []),
+    refundOf(bought, one.lines, [one]),
+    refundOf(bought, one.lines, [one, one, back("rejected", line("MUG", 1, 100, 1))]),
+  ];
+  expect(refunds).toEqual([103, 104, 103]);
+  expect(refundOf(bought, [line("TEA", 1, 100, 1)], [])).toBe(100);
 });
 
 test.each([
@@ -92,6 +108,17 @@ test.each([
   { why: "more on the shelf than is accepted", units: { sku: "TEA", accepted: 0, restocked: 1 } },
 ])("$why is not received", ({ units }) => {
   expect(receivedLines([line("TEA", 1)], [units])).toBeUndefined();
+});
+
+test.each([
+  { state: "requested", accepted: 0, want: "wait" },
+  { state: "approved", accepted: 0, want: "wait" },
+  { state: "rejected", accepted: 0, want: "RETURN_REJECTED" },
+  { state: "received", accepted: 0, want: "NOTHING_ACCEPTED" },
+  { state: "received", accepted: 1, want: "place" },
+] as const)("what is wanted instead of a return that is $state, $accepted accepted: $want", ({ state, accepted, want }) => {
+  const outcome = exchangeAfter(state, [line("MUG", 2, 100, accepted)]);
+  expect(outcome.kind === "refused" ? outcome.reason : outcome.kind).toBe(want);
 });
 
 const delivered = new Date("2026-01-01T00:00:00Z");
@@ -105,12 +132,4 @@ test.each([
 ] as const)("a return that is asked for $why: $want", ({ now, daysMax, state, want }) => {
   const deliverTime = state === "delivered" ? delivered : undefined;
   expect(requestRefusal({ state, deliverTime }, { now, daysMax })?.reason).toBe(want);
-});
-
-test("the tax on top of what is accepted is given back, and what prices contain is in them", () => {
-  const tax = { amount: 57, rate: 1_900, name: "VAT", isIncluded: false };
-  const back = { ...line("MUG", 3, 100, 2), tax };
-  expect(refundOf([back, line("TEA", 1, 50, 1)], 500)).toBe(200 + 38 + 50 + 500);
-  expect(refundOf([{ ...back, accepted: 3 }], 0)).toBe(300 + tax.amount);
-  expect(refundOf([{ ...back, tax: { ...tax, isIncluded: true } }], 0)).toBe(200);
 });

@@ -2,7 +2,7 @@
 import { unitsPerSku, type Item, type Refusal } from "./change.ts";
 import type { OrderState } from "./order.ts";
 import type { WantedItem } from "./place.ts";
-import { atRateOf, onTop } from "./tax.ts";
+import { onTop } from "./tax.ts";
 
 export type ReturnState = "requested" | "approved" | "rejected" | "received";
 
@@ -14,7 +14,7 @@ export const returnStates: Record<ReturnState, readonly ReturnState[]> = {
   received: [],
 };
 
-export interface ReturnLine extends Item {
+export interface ReturnLine extends Omit<Item, "tax"> {
   accepted: number;
   restocked: number;
 }
@@ -85,7 +85,8 @@ export function requestReturn(left: readonly Item[], wanted: readonly WantedItem
     return left.flatMap((item): ReturnLine[] => {
       const taken = item.sku === sku ? Math.min(rest, item.quantity) : 0;
       rest -= taken;
-      return taken > 0 ? [{ ...item, quantity: taken, accepted: 0, restocked: 0 }] : [];
+      const { title, unitPrice } = item;
+      return taken > 0 ? [{ sku, title, quantity: taken, unitPrice, accepted: 0, restocked: 0 }] : [];
     });
   });
   return { kind: "requested", lines };
@@ -131,15 +132,49 @@ export function receivedLines(lines: readonly ReturnLine[], received: readonly R
   });
 }
 
-/** What was paid for what is accepted, with the tax on top of it, and what is given back of the cost of sending. */
-export const refundOf = (lines: readonly ReturnLine[], ofShipping: number): number =>
-  lines.reduce((sum, { accepted, unitPrice, tax }) => {
-    const amount = accepted * unitPrice;
-    return sum + amount + onTop(tax && atRateOf(tax, amount));
-  }, ofShipping);
+/** What was paid for the accepted units: their prices, and of the tax that came on top of their lines what falls to them. */
+export function refundOf(items: readonly Item[], lines: readonly ReturnLine[], others: readonly ReturnOfOrder[]): number {
+  const before = others.filter(({ state }) => state === "received").flatMap((other) => other.lines);
+  const prices = lines.reduce((sum, { accepted, unitPrice }) => sum + accepted * unitPrice, 0);
+  const bought = Map.groupBy(items, priceKeyOf);
+  return [...bought].reduce((sum, [key, same]) => {
+    const acceptedOf = (some: readonly ReturnLine[]): number =>
+      some.reduce((units, line) => units + (priceKeyOf(line) === key ? line.accepted : 0), 0);
+    const [gone, now] = [acceptedOf(before), acceptedOf(lines)];
+    return sum + taxShare(same, gone + now) - taxShare(same, gone);
+  }, prices);
+}
+
+const priceKeyOf = ({ sku, unitPrice }: Pick<Item, "sku" | "unitPrice">): string => `${sku} ${unitPrice}`;
+
+/** Of so many units of lines of one SKU and price. Of all units it is all of the tax, however they were cut up before. */
+function taxShare(same: readonly Item[], units: number): number {
+  const quantity = same.reduce((sum, item) => sum + item.quantity, 0);
+  const added = same.reduce((sum, { tax }) => sum + onTop(tax), 0);
+  return Math.round((added * units) / quantity);
+}
 
 /** What goes back on the shelf, a line a SKU. */
 export const restockedUnits = (lines: readonly ReturnLine[]): WantedItem[] =>
   [...unitsPerSku(lines.map(({ sku, restocked }) => ({ sku, quantity: restocked })))]
     .map(([sku, quantity]) => ({ sku, quantity }))
     .filter(({ quantity }) => quantity > 0);
+
+export type ExchangeState = "waiting" | "placed" | "refused";
+
+/** What becomes of a wish for something else once its return is over: an order is placed for it, or why none is. */
+export function exchangeAfter(
+  state: ReturnState,
+  lines: readonly ReturnLine[],
+): { kind: "place" | "wait" } | ({ kind: "refused" } & Refusal) {
+  switch (state) {
+    case "requested":
+    case "approved":
+      return { kind: "wait" };
+    case "rejected":
+      return { kind: "refused", reason: "RETURN_REJECTED", message: "the return was rejected" };
+    case "received":
+      if (lines.some(({ accepted }) => accepted > 0)) return { kind: "place" };
+      return { kind: "refused", reason: "NOTHING_ACCEPTED", message: "nothing of the return was accepted" };
+  }
+}

@@ -18,8 +18,8 @@ import { orderCreated } from "./build.ts";
 export interface Placement {
   order: NewOrder;
   cause: Cause;
-  /** Who placed it, for the audit log: by the time it is written the call is one of many. */
-  entry: AuditEntry;
+  /** Who placed it, for the audit log: by the time it is written the call is one of many. Undefined where it is nobody's call. */
+  entry: AuditEntry | undefined;
 }
 
 /** "claimed": the request_id is another order's, which was there first. */
@@ -111,6 +111,6 @@ async function setOut(tx: Transaction<OrdersTables>, group: readonly Placement[]
   );
   await appendEntries(
     tx,
-    group.map(({ entry }) => entry),
+    group.flatMap(({ entry }) => entry ?? []),
   );
 }

@@ -147,6 +147,7 @@ export function orderMessage(row: OrderRow): Order {
     priority: priorityMessages[row.priority],
     ...(row.process_after ? { processAfter: timestampFromDate(row.process_after) } : {}),
     note: row.note,
+    exchangeOfReturnId: row.exchange_of_return_id,
     ...(row.last_change_state === ""
       ? {}
       : {

@@ -1,9 +1,15 @@
 // Returns as the contract shows them.
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { ReturnSchema, ReturnState, type Return } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
+import {
+  ExchangeState,
+  ReturnSchema,
+  ReturnState,
+  type ExchangeSchema,
+  type Return,
+} from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
 import type * as domain from "../domain/returns.ts";
-import type { ReturnRow } from "../store/returns.ts";
+import type { ExchangeRow, ReturnRow } from "../store/returns.ts";
 
 const stateMessages: Record<domain.ReturnState, ReturnState> = {
   requested: ReturnState.REQUESTED,
@@ -11,6 +17,19 @@ const stateMessages: Record<domain.ReturnState, ReturnState> = {
   rejected: ReturnState.REJECTED,
   received: ReturnState.RECEIVED,
 };
+
+const exchangeMessages: Record<domain.ExchangeState, ExchangeState> = {
+  waiting: ExchangeState.WAITING,
+  placed: ExchangeState.PLACED,
+  refused: ExchangeState.REFUSED,
+};
+
+const exchangeMessage = ({ items, state, orderId, reason }: ExchangeRow): MessageInitShape<typeof ExchangeSchema> => ({
+  items: items.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) })),
+  state: exchangeMessages[state],
+  orderId,
+  reason,
+});
 
 /** Undefined where none is given. */
 export function returnStateOf(message: ReturnState): domain.ReturnState | undefined {
@@ -43,5 +62,6 @@ export function returnMessage(row: ReturnRow): Return {
     isShippingRefunded,
     createTime: timestampFromDate(row.createTime),
     updateTime: timestampFromDate(row.updateTime),
+    ...(row.exchange && { exchange: exchangeMessage(row.exchange) }),
   });
 }

@@ -20,10 +20,12 @@ import { crashPoint } from "#runtime/faults.ts";
 import { newId } from "#runtime/ids.ts";
 import { cutPage, pageSizeOf, readPageToken } from "#runtime/page-token.ts";
 import { currentRequest } from "#runtime/request-context.ts";
+import { planDue } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Refusal } from "../domain/change.ts";
 import {
   decideReturn,
+  exchangeAfter,
   receivedLines,
   refundOf,
   requestRefusal,
@@ -34,10 +36,11 @@ import {
 } from "../domain/returns.ts";
 import { onTop } from "../domain/tax.ts";
 import { returnReceived } from "../events/returned.ts";
+import { exchangeKind } from "../store/audit.ts";
 import { contentOf } from "../store/order-changes.ts";
 import { keyOf, lockOrders, saveOrders, type LockedOrder } from "../store/progress.ts";
 import { insertReturn, listReturns, readReturns, saveReturn, type ReturnRow } from "../store/returns.ts";
-import type { OrderRow } from "../store/read.ts";
+import { readOrder, type OrderRow } from "../store/read.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { requestIdReused } from "./place.ts";
 import { getOrder, orderNotFound } from "./read.ts";
@@ -80,18 +83,18 @@ export function returnsMethods({ runtime, returnDays }: Deps): ServiceImpl<typeo
     },
 
     approveReturn: async ({ words, ...which }) => ({
-      return: returnMessage(await act(which, "approve", { change: (_order, back) => ({ ...back, decisionWords: words }) })),
+      return: returnMessage(await act(which, "approve", { change: (_row, back) => ({ ...back, decisionWords: words }) })),
     }),
 
     rejectReturn: async ({ words, ...which }) => ({
-      return: returnMessage(await act(which, "reject", { change: (_order, back) => ({ ...back, decisionWords: words }) })),
+      return: returnMessage(await act(which, "reject", { change: (_row, back) => ({ ...back, decisionWords: words }) })),
     }),
 
     receiveReturn: async (request) => ({
       return: returnMessage(
         await act(request, "receive", {
-          change: (order, back, others) => received(request, { order, back, others }),
-          isRepeat: (order, back, others) => isSame(back, received(request, { order, back, others })),
+          change: (row, back, others) => received(request, { row, back, others }),
+          isRepeat: (row, back, others) => isSame(back, received(request, { row, back, others })),
         }),
       ),
     }),
@@ -132,20 +135,28 @@ async function requestOnce(
     requestHash,
     createTime: now,
     updateTime: now,
+    exchange: exchangeOf(request),
   };
-  await insertReturn(tx, back);
+  await insertReturn(tx, back, request.exchange?.paymentToken ?? "");
   await recordChange(tx, { resource: { kind: "return", id: back.returnId }, after: shown(ReturnSchema, returnMessage(back)) });
   crashPoint("orders.request_return", "before_commit");
   return back;
 }
 
+function exchangeOf({ exchange }: RequestReturnRequest): ReturnRow["exchange"] {
+  if (!exchange) return null;
+  const items = exchange.items.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) }));
+  return { items, state: "waiting", orderId: "", reason: "" };
+}
+
 type Which = { orderId: string; returnId: string };
-type Changed = (order: LockedOrder, back: ReturnRow, others: readonly ReturnRow[]) => ReturnRow;
+/** The order, its return, and its other returns. */
+type Changed = (row: OrderRow, back: ReturnRow, others: readonly ReturnRow[]) => ReturnRow;
 
 interface Act {
   change: Changed;
   /** Whether a command that comes again says the same as the first; where it is left out, it does. */
-  isRepeat?: (order: LockedOrder, back: ReturnRow, others: readonly ReturnRow[]) => boolean;
+  isRepeat?: (row: OrderRow, back: ReturnRow, others: readonly ReturnRow[]) => boolean;
 }
 
 /** Takes a step of a return. A repeat changes nothing, and is answered with the return as it is. */
@@ -155,17 +166,23 @@ function actOnReturn({ transaction, clock }: Runtime) {
       const order = await locked(tx, orderId, returnNotFound(returnId));
       const returns = await readReturns(tx, order.tenant, [orderId]);
       const before = returns.find((one) => one.returnId === returnId);
-      if (!before) throw returnNotFound(returnId);
+      const row = await readOrder(tx, order);
+      if (!before || !row) throw returnNotFound(returnId);
       const others = returns.filter((one) => one !== before);
       const decision = decideReturn(before.state, command);
       if (decision.kind === "refused") throw refused(decision);
       if (decision.kind === "repeated") {
-        if (isRepeat(order, before, others)) return before;
+        if (isRepeat(row, before, others)) return before;
         throw refused({ reason: "RETURN_CLOSED", message: "it was received with other units before" });
       }
       const now = clock.now();
-      const after = { ...change(order, before, others), state: decision.state, updateTime: now };
+      const changed = { ...change(row, before, others), state: decision.state, updateTime: now };
+      const { after, isToPlace } = withExchange(changed);
       await saveReturn(tx, after);
+      if (isToPlace) {
+        const { tenant } = order;
+        await planDue(tx, [{ kind: exchangeKind, tenant, key: returnId, due: { inMs: 0 }, cause: requestCause() }]);
+      }
       if (decision.state === "received") await tellReceived(tx, order, after, now);
       const side = (back: ReturnRow) => shown(ReturnSchema, returnMessage(back));
       await recordChange(tx, { resource: { kind: "return", id: returnId }, before: side(before), after: side(after) });
@@ -177,6 +194,14 @@ function actOnReturn({ transaction, clock }: Runtime) {
   };
 }
 
+/** The return with what its end means for what is wanted instead. */
+function withExchange(back: ReturnRow): { after: ReturnRow; isToPlace: boolean } {
+  if (!back.exchange) return { after: back, isToPlace: false };
+  const outcome = exchangeAfter(back.state, back.lines);
+  if (outcome.kind !== "refused") return { after: back, isToPlace: outcome.kind === "place" };
+  return { after: { ...back, exchange: { ...back.exchange, state: "refused", reason: outcome.reason } }, isToPlace: false };
+}
+
 async function tellReceived(tx: Tx, order: LockedOrder, { returnId, lines, refund }: ReturnRow, now: Date): Promise<void> {
   const back = { returnId, refund: refund ?? 0, restocked: restockedUnits(lines) };
   await appendEvents(tx, [returnReceived(order, back, { time: now, cause: requestCause() })]);
@@ -185,7 +210,7 @@ async function tellReceived(tx: Tx, order: LockedOrder, { returnId, lines, refun
 
 function received(
   { lines, refundShipping, words }: ReceiveReturnRequest,
-  { order, back, others }: { order: LockedOrder; back: ReturnRow; others: readonly ReturnRow[] },
+  { row, back, others }: { row: OrderRow; back: ReturnRow; others: readonly ReturnRow[] },
 ): ReturnRow {
   const units = lines.map(({ sku, accepted, restocked }) => ({ sku, accepted: Number(accepted), restocked: Number(restocked) }));
   const after = receivedLines(back.lines, units);
@@ -196,12 +221,17 @@ function received(
   if (refundShipping && others.some(({ isShippingRefunded }) => isShippingRefunded)) {
     throw refused({ reason: "SHIPPING_ALREADY_REFUNDED", message: "another return has given back what sending cost" });
   }
-  const refund = refundOf(after, refundShipping ? order.shippingCost + onTop(order.shippingTax) : 0);
+  const shipping = refundShipping ? row.shipping_cost + onTop(row.shipping_tax) : 0;
+  const refund = refundOf(contentOf(row).items, after, others) + shipping;
   return { ...back, lines: after, refund, isShippingRefunded: refundShipping, decisionWords: words };
 }
 
 const isSame = (one: ReturnRow, other: ReturnRow): boolean =>
-  one.refund === other.refund && JSON.stringify(restockedUnits(one.lines)) === JSON.stringify(restockedUnits(other.lines));
+  one.isShippingRefunded === other.isShippingRefunded &&
+  one.lines.every(({ accepted, restocked }, index) => {
+    const line = other.lines[index];
+    return line?.accepted === accepted && line.restocked === restocked;
+  });
 
 async function locked(tx: Tx, orderId: string, missing = orderNotFound(orderId)): Promise<LockedOrder> {
   const key = { tenant: currentRequest().tenant, orderId };

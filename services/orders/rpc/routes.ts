@@ -13,7 +13,7 @@ import { auditOrders, readOrderStates } from "./audit.ts";
 import { changesMethods, type DriveChange } from "./changes.ts";
 import { cancelOrder } from "./cancel.ts";
 import { orderMessage } from "./order-message.ts";
-import { placeOrder } from "./place.ts";
+import type { Place } from "./place.ts";
 import { getOrder, getOrderPage, orderNotFound } from "./read.ts";
 import { returnsMethods } from "./returns.ts";
 import { resumeOrder } from "./resume.ts";
@@ -24,17 +24,16 @@ import { watchOrder } from "./watch.ts";
 export function routes(
   runtime: ServiceRuntime<OrdersTables>,
   options: {
+    place: Place;
     taxes: TaxProvider;
     shopCountryCode: string;
-    orderLifeMs: number;
     limits: WaitLimits;
     watchersMax: number;
     drive: DriveChange;
     returnDays: number;
   },
 ): (router: ConnectRouter) => void {
-  const { limits, watchersMax, returnDays } = options;
-  const place = placeOrder({ runtime, ...options });
+  const { place, limits, watchersMax, returnDays } = options;
   const assertKeepingUp = refuseBacklog(runtime);
   const cancel = cancelOrder(runtime);
   const feed = createChangeFeed(runtime, { watchersMax });

@@ -20,6 +20,8 @@ export interface AuditRow extends AuditedOrder, Standing {
 export const expireKind = "orders.expire";
 /** Kind of the due work that begins an order whose time has come. */
 export const releaseKind = "orders.release";
+/** Kind of the due work that places an order for what is wanted instead of a return. */
+export const exchangeKind = "orders.exchange";
 /** Kind of the due work that brings a change of an order to its end. */
 export const changeKind = "orders.change";
 

@@ -44,6 +44,8 @@ export interface OrdersTables {
     last_change_reason: string;
     /** What it cost when it was screened and payment was asked for; null where that is the total. */
     asked_total: number | null;
+    /** The return for which it was placed; empty where it was placed by itself. */
+    exchange_of_return_id: string;
   };
   order_item: {
     tenant_id: string;

@@ -9,6 +9,8 @@ import { file_google_api_annotations } from "../../../google/api/annotations_pb.
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_ordermesh_options_v1_options } from "../../options/v1/options_pb.ts";
+import type { PlacedItem, PlacedItemJson } from "./orders_service_pb.ts";
+import { file_ordermesh_orders_v1_orders_service } from "./orders_service_pb.ts";
 import type { Money, MoneyJson } from "../../type/v1/money_pb.ts";
 import { file_ordermesh_type_v1_money } from "../../type/v1/money_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -17,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/returns_service.proto.
  */
 export const file_ordermesh_orders_v1_returns_service: GenFile = /*@__PURE__*/
-  fileDesc("CilvcmRlcm1lc2gvb3JkZXJzL3YxL3JldHVybnNfc2VydmljZS5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSL+AgoGUmV0dXJuEhEKCXJldHVybl9pZBgBIAEoCRIQCghvcmRlcl9pZBgCIAEoCRITCgtjdXN0b21lcl9pZBgDIAEoCRIvCgVzdGF0ZRgEIAEoDjIgLm9yZGVybWVzaC5vcmRlcnMudjEuUmV0dXJuU3RhdGUSLgoFbGluZXMYBSADKAsyHy5vcmRlcm1lc2gub3JkZXJzLnYxLlJldHVybkxpbmUSEgoFd29yZHMYBiABKAlCA4ABARIbCg5kZWNpc2lvbl93b3JkcxgHIAEoCUIDgAEBEigKBnJlZnVuZBgIIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhwKFGlzX3NoaXBwaW5nX3JlZnVuZGVkGAkgASgIEi8KC2NyZWF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAijQEKClJldHVybkxpbmUSCwoDc2t1GAEgASgJEg0KBXRpdGxlGAIgASgJEhAKCHF1YW50aXR5GAMgASgDEiwKCnVuaXRfcHJpY2UYBCABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIQCghhY2NlcHRlZBgFIAEoAxIRCglyZXN0b2NrZWQYBiABKAMihQIKFFJlcXVlc3RSZXR1cm5SZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEASlAEKBWxpbmVzGAIgAygLMiIub3JkZXJtZXNoLm9yZGVycy52MS5Vbml0c1RvUmV0dXJuQmG6SF66AVMKDGxpbmVzLnVuaXF1ZRIgYSBTS1UgbWF5IHN0YW5kIGluIG9uZSBsaW5lIG9ubHkaIXRoaXMubWFwKGxpbmUsIGxpbmUuc2t1KS51bmlxdWUoKZIBBQgBEPQDEh0KCnJlcXVlc3RfaWQYAyABKAlCCbpIBnIEEAEYQBIaCgV3b3JkcxgEIAEoCUILgAEBukgFcgMY6AciRgoNVW5pdHNUb1JldHVybhIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIdCghxdWFudGl0eRgCIAEoA0ILukgIIgYYoI0GKAEiRAoVUmVxdWVzdFJldHVyblJlc3BvbnNlEisKBnJldHVybhgBIAEoCzIbLm9yZGVybWVzaC5vcmRlcnMudjEuUmV0dXJuIjYKF0xpc3RPcmRlclJldHVybnNSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEAiSAoYTGlzdE9yZGVyUmV0dXJuc1Jlc3BvbnNlEiwKB3JldHVybnMYASADKAsyGy5vcmRlcm1lc2gub3JkZXJzLnYxLlJldHVybiKMAQoSTGlzdFJldHVybnNSZXF1ZXN0EjkKBXN0YXRlGAEgASgOMiAub3JkZXJtZXNoLm9yZGVycy52MS5SZXR1cm5TdGF0ZUIIukgFggECEAESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjIASgAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGPQDIlwKE0xpc3RSZXR1cm5zUmVzcG9uc2USLAoHcmV0dXJucxgBIAMoCzIbLm9yZGVybWVzaC5vcmRlcnMudjEuUmV0dXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJtChRBcHByb3ZlUmV0dXJuUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhwKCXJldHVybl9pZBgCIAEoCUIJukgGcgQQARhAEhoKBXdvcmRzGAMgASgJQguAAQG6SAVyAxjoByJEChVBcHByb3ZlUmV0dXJuUmVzcG9uc2USKwoGcmV0dXJuGAEgASgLMhsub3JkZXJtZXNoLm9yZGVycy52MS5SZXR1cm4ibgoTUmVqZWN0UmV0dXJuUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhwKCXJldHVybl9pZBgCIAEoCUIJukgGcgQQARhAEhwKBXdvcmRzGAMgASgJQg2AAQG6SAdyBRABGOgHIkMKFFJlamVjdFJldHVyblJlc3BvbnNlEisKBnJldHVybhgBIAEoCzIbLm9yZGVybWVzaC5vcmRlcnMudjEuUmV0dXJuIpsCChRSZWNlaXZlUmV0dXJuUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhwKCXJldHVybl9pZBgCIAEoCUIJukgGcgQQARhAEpIBCgVsaW5lcxgDIAMoCzIiLm9yZGVybWVzaC5vcmRlcnMudjEuVW5pdHNSZWNlaXZlZEJfukhcugFTCgxsaW5lcy51bmlxdWUSIGEgU0tVIG1heSBzdGFuZCBpbiBvbmUgbGluZSBvbmx5GiF0aGlzLm1hcChsaW5lLCBsaW5lLnNrdSkudW5pcXVlKCmSAQMQ9AMSFwoPcmVmdW5kX3NoaXBwaW5nGAQgASgIEhoKBXdvcmRzGAUgASgJQguAAQG6SAVyAxjoByJmCg1Vbml0c1JlY2VpdmVkEhYKA3NrdRgBIAEoCUIJukgGcgQQARg/Eh0KCGFjY2VwdGVkGAIgASgDQgu6SAgiBhigjQYoABIeCglyZXN0b2NrZWQYAyABKANCC7pICCIGGKCNBigAIkQKFVJlY2VpdmVSZXR1cm5SZXNwb25zZRIrCgZyZXR1cm4YASABKAsyGy5vcmRlcm1lc2gub3JkZXJzLnYxLlJldHVybiqYAQoLUmV0dXJuU3RhdGUSHAoYUkVUVVJOX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWUkVUVVJOX1NUQVRFX1JFUVVFU1RFRBABEhkKFVJFVFVSTl9TVEFURV9BUFBST1ZFRBACEhkKFVJFVFVSTl9TVEFURV9SRUpFQ1RFRBADEhkKFVJFVFVSTl9TVEFURV9SRUNFSVZFRBAEMqYJCg5SZXR1cm5zU2VydmljZRLDAQoNUmVxdWVzdFJldHVybhIpLm9yZGVybWVzaC5vcmRlcnMudjEuUmVxdWVzdFJldHVyblJlcXVlc3QaKi5vcmRlcm1lc2gub3JkZXJzLnYxLlJlcXVlc3RSZXR1cm5SZXNwb25zZSJbkAICqrsYJAoiEgxvcmRlcnM6d3JpdGUaCGN1c3RvbWVyGghvcGVyYXRvcoLT5JMCKjoBKmIGcmV0dXJuIh0vdjEvb3JkZXJzL3tvcmRlcl9pZH0vcmV0dXJucxLJAQoQTGlzdE9yZGVyUmV0dXJucxIsLm9yZGVybWVzaC5vcmRlcnMudjEuTGlzdE9yZGVyUmV0dXJuc1JlcXVlc3QaLS5vcmRlcm1lc2gub3JkZXJzLnYxLkxpc3RPcmRlclJldHVybnNSZXNwb25zZSJYkAIBqrsYLAoqEgtvcmRlcnM6cmVhZBoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIfEh0vdjEvb3JkZXJzL3tvcmRlcl9pZH0vcmV0dXJucxKVAQoLTGlzdFJldHVybnMSJy5vcmRlcm1lc2gub3JkZXJzLnYxLkxpc3RSZXR1cm5zUmVxdWVzdBooLm9yZGVybWVzaC5vcmRlcnMudjEuTGlzdFJldHVybnNSZXNwb25zZSIzkAIBqrsYGQoXEgtvcmRlcnM6cmVhZBoIb3BlcmF0b3KC0+STAg0SCy92MS9yZXR1cm5zEs0BCg1BcHByb3ZlUmV0dXJuEikub3JkZXJtZXNoLm9yZGVycy52MS5BcHByb3ZlUmV0dXJuUmVxdWVzdBoqLm9yZGVybWVzaC5vcmRlcnMudjEuQXBwcm92ZVJldHVyblJlc3BvbnNlImWQAgKquxgaChgSDG9yZGVyczp3cml0ZRoIb3BlcmF0b3KC0+STAj46ASpiBnJldHVybiIxL3YxL29yZGVycy97b3JkZXJfaWR9L3JldHVybnMve3JldHVybl9pZH06YXBwcm92ZRLJAQoMUmVqZWN0UmV0dXJuEigub3JkZXJtZXNoLm9yZGVycy52MS5SZWplY3RSZXR1cm5SZXF1ZXN0Gikub3JkZXJtZXNoLm9yZGVycy52MS5SZWplY3RSZXR1cm5SZXNwb25zZSJkkAICqrsYGgoYEgxvcmRlcnM6d3JpdGUaCG9wZXJhdG9ygtPkkwI9OgEqYgZyZXR1cm4iMC92MS9vcmRlcnMve29yZGVyX2lkfS9yZXR1cm5zL3tyZXR1cm5faWR9OnJlamVjdBLNAQoNUmVjZWl2ZVJldHVybhIpLm9yZGVybWVzaC5vcmRlcnMudjEuUmVjZWl2ZVJldHVyblJlcXVlc3QaKi5vcmRlcm1lc2gub3JkZXJzLnYxLlJlY2VpdmVSZXR1cm5SZXNwb25zZSJlkAICqrsYGgoYEgxvcmRlcnM6d3JpdGUaCG9wZXJhdG9ygtPkkwI+OgEqYgZyZXR1cm4iMS92MS9vcmRlcnMve29yZGVyX2lkfS9yZXR1cm5zL3tyZXR1cm5faWR9OnJlY2VpdmViBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_money]);
+  fileDesc("CilvcmRlcm1lc2gvb3JkZXJzL3YxL3JldHVybnNfc2VydmljZS5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSKvAwoGUmV0dXJuEhEKCXJldHVybl9pZBgBIAEoCRIQCghvcmRlcl9pZBgCIAEoCRITCgtjdXN0b21lcl9pZBgDIAEoCRIvCgVzdGF0ZRgEIAEoDjIgLm9yZGVybWVzaC5vcmRlcnMudjEuUmV0dXJuU3RhdGUSLgoFbGluZXMYBSADKAsyHy5vcmRlcm1lc2gub3JkZXJzLnYxLlJldHVybkxpbmUSEgoFd29yZHMYBiABKAlCA4ABARIbCg5kZWNpc2lvbl93b3JkcxgHIAEoCUIDgAEBEigKBnJlZnVuZBgIIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhwKFGlzX3NoaXBwaW5nX3JlZnVuZGVkGAkgASgIEi8KC2NyZWF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoIZXhjaGFuZ2UYDCABKAsyHS5vcmRlcm1lc2gub3JkZXJzLnYxLkV4Y2hhbmdlIo8BCghFeGNoYW5nZRIuCgVpdGVtcxgBIAMoCzIfLm9yZGVybWVzaC5vcmRlcnMudjEuUGxhY2VkSXRlbRIxCgVzdGF0ZRgCIAEoDjIiLm9yZGVybWVzaC5vcmRlcnMudjEuRXhjaGFuZ2VTdGF0ZRIQCghvcmRlcl9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkijAEKDEV4Y2hhbmdlV2lzaBI7CgVpdGVtcxgBIAMoCzIfLm9yZGVybWVzaC5vcmRlcnMudjEuUGxhY2VkSXRlbUILukgIkgEFCAEQ9AMSPwoNcGF5bWVudF90b2tlbhgCIAEoCUIogAEBukgiciAyHl5bQS1aYS16XVtBLVphLXowLTlfLV17MiwxMjd9JCKNAQoKUmV0dXJuTGluZRILCgNza3UYASABKAkSDQoFdGl0bGUYAiABKAkSEAoIcXVhbnRpdHkYAyABKAMSLAoKdW5pdF9wcmljZRgEIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhAKCGFjY2VwdGVkGAUgASgDEhEKCXJlc3RvY2tlZBgGIAEoAyK6AgoUUmVxdWVzdFJldHVyblJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBKUAQoFbGluZXMYAiADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlVuaXRzVG9SZXR1cm5CYbpIXroBUwoMbGluZXMudW5pcXVlEiBhIFNLVSBtYXkgc3RhbmQgaW4gb25lIGxpbmUgb25seRohdGhpcy5tYXAobGluZSwgbGluZS5za3UpLnVuaXF1ZSgpkgEFCAEQ9AMSHQoKcmVxdWVzdF9pZBgDIAEoCUIJukgGcgQQARhAEhoKBXdvcmRzGAQgASgJQguAAQG6SAVyAxjoBxIzCghleGNoYW5nZRgFIAEoCzIhLm9yZGVybWVzaC5vcmRlcnMudjEuRXhjaGFuZ2VXaXNoIkYKDVVuaXRzVG9SZXR1cm4SFgoDc2t1GAEgASgJQgm6SAZyBBABGD8SHQoIcXVhbnRpdHkYAiABKANCC7pICCIGGKCNBigBIkQKFVJlcXVlc3RSZXR1cm5SZXNwb25zZRIrCgZyZXR1cm4YASABKAsyGy5vcmRlcm1lc2gub3JkZXJzLnYxLlJldHVybiI2ChdMaXN0T3JkZXJSZXR1cm5zUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIkgKGExpc3RPcmRlclJldHVybnNSZXNwb25zZRIsCgdyZXR1cm5zGAEgAygLMhsub3JkZXJtZXNoLm9yZGVycy52MS5SZXR1cm4ijAEKEkxpc3RSZXR1cm5zUmVxdWVzdBI5CgVzdGF0ZRgBIAEoDjIgLm9yZGVybWVzaC5vcmRlcnMudjEuUmV0dXJuU3RhdGVCCLpIBYIBAhABEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUYyAEoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxj0AyJcChNMaXN0UmV0dXJuc1Jlc3BvbnNlEiwKB3JldHVybnMYASADKAsyGy5vcmRlcm1lc2gub3JkZXJzLnYxLlJldHVybhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkibQoUQXBwcm92ZVJldHVyblJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIcCglyZXR1cm5faWQYAiABKAlCCbpIBnIEEAEYQBIaCgV3b3JkcxgDIAEoCUILgAEBukgFcgMY6AciRAoVQXBwcm92ZVJldHVyblJlc3BvbnNlEisKBnJldHVybhgBIAEoCzIbLm9yZGVybWVzaC5vcmRlcnMudjEuUmV0dXJuIm4KE1JlamVjdFJldHVyblJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIcCglyZXR1cm5faWQYAiABKAlCCbpIBnIEEAEYQBIcCgV3b3JkcxgDIAEoCUINgAEBukgHcgUQARjoByJDChRSZWplY3RSZXR1cm5SZXNwb25zZRIrCgZyZXR1cm4YASABKAsyGy5vcmRlcm1lc2gub3JkZXJzLnYxLlJldHVybiKbAgoUUmVjZWl2ZVJldHVyblJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIcCglyZXR1cm5faWQYAiABKAlCCbpIBnIEEAEYQBKSAQoFbGluZXMYAyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlVuaXRzUmVjZWl2ZWRCX7pIXLoBUwoMbGluZXMudW5pcXVlEiBhIFNLVSBtYXkgc3RhbmQgaW4gb25lIGxpbmUgb25seRohdGhpcy5tYXAobGluZSwgbGluZS5za3UpLnVuaXF1ZSgpkgEDEPQDEhcKD3JlZnVuZF9zaGlwcGluZxgEIAEoCBIaCgV3b3JkcxgFIAEoCUILgAEBukgFcgMY6AciZgoNVW5pdHNSZWNlaXZlZBIWCgNza3UYASABKAlCCbpIBnIEEAEYPxIdCghhY2NlcHRlZBgCIAEoA0ILukgIIgYYoI0GKAASHgoJcmVzdG9ja2VkGAMgASgDQgu6SAgiBhigjQYoACJEChVSZWNlaXZlUmV0dXJuUmVzcG9uc2USKwoGcmV0dXJuGAEgASgLMhsub3JkZXJtZXNoLm9yZGVycy52MS5SZXR1cm4qggEKDUV4Y2hhbmdlU3RhdGUSHgoaRVhDSEFOR0VfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZFWENIQU5HRV9TVEFURV9XQUlUSU5HEAESGQoVRVhDSEFOR0VfU1RBVEVfUExBQ0VEEAISGgoWRVhDSEFOR0VfU1RBVEVfUkVGVVNFRBADKpgBCgtSZXR1cm5TdGF0ZRIcChhSRVRVUk5fU1RBVEVfVU5TUEVDSUZJRUQQABIaChZSRVRVUk5fU1RBVEVfUkVRVUVTVEVEEAESGQoVUkVUVVJOX1NUQVRFX0FQUFJPVkVEEAISGQoVUkVUVVJOX1NUQVRFX1JFSkVDVEVEEAMSGQoVUkVUVVJOX1NUQVRFX1JFQ0VJVkVEEAQypgkKDlJldHVybnNTZXJ2aWNlEsMBCg1SZXF1ZXN0UmV0dXJuEikub3JkZXJtZXNoLm9yZGVycy52MS5SZXF1ZXN0UmV0dXJuUmVxdWVzdBoqLm9yZGVybWVzaC5vcmRlcnMudjEuUmVxdWVzdFJldHVyblJlc3BvbnNlIluQAgKquxgkCiISDG9yZGVyczp3cml0ZRoIY3VzdG9tZXIaCG9wZXJhdG9ygtPkkwIqOgEqYgZyZXR1cm4iHS92MS9vcmRlcnMve29yZGVyX2lkfS9yZXR1cm5zEskBChBMaXN0T3JkZXJSZXR1cm5zEiwub3JkZXJtZXNoLm9yZGVycy52MS5MaXN0T3JkZXJSZXR1cm5zUmVxdWVzdBotLm9yZGVybWVzaC5vcmRlcnMudjEuTGlzdE9yZGVyUmV0dXJuc1Jlc3BvbnNlIliQAgGquxgsCioSC29yZGVyczpyZWFkGghjdXN0b21lchoIb3BlcmF0b3IaB3NlcnZpY2WC0+STAh8SHS92MS9vcmRlcnMve29yZGVyX2lkfS9yZXR1cm5zEpUBCgtMaXN0UmV0dXJucxInLm9yZGVybWVzaC5vcmRlcnMudjEuTGlzdFJldHVybnNSZXF1ZXN0Gigub3JkZXJtZXNoLm9yZGVycy52MS5MaXN0UmV0dXJuc1Jlc3BvbnNlIjOQAgGquxgZChcSC29yZGVyczpyZWFkGghvcGVyYXRvcoLT5JMCDRILL3YxL3JldHVybnMSzQEKDUFwcHJvdmVSZXR1cm4SKS5vcmRlcm1lc2gub3JkZXJzLnYxLkFwcHJvdmVSZXR1cm5SZXF1ZXN0Gioub3JkZXJtZXNoLm9yZGVycy52MS5BcHByb3ZlUmV0dXJuUmVzcG9uc2UiZZACAqq7GBoKGBIMb3JkZXJzOndyaXRlGghvcGVyYXRvcoLT5JMCPjoBKmIGcmV0dXJuIjEvdjEvb3JkZXJzL3tvcmRlcl9pZH0vcmV0dXJucy97cmV0dXJuX2lkfTphcHByb3ZlEskBCgxSZWplY3RSZXR1cm4SKC5vcmRlcm1lc2gub3JkZXJzLnYxLlJlamVjdFJldHVyblJlcXVlc3QaKS5vcmRlcm1lc2gub3JkZXJzLnYxLlJlamVjdFJldHVyblJlc3BvbnNlImSQAgKquxgaChgSDG9yZGVyczp3cml0ZRoIb3BlcmF0b3KC0+STAj06ASpiBnJldHVybiIwL3YxL29yZGVycy97b3JkZXJfaWR9L3JldHVybnMve3JldHVybl9pZH06cmVqZWN0Es0BCg1SZWNlaXZlUmV0dXJuEikub3JkZXJtZXNoLm9yZGVycy52MS5SZWNlaXZlUmV0dXJuUmVxdWVzdBoqLm9yZGVybWVzaC5vcmRlcnMudjEuUmVjZWl2ZVJldHVyblJlc3BvbnNlImWQAgKquxgaChgSDG9yZGVyczp3cml0ZRoIb3BlcmF0b3KC0+STAj46ASpiBnJldHVybiIxL3YxL29yZGVycy97b3JkZXJfaWR9L3JldHVybnMve3JldHVybl9pZH06cmVjZWl2ZWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_orders_v1_orders_service, file_ordermesh_type_v1_money]);
 
 /**
  * Units of an order on their way back.
@@ -102,6 +104,13 @@ export type Return = Message<"ordermesh.orders.v1.Return"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 11;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * What is wanted instead; unset where nothing is.
+   *
+   * @generated from field: ordermesh.orders.v1.Exchange exchange = 12;
+   */
+  exchange?: Exchange | undefined;
 };
 
 /**
@@ -187,6 +196,13 @@ export type ReturnJson = {
    * @generated from field: google.protobuf.Timestamp update_time = 11;
    */
   updateTime?: TimestampJson;
+
+  /**
+   * What is wanted instead; unset where nothing is.
+   *
+   * @generated from field: ordermesh.orders.v1.Exchange exchange = 12;
+   */
+  exchange?: ExchangeJson;
 };
 
 /**
@@ -195,6 +211,134 @@ export type ReturnJson = {
  */
 export const ReturnSchema: GenMessage<Return, {jsonType: ReturnJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_orders_v1_returns_service, 0);
+
+/**
+ * What is wanted instead of what comes back. It is an order of its own, placed when something of the return was accepted: at the prices of
+ * that day, sent as the first was, and paid by itself; what comes back is paid back as ever.
+ *
+ * @generated from message ordermesh.orders.v1.Exchange
+ */
+export type Exchange = Message<"ordermesh.orders.v1.Exchange"> & {
+  /**
+   * What.
+   *
+   * @generated from field: repeated ordermesh.orders.v1.PlacedItem items = 1;
+   */
+  items: PlacedItem[];
+
+  /**
+   * How far it has come.
+   *
+   * @generated from field: ordermesh.orders.v1.ExchangeState state = 2;
+   */
+  state: ExchangeState;
+
+  /**
+   * The order; empty unless PLACED.
+   *
+   * @generated from field: string order_id = 3;
+   */
+  orderId: string;
+
+  /**
+   * Why it was refused, from the list in docs/returns.md or as PlaceOrder refuses; empty unless REFUSED.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * What is wanted instead of what comes back. It is an order of its own, placed when something of the return was accepted: at the prices of
+ * that day, sent as the first was, and paid by itself; what comes back is paid back as ever.
+ *
+ * @generated from message ordermesh.orders.v1.Exchange
+ */
+export type ExchangeJson = {
+  /**
+   * What.
+   *
+   * @generated from field: repeated ordermesh.orders.v1.PlacedItem items = 1;
+   */
+  items?: PlacedItemJson[];
+
+  /**
+   * How far it has come.
+   *
+   * @generated from field: ordermesh.orders.v1.ExchangeState state = 2;
+   */
+  state?: ExchangeStateJson;
+
+  /**
+   * The order; empty unless PLACED.
+   *
+   * @generated from field: string order_id = 3;
+   */
+  orderId?: string;
+
+  /**
+   * Why it was refused, from the list in docs/returns.md or as PlaceOrder refuses; empty unless REFUSED.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message ordermesh.orders.v1.Exchange.
+ * Use `create(ExchangeSchema)` to create a new message.
+ */
+export const ExchangeSchema: GenMessage<Exchange, {jsonType: ExchangeJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_v1_returns_service, 1);
+
+/**
+ * What is wanted instead.
+ *
+ * @generated from message ordermesh.orders.v1.ExchangeWish
+ */
+export type ExchangeWish = Message<"ordermesh.orders.v1.ExchangeWish"> & {
+  /**
+   * What, 1 to 500 lines.
+   *
+   * @generated from field: repeated ordermesh.orders.v1.PlacedItem items = 1;
+   */
+  items: PlacedItem[];
+
+  /**
+   * The payment provider's token that pays for it. It is kept until the order is placed, or is not to be.
+   *
+   * @generated from field: string payment_token = 2;
+   */
+  paymentToken: string;
+};
+
+/**
+ * What is wanted instead.
+ *
+ * @generated from message ordermesh.orders.v1.ExchangeWish
+ */
+export type ExchangeWishJson = {
+  /**
+   * What, 1 to 500 lines.
+   *
+   * @generated from field: repeated ordermesh.orders.v1.PlacedItem items = 1;
+   */
+  items?: PlacedItemJson[];
+
+  /**
+   * The payment provider's token that pays for it. It is kept until the order is placed, or is not to be.
+   *
+   * @generated from field: string payment_token = 2;
+   */
+  paymentToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.orders.v1.ExchangeWish.
+ * Use `create(ExchangeWishSchema)` to create a new message.
+ */
+export const ExchangeWishSchema: GenMessage<ExchangeWish, {jsonType: ExchangeWishJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_v1_returns_service, 2);
 
 /**
  * Units of one SKU that were bought at one price.
@@ -299,7 +443,7 @@ export type ReturnLineJson = {
  * Use `create(ReturnLineSchema)` to create a new message.
  */
 export const ReturnLineSchema: GenMessage<ReturnLine, {jsonType: ReturnLineJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 1);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 3);
 
 /**
  * What to send back.
@@ -334,6 +478,13 @@ export type RequestReturnRequest = Message<"ordermesh.orders.v1.RequestReturnReq
    * @generated from field: string words = 4;
    */
   words: string;
+
+  /**
+   * What is wanted instead; unset means the money.
+   *
+   * @generated from field: ordermesh.orders.v1.ExchangeWish exchange = 5;
+   */
+  exchange?: ExchangeWish | undefined;
 };
 
 /**
@@ -369,6 +520,13 @@ export type RequestReturnRequestJson = {
    * @generated from field: string words = 4;
    */
   words?: string;
+
+  /**
+   * What is wanted instead; unset means the money.
+   *
+   * @generated from field: ordermesh.orders.v1.ExchangeWish exchange = 5;
+   */
+  exchange?: ExchangeWishJson;
 };
 
 /**
@@ -376,7 +534,7 @@ export type RequestReturnRequestJson = {
  * Use `create(RequestReturnRequestSchema)` to create a new message.
  */
 export const RequestReturnRequestSchema: GenMessage<RequestReturnRequest, {jsonType: RequestReturnRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 2);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 4);
 
 /**
  * Units of one SKU.
@@ -425,7 +583,7 @@ export type UnitsToReturnJson = {
  * Use `create(UnitsToReturnSchema)` to create a new message.
  */
 export const UnitsToReturnSchema: GenMessage<UnitsToReturn, {jsonType: UnitsToReturnJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 3);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 5);
 
 /**
  * The return.
@@ -460,7 +618,7 @@ export type RequestReturnResponseJson = {
  * Use `create(RequestReturnResponseSchema)` to create a new message.
  */
 export const RequestReturnResponseSchema: GenMessage<RequestReturnResponse, {jsonType: RequestReturnResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 4);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 6);
 
 /**
  * Whose returns to list.
@@ -495,7 +653,7 @@ export type ListOrderReturnsRequestJson = {
  * Use `create(ListOrderReturnsRequestSchema)` to create a new message.
  */
 export const ListOrderReturnsRequestSchema: GenMessage<ListOrderReturnsRequest, {jsonType: ListOrderReturnsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 5);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 7);
 
 /**
  * All of them.
@@ -530,7 +688,7 @@ export type ListOrderReturnsResponseJson = {
  * Use `create(ListOrderReturnsResponseSchema)` to create a new message.
  */
 export const ListOrderReturnsResponseSchema: GenMessage<ListOrderReturnsResponse, {jsonType: ListOrderReturnsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 6);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 8);
 
 /**
  * Which returns to list.
@@ -593,7 +751,7 @@ export type ListReturnsRequestJson = {
  * Use `create(ListReturnsRequestSchema)` to create a new message.
  */
 export const ListReturnsRequestSchema: GenMessage<ListReturnsRequest, {jsonType: ListReturnsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 7);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 9);
 
 /**
  * A page of returns.
@@ -642,7 +800,7 @@ export type ListReturnsResponseJson = {
  * Use `create(ListReturnsResponseSchema)` to create a new message.
  */
 export const ListReturnsResponseSchema: GenMessage<ListReturnsResponse, {jsonType: ListReturnsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 8);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 10);
 
 /**
  * Which return may come.
@@ -705,7 +863,7 @@ export type ApproveReturnRequestJson = {
  * Use `create(ApproveReturnRequestSchema)` to create a new message.
  */
 export const ApproveReturnRequestSchema: GenMessage<ApproveReturnRequest, {jsonType: ApproveReturnRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 9);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 11);
 
 /**
  * The return.
@@ -740,7 +898,7 @@ export type ApproveReturnResponseJson = {
  * Use `create(ApproveReturnResponseSchema)` to create a new message.
  */
 export const ApproveReturnResponseSchema: GenMessage<ApproveReturnResponse, {jsonType: ApproveReturnResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 10);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 12);
 
 /**
  * Which return may not come.
@@ -803,7 +961,7 @@ export type RejectReturnRequestJson = {
  * Use `create(RejectReturnRequestSchema)` to create a new message.
  */
 export const RejectReturnRequestSchema: GenMessage<RejectReturnRequest, {jsonType: RejectReturnRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 11);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 13);
 
 /**
  * The return.
@@ -838,7 +996,7 @@ export type RejectReturnResponseJson = {
  * Use `create(RejectReturnResponseSchema)` to create a new message.
  */
 export const RejectReturnResponseSchema: GenMessage<RejectReturnResponse, {jsonType: RejectReturnResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 12);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 14);
 
 /**
  * What came.
@@ -929,7 +1087,7 @@ export type ReceiveReturnRequestJson = {
  * Use `create(ReceiveReturnRequestSchema)` to create a new message.
  */
 export const ReceiveReturnRequestSchema: GenMessage<ReceiveReturnRequest, {jsonType: ReceiveReturnRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 13);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 15);
 
 /**
  * Units of one SKU that came.
@@ -992,7 +1150,7 @@ export type UnitsReceivedJson = {
  * Use `create(UnitsReceivedSchema)` to create a new message.
  */
 export const UnitsReceivedSchema: GenMessage<UnitsReceived, {jsonType: UnitsReceivedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 14);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 16);
 
 /**
  * The return.
@@ -1027,7 +1185,62 @@ export type ReceiveReturnResponseJson = {
  * Use `create(ReceiveReturnResponseSchema)` to create a new message.
  */
 export const ReceiveReturnResponseSchema: GenMessage<ReceiveReturnResponse, {jsonType: ReceiveReturnResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_returns_service, 15);
+  messageDesc(file_ordermesh_orders_v1_returns_service, 17);
+
+/**
+ * How far an exchange has come.
+ *
+ * @generated from enum ordermesh.orders.v1.ExchangeState
+ */
+export const ExchangeState = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: EXCHANGE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The goods are not back yet, or the order is being placed.
+   *
+   * @generated from enum value: EXCHANGE_STATE_WAITING = 1;
+   */
+  WAITING: 1,
+
+  /**
+   * The order is placed; final.
+   *
+   * @generated from enum value: EXCHANGE_STATE_PLACED = 2;
+   */
+  PLACED: 2,
+
+  /**
+   * No order is placed for it; final.
+   *
+   * @generated from enum value: EXCHANGE_STATE_REFUSED = 3;
+   */
+  REFUSED: 3,
+} as const;
+
+/**
+ * How far an exchange has come.
+ *
+ * @generated from enum ordermesh.orders.v1.ExchangeState
+ */
+export type ExchangeState = (typeof ExchangeState)[keyof typeof ExchangeState] | UnknownEnum;
+
+/**
+ * How far an exchange has come.
+ *
+ * @generated from enum ordermesh.orders.v1.ExchangeState
+ */
+export type ExchangeStateJson = "EXCHANGE_STATE_UNSPECIFIED" | "EXCHANGE_STATE_WAITING" | "EXCHANGE_STATE_PLACED" | "EXCHANGE_STATE_REFUSED";
+
+/**
+ * Describes the enum ordermesh.orders.v1.ExchangeState.
+ */
+export const ExchangeStateSchema: GenEnum<ExchangeState, ExchangeStateJson> = /*@__PURE__*/
+  enumDesc(file_ordermesh_orders_v1_returns_service, 0);
 
 /**
  * How far a return has come. docs/returns.md has the table.
@@ -1089,7 +1302,7 @@ export type ReturnStateJson = "RETURN_STATE_UNSPECIFIED" | "RETURN_STATE_REQUEST
  * Describes the enum ordermesh.orders.v1.ReturnState.
  */
 export const ReturnStateSchema: GenEnum<ReturnState, ReturnStateJson> = /*@__PURE__*/
-  enumDesc(file_ordermesh_orders_v1_returns_service, 0);
+  enumDesc(file_ordermesh_orders_v1_returns_service, 1);
 
 /**
  * Goods that come back after delivery: asked for, approved or rejected, received, and paid back. docs/returns.md has the rules.
@@ -1098,7 +1311,7 @@ export const ReturnStateSchema: GenEnum<ReturnState, ReturnStateJson> = /*@__PUR
  */
 export const ReturnsService: GenService<{
   /**
-   * Asks to send back units of a delivered order. A repeat gets the same return.
+   * Asks to send back units of a delivered order, and maybe to get something else instead. A repeat gets the same return.
    * Errors: NOT_FOUND with ORDER_NOT_FOUND; FAILED_PRECONDITION with ORDER_NOT_DELIVERED, RETURN_TOO_LATE or NOTHING_TO_RETURN with the SKU
    * of which less is left; ALREADY_EXISTS with REQUEST_ID_REUSED.
    *
