@@ -111,11 +111,15 @@ async function told(url: string, init: RequestInit, ids: Ids): Promise<Told> {
     .replaceAll(encodedDetails, (_, text: string) => Buffer.from(text, "base64").toString("latin1"));
   const without = Object.values(ids).reduce((left, id) => left.replaceAll(id, "<id>"), decoded);
   const body = without
+    .replaceAll(envelopeOf, "<envelope>")
     .replaceAll(/[a-z]{3}_[0-9a-z]{26}/g, "<new id>")
     .replaceAll(/"traceId":"[0-9a-f]{32}"/g, "<new trace>")
     .replaceAll(/\\?"20[\d-]+T[\d:.]+(?:Z|\+00:00)\\?"/g, "<time>");
   return { status: answer.status, headers, body, bytes: answer.ok ? 0 : bytes.length };
 }
+
+/** Flags and length of a message in a stream: a message with times is as long as its times are. The length of a refusal is compared. */
+const envelopeOf = /[\p{Cc}][\p{Cc}]{2}[^]{2}(?=\{)/gu;
 
 /** Connect and gRPC have the details of an error also as bytes. */
 const encodedDetails = /(?<=value":"|grpc-status-details-bin: )([\w+/=-]+)/g;

@@ -64,6 +64,7 @@ function delivery(key: string): Delivery {
     orderKey: key,
     redriven: false,
     discarded: false,
+    message: { info: { deliveryCount: 1 } },
   } as unknown as Delivery;
 }
 
