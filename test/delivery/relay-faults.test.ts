@@ -138,6 +138,7 @@ test("fault 8: while the stream is full the outbox keeps every event, commands c
   const probe = await world.start();
   await probe.send({ key: "a", label: "0" });
   await until(async () => (await storedLabels()) === 1);
+  await eventually(async () => expect(await labelsOf(probe, "a")).toEqual(["0"]));
   await manager.streams.update("EVENTS", { max_msgs: 1 });
   for (const label of ["1", "2", "3"]) await probe.send({ key: "a", label });
   await until(async () => (await delivery(probe).getDeliveryStatus({ service: "probe" })).unpublished === 3n);
