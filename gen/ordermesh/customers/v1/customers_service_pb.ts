@@ -224,7 +224,8 @@ export type UpdateCustomerRequest = Message<"ordermesh.customers.v1.UpdateCustom
   profile?: Profile | undefined;
 
   /**
-   * Which fields of the profile to take, such as "phone"; "*" takes all. Empty takes those that have a value.
+   * Which fields of the profile to take, such as "phone"; "*" takes all. Empty takes those that have a value;
+   * by REST those that the body names.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -266,7 +267,8 @@ export type UpdateCustomerRequestJson = {
   profile?: ProfileJson;
 
   /**
-   * Which fields of the profile to take, such as "phone"; "*" takes all. Empty takes those that have a value.
+   * Which fields of the profile to take, such as "phone"; "*" takes all. Empty takes those that have a value;
+   * by REST those that the body names.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -644,7 +646,8 @@ export type UpdateAddressRequest = Message<"ordermesh.customers.v1.UpdateAddress
   address?: AddressChange | undefined;
 
   /**
-   * Which fields of it to take, such as "default_shipping"; "*" takes all. Empty takes those that have a value.
+   * Which fields of it to take, such as "default_shipping"; "*" takes all. Empty takes those that have a value;
+   * by REST those that the body names.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 4;
    */
@@ -686,7 +689,8 @@ export type UpdateAddressRequestJson = {
   address?: AddressChangeJson;
 
   /**
-   * Which fields of it to take, such as "default_shipping"; "*" takes all. Empty takes those that have a value.
+   * Which fields of it to take, such as "default_shipping"; "*" takes all. Empty takes those that have a value;
+   * by REST those that the body names.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 4;
    */

@@ -310,7 +310,7 @@ export type UpdateWebhookEndpointRequest = Message<"ordermesh.notifications.v1.U
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * url, description and event_types; empty for those that have a value.
+   * url, description and event_types; empty for those that have a value, by REST for those that the body names.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -338,7 +338,7 @@ export type UpdateWebhookEndpointRequestJson = {
   endpoint?: WebhookEndpointJson;
 
   /**
-   * url, description and event_types; empty for those that have a value.
+   * url, description and event_types; empty for those that have a value, by REST for those that the body names.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
