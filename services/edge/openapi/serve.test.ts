@@ -33,6 +33,7 @@ test("is served to anybody, compressed where that is taken, and once to who has 
   const again = await fetch(`${edge.url}/openapi.json`, { headers: { "if-none-match": etag } });
   expect(again.status).toBe(304);
   expect(await again.text()).toBe("");
+  expect((await fetch(`${edge.url}/openapi.json?v=2`)).status).toBe(200);
 });
 
 test.each(["POST", "DELETE"])("by %s it is no path", async (method) => {

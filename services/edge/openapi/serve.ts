@@ -19,7 +19,7 @@ export function createOpenapiEndpoint(file: URL): OpenapiEndpoint {
   const headers = { etag, "cache-control": "no-cache" };
   const contentType = "application/json";
   return async (request, response) => {
-    const isForIt = request.url === path && (request.method === "GET" || request.method === "HEAD");
+    const isForIt = request.url?.split("?", 1)[0] === path && (request.method === "GET" || request.method === "HEAD");
     if (!isForIt) return false;
     if (isKnown(request, etag)) {
       sendBytes(request, response, 304, headers, { contentType, bytes: new Uint8Array() });
