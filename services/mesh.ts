@@ -20,6 +20,7 @@ import { startHost, type Host } from "#runtime/host.ts";
 import { allowFaults, processClock } from "#runtime/faults.ts";
 import { readTrustedProxies } from "#runtime/limits/client-address.ts";
 import { createLogger, type Logger } from "#runtime/log.ts";
+import { untilAvailable } from "#runtime/rpc/until-available.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
 import { seedCatalogue, seededSkus } from "./catalog/seed.ts";
@@ -110,7 +111,7 @@ export async function startMesh({ env: given, only, log, onProgress, aroundVerif
       ...(aroundVerify ? { aroundVerify } : {}),
     });
     stops.push(running.close);
-    if (chosen.includes("identity")) await prepareKeys(running);
+    if (chosen.includes("identity")) await untilAvailable(() => prepareKeys(running));
     const edge = chosen.includes("edge")
       ? await startEdge({
           services: definitions.flatMap((definition) => definition.services),
@@ -126,9 +127,10 @@ export async function startMesh({ env: given, only, log, onProgress, aroundVerif
         })
       : undefined;
     if (edge) stops.push(() => edge.close(closeGraceMs));
-    if (hasDemoCustomer) await seedDemoCustomer(running, { env, hasProfile: chosen.includes("customers") });
+    const hasProfile = chosen.includes("customers");
+    if (hasDemoCustomer) await untilAvailable(() => seedDemoCustomer(running, { env, hasProfile }));
     if (seed === "demo" && chosen.includes("catalog")) {
-      await seedCatalogue(running.clients.client(CatalogService), onProgress);
+      await untilAvailable(() => seedCatalogue(running.clients.client(CatalogService), onProgress));
       if (chosen.includes("inventory")) await untilStocked(running.clients.client(InventoryService));
     }
     const describe = backing?.describe ?? { database: "none", nats: "none" };
