@@ -92,15 +92,19 @@ interface Leaf {
 }
 
 function queryParameters(binding: Binding, { schemas, commentOf }: Writing): Schema[] {
-  const { method, template, body } = binding;
-  if (body === "*") return [];
-  const taken = new Set(takenByPath(method.input, template).keys());
-  if (body !== "") taken.add(body);
-  return leavesOf(method.input, taken).map(({ name, field }) => {
+  const { method } = binding;
+  return queryLeaves(binding).map(({ name, field }) => {
     const isAsked = isRequired(field) && !isOwner(method, field) && !name.includes(".");
     const parameter = { name, in: "query", ...(isAsked ? { required: true } : {}), schema: schemas.ofField(field) };
     return described(parameter, commentOf(field));
   });
+}
+
+function queryLeaves({ method: { input }, template, body }: Binding): Leaf[] {
+  if (body === "*") return [];
+  const taken = new Set(takenByPath(input, template).keys());
+  if (body !== "") taken.add(body);
+  return leavesOf(input, taken);
 }
 
 /** What a query can name: as transcode/query.ts has it. */
@@ -141,18 +145,36 @@ function headerParameters({ method, httpMethod }: Binding): Schema[] {
 const hasEtag = (method: DescMethod): boolean =>
   [undefined, ...method.output.fields].some((field) => compileEtag(method.output, field) !== undefined);
 
-function requestBodyOf({ method, template, body }: Binding, { schemas }: Writing): Schema {
+function requestBodyOf(binding: Binding, writing: Writing): Schema {
+  const { method, template, body } = binding;
+  const { schemas } = writing;
   if (body === "") return {};
   const { input } = method;
+  const isStream = method.methodKind === "client_streaming";
   const field = input.fields.find(({ name }) => name === body);
   if ((body === "*" && isHttpBody(input)) || isHttpBodyField(field)) {
-    return { requestBody: { required: true, content: { "*/*": { schema: {} } } } };
+    const form = isStream ? { "multipart/form-data": { schema: formOf(binding, writing) } } : {};
+    return { requestBody: { required: true, content: { "*/*": { schema: {} }, ...form } } };
   }
   const inPath = new Set(template.variables.map(({ fieldPath }) => fieldPath));
   const rest = input.fields.filter(({ name }) => !inPath.has(name));
   const schema = field ? schemas.ofField(field) : schemas.ofFields(rest, (each) => isOwner(method, each));
   const isNeeded = field ? isRequired(field) : schema["required"] !== undefined;
-  return { requestBody: { ...(isNeeded ? { required: true } : {}), content: { "application/json": { schema } } } };
+  return {
+    requestBody: {
+      ...(isNeeded ? { required: true } : {}),
+      content: { [isStream ? "application/x-ndjson" : "application/json"]: { schema } },
+    },
+  };
+}
+
+/** The file has any name; the other fields are those of the query, of which each is said once. */
+function formOf(binding: Binding, { schemas, commentOf }: Writing): Schema {
+  const fields = queryLeaves(binding).map(
+    ({ name, field }) => [name, described(schemas.ofField(field), commentOf(field))] as const,
+  );
+  const file = { type: "string", contentMediaType: "application/octet-stream", description: "What is uploaded." };
+  return { type: "object", properties: { ...Object.fromEntries(fields), file }, required: ["file"] };
 }
 
 function responsesOf(binding: Binding, writing: Writing): Schema {

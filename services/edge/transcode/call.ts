@@ -17,6 +17,8 @@ export interface CallLimits {
   timeoutMs: number;
   /** Longest deadline that a caller may give. */
   timeoutMsMax: number;
+  /** Deadline of an upload whose caller gives none, which begins with its first byte. */
+  uploadMsMax: number;
   /** After this a stream ends, resumable, so that none lives for ever and load moves to new processes. */
   streamMsMax: number;
   stream: StreamLimits;
@@ -33,7 +35,40 @@ export interface CallContext {
   shutdown: AbortSignal;
 }
 
-export async function call(exchange: RoutedExchange, message: Message, context: CallContext): Promise<void> {
+/** A call about to be made. */
+interface Prepared {
+  options: Omit<CallOptions, "timeoutMs">;
+  /** Of the caller's own choice. */
+  timeoutMs: number | undefined;
+  ending: AbortController;
+}
+
+export async function call(
+  exchange: RoutedExchange,
+  method: DescMethodUnary | DescMethodServerStreaming,
+  message: Message,
+  context: CallContext,
+): Promise<void> {
+  await withCall(exchange, context, async ({ options, timeoutMs, ending }) => {
+    if (method.methodKind === "server_streaming") {
+      if (!exchange.becomeStream()) throw tooManyStreams();
+      await callStream(exchange, method, message, { ...options, timeoutMs }, ending, context);
+    } else {
+      const answer = await context.caller.unary(method, message, {
+        ...options,
+        timeoutMs: timeoutMs ?? context.limits.timeoutMs,
+      });
+      await answerOnce(exchange, answer);
+    }
+  });
+}
+
+/** Does the work of a call, which ends with its caller. */
+export async function withCall(
+  exchange: RoutedExchange,
+  context: CallContext,
+  work: (prepared: Prepared) => Promise<void>,
+): Promise<void> {
   const { request, response, route, requestId } = exchange;
   const timeoutMs = timeoutMsOf(request.headers, context.limits.timeoutMsMax);
   const headers = callHeaders(request, [...context.forwardedHeaders, ...route.requestHeaders], requestId);
@@ -44,41 +79,29 @@ export async function call(exchange: RoutedExchange, message: Message, context: 
     }
   };
   const ending = new AbortController();
-  const { method } = route;
   response.once("close", () => {
     // After a whole answer a unary call has nothing left to end; a stream may, behind an answer to HEAD.
-    if (!response.writableFinished || method.methodKind === "server_streaming") ending.abort();
+    if (!response.writableFinished || route.method.methodKind === "server_streaming") ending.abort();
   });
   if (response.closed) ending.abort();
-  const options = { headers, signal: ending.signal, onHeaders };
   try {
-    if (method.methodKind === "server_streaming") {
-      if (!exchange.becomeStream()) throw tooManyStreams();
-      await callStream(exchange, method, message, { ...options, timeoutMs }, ending, context);
-    } else {
-      await callUnary(exchange, method, message, { ...options, timeoutMs: timeoutMs ?? context.limits.timeoutMs }, context);
-    }
+    await work({ options: { headers, signal: ending.signal, onHeaders }, timeoutMs, ending });
   } catch (error) {
     if (error instanceof ConnectError) onHeaders(error.metadata);
     throw error;
   }
 }
 
-const tooManyStreams = (): EdgeRefusal =>
+export const tooManyStreams = (): EdgeRefusal =>
   new EdgeRefusal(rpcCode.resourceExhausted, "OVERLOADED", "too many streams at once, try again later");
 
-async function callUnary(
-  exchange: RoutedExchange,
-  method: DescMethodUnary,
-  message: Message,
-  options: CallOptions,
-  { caller }: CallContext,
+export async function answerOnce(
+  { request, response, route, headers: ofExchange }: RoutedExchange,
+  answer: Message,
 ): Promise<void> {
-  const { request, response, route } = exchange;
-  const answer = await caller.unary(method, message, options);
   const etag = route.etagOf?.(answer);
   // A copy may be kept, by the caller alone, and is asked for by its tag before it is used again.
-  const headers = etag ? { ...exchange.headers, etag, "cache-control": "private, no-cache" } : exchange.headers;
+  const headers = etag ? { ...ofExchange, etag, "cache-control": "private, no-cache" } : ofExchange;
   if (etag && isKnown(request, etag)) return sendBytes(request, response, 304, { ...headers, vary: "Accept-Encoding" }, nothing);
   const { contentType, bytes } = printed(route, answer);
   const coded = await encode(request.headers["accept-encoding"], { bytes, contentType, headers });

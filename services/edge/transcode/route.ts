@@ -8,6 +8,7 @@ import {
   type DescField,
   type DescMessage,
   type DescMethod,
+  type DescMethodClientStreaming,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   type DescService,
@@ -38,7 +39,7 @@ import { createRoutingTree, type RoutingTree } from "./routing-tree.ts";
 import { parseTemplate, TemplateError, type Template } from "./template.ts";
 
 export interface Route {
-  method: DescMethodUnary | DescMethodServerStreaming;
+  method: DescMethodUnary | DescMethodServerStreaming | DescMethodClientStreaming;
   body: BodyRule;
   bindQuery: QueryBinder;
   bindPath: PathBinder;
@@ -150,11 +151,12 @@ function compileRoute(
   problems: string[],
 ): Route | undefined {
   if (!isServed(method)) {
-    problems.push("a client stream cannot be called over REST");
+    problems.push("a stream both ways cannot be called over REST");
     return undefined;
   }
   const { input } = method;
   const taken = takenByPath(input, template);
+  if (method.methodKind === "client_streaming" && rule.body === "") problems.push("a client stream must have a body");
   if (taken.get(rule.body) === "is set by the path") problems.push(`body "${rule.body}" is also in the path`);
   const body = compileBodyRule(input, rule.body, registry, problems);
   if (rule.body !== "") taken.set(rule.body, "is set by the body");
@@ -174,8 +176,7 @@ function compileRoute(
   };
 }
 
-const isServed = (method: DescMethod): method is Route["method"] =>
-  method.methodKind === "unary" || method.methodKind === "server_streaming";
+const isServed = (method: DescMethod): method is Route["method"] => method.methodKind !== "bidi_streaming";
 
 const fieldNamed = (message: DescMessage, name: string): DescField | undefined =>
   message.fields.find((field) => field.name === name);
