@@ -50,12 +50,12 @@ const testMsMax = 1_200_000;
 /**
  * Operations takes no part in the flow of an order: it speaks only where something has gone wrong. Nor does identity, which speaks
  * only of tokens that are taken back; how it dies is in test/identity/deaths.test.ts. Nobody is erased here: that is in
- * test/privacy/deaths.test.ts. Nobody is told of its order either: that is in test/notifications/deaths.test.ts. Nor does anybody change
+ * test/privacy/deaths.test.ts. Nobody is told of its order either: that is in test/notifications/deaths.test.ts. Nor has anybody an image: services/media/. Nor does anybody change
  * an order or send goods back here: that is in test/faults/changes-and-returns.test.ts.
  */
 const stepsOfOrders = allSteps().filter(
   ({ service, name }) =>
-    !["operations", "identity", "customers", "notifications"].includes(service) &&
+    !["operations", "identity", "customers", "notifications", "media"].includes(service) &&
     !/\.erase(_customer)?$|change|return|exchange/.test(name),
 );
 /** All of them take longer than all other tests: by `npm run test:crash-points`. Else each step dies at one, its neighbour at another. */
