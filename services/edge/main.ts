@@ -26,6 +26,7 @@ import {
 } from "./http.ts";
 import { createOAuthEndpoints } from "./oauth/endpoints.ts";
 import { createOpenapiEndpoint } from "./openapi/serve.ts";
+import { identityTickets } from "./stream-tickets.ts";
 import { connectCaller, type Caller } from "./transcode/caller.ts";
 import { ContractError } from "./transcode/route.ts";
 import { createTranscoder, defaultLimits, type Transcoder, type TranscoderLimits } from "./transcode/transcoder.ts";
@@ -141,6 +142,7 @@ function compile({ services, limits, log }: EdgeOptions, caller: Caller, shutdow
       limits: { ...defaultLimits, ...limits },
       shutdown,
       onUnexpected: unexpectedLog(log),
+      tickets: services.includes(IdentityService) ? identityTickets(caller) : undefined,
     });
   } catch (error) {
     if (error instanceof ContractError) throw new StartupError(`The REST edge cannot serve these contracts:\n${error.message}`);

@@ -101,7 +101,9 @@ cases["MediaService/UploadUserImage"] = { request: () => ({ userId: "ada" }), re
 cases["MediaService/GetUserImage"] = { request: () => ({ userId: "ada" }), refused: "PermissionDenied" };
 cases["MediaService/GetUserThumbnail"] = { request: () => ({ userId: "ada" }), refused: "PermissionDenied" };
 
-const forCustomers = rpcs.filter(({ access }) => access.roles.has("customer"));
+/** Concern nobody but the token that they are called with. */
+const ofTheCaller = ["IdentityService/CreateStreamTicket"];
+const forCustomers = rpcs.filter(({ name, access }) => access.roles.has("customer") && !ofTheCaller.includes(name));
 
 test("every RPC that customers may call is tried here", () => {
   expect(forCustomers.map(({ name }) => name).toSorted()).toEqual(Object.keys(cases).toSorted());
