@@ -1,5 +1,5 @@
 // Decodes and encodes pictures, a few at a time: each takes a processor and the memory of its pixels.
-import sharp, { type Sharp } from "sharp";
+import type { Sharp } from "sharp";
 
 export class PictureDamaged extends Error {
   override readonly name = "PictureDamaged";
@@ -26,16 +26,23 @@ export interface Pictures {
 const quality = 90;
 const thumbnailQuality = 80;
 
-// Each picture is decoded on one thread, and nothing is kept: how many go at once is for us to say.
-sharp.concurrency(1);
-sharp.cache(false);
+/** Loaded when the first picture comes: a process that has none to make is spared the library. */
+async function loadSharp(pixelsMax: number): Promise<(from: string | Uint8Array) => Sharp> {
+  const { default: sharp } = await import("sharp");
+  // Each picture is decoded on one thread, and nothing is kept: how many go at once is for us to say.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  return (from) => sharp(from, { failOn: "warning", limitInputPixels: pixelsMax });
+}
 
 export function createPictures({ pixelsMax, atOnce }: { pixelsMax: number; atOnce: number }): Pictures {
   const turn = createTurns(atOnce);
-  const read = (from: string | Uint8Array): Sharp => sharp(from, { failOn: "warning", limitInputPixels: pixelsMax });
+  let loaded: ReturnType<typeof loadSharp> | undefined;
+  const load = (): ReturnType<typeof loadSharp> => (loaded ??= loadSharp(pixelsMax));
   return {
     clean: (from, to) =>
       turn(async () => {
+        const read = await load();
         try {
           const { width, height, size: bytes } = await read(from).autoOrient().jpeg({ quality }).toFile(to);
           return { width, height, bytes };
@@ -46,6 +53,7 @@ export function createPictures({ pixelsMax, atOnce }: { pixelsMax: number; atOnc
       }),
     square: (from, to, size) =>
       turn(async () => {
+        const read = await load();
         await read(await from())
           .resize(size, size, { fit: "cover" })
           .jpeg({ quality: thumbnailQuality })

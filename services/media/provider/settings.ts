@@ -1,9 +1,11 @@
 // Where images are kept, and how large they may be.
 import { join, resolve } from "node:path";
-import { numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
+import { StartupError } from "#runtime/backing/startup-error.ts";
+import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
 import type { FileStore } from "./contract.ts";
 import { createFolderStore } from "./folder-store.ts";
 import { createPictures, type Pictures } from "./pictures.ts";
+import { createS3Store } from "./s3-store.ts";
 import { createSpool, type Spool } from "./spool.ts";
 
 export interface Media {
@@ -30,9 +32,27 @@ export function openMedia(env: Environment): Media {
   };
   const atOnce = numberSetting(env, "ORDERMESH_IMAGES_AT_ONCE", { fallback: 2, min: 1, max: 64 });
   return {
-    store: createFolderStore(join(folder, "files")),
+    store: openStore(env, folder),
     spool: createSpool(join(folder, "spool")),
     pictures: createPictures({ pixelsMax: limits.pixelsMax, atOnce }),
     limits,
   };
+}
+
+function openStore(env: Environment, folder: string): FileStore {
+  const kind = choiceSetting(env, "ORDERMESH_MEDIA_STORE", { fallback: "folder", choices: ["folder", "s3"] });
+  if (kind === "folder") return createFolderStore(join(folder, "files"));
+  const [bucket, accessKeyId, secretAccessKey] = ["BUCKET", "ACCESS_KEY", "SECRET_KEY"].map((name) =>
+    textSetting(env, `ORDERMESH_S3_${name}`, ""),
+  );
+  if (!bucket) throw new StartupError("ORDERMESH_MEDIA_STORE is s3: set ORDERMESH_S3_BUCKET to the bucket for images.");
+  if (!accessKeyId !== !secretAccessKey) {
+    throw new StartupError("Set ORDERMESH_S3_ACCESS_KEY and ORDERMESH_S3_SECRET_KEY together, or neither.");
+  }
+  return createS3Store({
+    bucket,
+    region: textSetting(env, "ORDERMESH_S3_REGION", "us-east-1"),
+    endpoint: env["ORDERMESH_S3_ENDPOINT"] || undefined,
+    credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
+  });
 }

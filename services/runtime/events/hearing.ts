@@ -53,7 +53,7 @@ export function hear<Desc extends DescMessage, Tables>(hearing: {
   const { name, event, older = [], prepare, handle } = hearing;
   const tellings = [tells(event, (message: MessageShape<Desc>) => message), ...older];
   const told = hearFacts<Tables, MessageShape<Desc>>({ name, tellings, handle });
-  return prepare ? { ...told, prepare: prepare as unknown as NonNullable<Hearing["prepare"]> } : told;
+  return prepare ? { ...told, prepare } : told;
 }
 
 /**
