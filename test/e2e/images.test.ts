@@ -73,6 +73,14 @@ test("from a form to the thumbnail on the customer", async () => {
     .raw()
     .toBuffer({ resolveWithObject: true });
   expect([info.width, info.height]).toEqual([300, 300]);
+  const etag = thumbnail.headers.get("etag") ?? "";
+  expect([etag, thumbnail.headers.get("cache-control")]).toEqual([`"${contentHash}"`, "private, no-cache"]);
+  expect((await ada(thumbnailImage, { headers: { "if-none-match": etag } })).status).toBe(304);
+  const stored = Buffer.from(await (await ada("/v1/users/ada/image")).arrayBuffer());
+  const part = await ada("/v1/users/ada/image", { headers: { range: "bytes=100-199", "if-range": etag } });
+  expect([part.status, part.headers.get("content-range")]).toEqual([206, `bytes 100-199/${stored.length}`]);
+  expect(Buffer.from(await part.arrayBuffer())).toEqual(stored.subarray(100, 200));
+  expect((await ada("/v1/users/ada/image", { headers: { range: `bytes=${stored.length}-` } })).status).toBe(416);
   expect(await json(await ada("/v1/customers/ada"))).toMatchObject({ thumbnailImage: "/v1/users/ada/thumbnail" });
 });
 

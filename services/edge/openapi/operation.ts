@@ -100,10 +100,13 @@ function queryParameters(binding: Binding, { schemas, commentOf }: Writing): Sch
   });
 }
 
-function queryLeaves({ method: { input }, template, body }: Binding): Leaf[] {
+function queryLeaves({ method, template, body }: Binding): Leaf[] {
   if (body === "*") return [];
+  const { input } = method;
   const taken = new Set(takenByPath(input, template).keys());
   if (body !== "") taken.add(body);
+  const { offsetField, limitField } = getOption(method, methodPolicy).download ?? {};
+  for (const name of [offsetField, limitField]) if (name) taken.add(name);
   return leavesOf(input, taken);
 }
 
@@ -130,6 +133,9 @@ function headerParameters({ method, httpMethod }: Binding): Schema[] {
     names.push({ name: "Idempotency-Key", description: "Stands for requestId: a repeat gets the first answer." });
   }
   const reads = httpMethod === "GET";
+  if (getOption(method, methodPolicy).download) {
+    names.push({ name: "Range", description: "Which bytes are wanted, such as bytes=0-99: RFC 9110, section 14.2." });
+  }
   if (reads && method.output.fields.length > 0 && hasEtag(method)) {
     names.push({ name: "If-None-Match", description: "The ETag of what the caller has: if it still is, the answer is 304." });
   }
@@ -182,8 +188,10 @@ function responsesOf(binding: Binding, writing: Writing): Schema {
   const { successStatus } = getOption(method, methodPolicy);
   const status = String(successStatus === 0 ? 200 : successStatus);
   const isKnown = httpMethod === "GET" && hasEtag(method);
+  const isDownload = getOption(method, methodPolicy).download !== undefined;
   return {
     [status]: { description: writing.commentOf(method.output) || "The answer", ...contentOf(binding, writing) },
+    ...(isDownload ? { "206": { description: "The bytes that were asked for", ...contentOf(binding, writing) } } : {}),
     ...(isKnown ? { "304": { description: "It is as the caller knows it" } } : {}),
     "4XX": { $ref: "#/components/responses/Refused" },
     "5XX": { $ref: "#/components/responses/Failed" },

@@ -4,6 +4,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { sendBytes } from "./answer.ts";
 import type { Caller, CallOptions } from "./caller.ts";
 import { encode } from "./coding.ts";
+import { sendDownload } from "./download.ts";
 import { isKnown } from "./etag.ts";
 import type { RoutedExchange } from "./exchange.ts";
 import { bytesAnswer, sendBytesStream } from "./http-body.ts";
@@ -130,17 +131,19 @@ async function callStream(
   const longest = setTimeout(end, limits.streamMsMax);
   shutdown.addEventListener("abort", end, { once: true });
   if (shutdown.aborted) end();
-  const messages = caller.serverStream(method, message, options);
-  const { answer } = route;
+  const { answer, download } = route;
   try {
     if (answer.gives === "bytes") {
       const { stalledMsMax } = limits.stream;
-      await sendBytesStream({ request, response, parts: mapped(messages, answer.bytesOf), headers, stalledMsMax });
+      const { bytesOf } = answer;
+      const again = (asked: Message): AsyncIterable<Message> => caller.serverStream(method, asked, options);
+      if (download) await sendDownload({ request, response, download, message, call: again, bytesOf, headers, stalledMsMax });
+      else await sendBytesStream({ request, response, parts: mapped(again(message), bytesOf), headers, stalledMsMax });
       return;
     }
     await sendStream({
       response,
-      messages,
+      messages: caller.serverStream(method, message, options),
       format: wantsEvents(request.headers.accept) ? serverSentEvents : ndjson,
       print: answer.print,
       idOf: route.resume?.idOf,

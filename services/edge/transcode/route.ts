@@ -28,6 +28,7 @@ import {
   type BytesBinder,
   type BytesOf,
 } from "./http-body.ts";
+import { compileDownload, type Download } from "./download.ts";
 import { compileEtag, compileIfMatch, type ConditionBinder, type EtagOf } from "./etag.ts";
 import { compileImpliedMask, type MaskBinder } from "./implied-mask.ts";
 import { isJsonObject } from "./json-value.ts";
@@ -55,6 +56,8 @@ export interface Route {
   requestHeaders: readonly string[];
   /** For server streams that say how they resume. */
   resume: Resume | undefined;
+  /** For downloads of which a part may be asked for. */
+  download: Download | undefined;
 }
 
 export type BodyRule = { takes: "nothing" | "json"; bind: BodyBinder } | { takes: "bytes"; bind: BytesBinder };
@@ -160,6 +163,9 @@ function compileRoute(
   if (taken.get(rule.body) === "is set by the path") problems.push(`body "${rule.body}" is also in the path`);
   const body = compileBodyRule(input, rule.body, registry, problems);
   if (rule.body !== "") taken.set(rule.body, "is set by the body");
+  const answer = compileAnswer(method, rule.responseBody, registry, problems);
+  const download = compileDownload(method, answer.gives === "bytes", problems);
+  for (const name of download?.fields ?? []) taken.set(name, "is asked for by the header Range");
   return {
     method,
     body,
@@ -169,10 +175,11 @@ function compileRoute(
     bindIfMatch: compileIfMatch(input),
     bindImpliedMask: compileImpliedMask(input, httpMethod, rule.body),
     successStatus: successStatusOf(method, problems),
-    answer: compileAnswer(method, rule.responseBody, registry, problems),
+    answer,
     etagOf: compileEtag(method.output, fieldNamed(method.output, rule.responseBody)),
     requestHeaders: requestHeadersOf(method, problems),
     resume: compileResume(method, taken, problems),
+    download,
   };
 }
 

@@ -18,8 +18,10 @@ export interface Pictures {
    * @throws PictureDamaged where any of it cannot be decoded.
    */
   clean(from: string, to: string): Promise<Picture>;
-  /** The middle of a picture as a JPEG of so many pixels, both ways. It is read when its turn has come. */
-  square(from: () => Promise<Uint8Array>, to: string, size: number): Promise<void>;
+  /** The middle of a picture as a JPEG of so many pixels, both ways. */
+  square(from: Uint8Array, to: string, size: number): Promise<void>;
+  /** How many are made at one time. */
+  atOnce: number;
 }
 
 /** Above what an eye sees in a photograph (the default is 80), for what is decoded again later. */
@@ -40,6 +42,7 @@ export function createPictures({ pixelsMax, atOnce }: { pixelsMax: number; atOnc
   let loaded: ReturnType<typeof loadSharp> | undefined;
   const load = (): ReturnType<typeof loadSharp> => (loaded ??= loadSharp(pixelsMax));
   return {
+    atOnce,
     clean: (from, to) =>
       turn(async () => {
         const read = await load();
@@ -54,10 +57,7 @@ export function createPictures({ pixelsMax, atOnce }: { pixelsMax: number; atOnc
     square: (from, to, size) =>
       turn(async () => {
         const read = await load();
-        await read(await from())
-          .resize(size, size, { fit: "cover" })
-          .jpeg({ quality: thumbnailQuality })
-          .toFile(to);
+        await read(from).resize(size, size, { fit: "cover" }).jpeg({ quality: thumbnailQuality }).toFile(to);
       }),
   };
 }

@@ -42,9 +42,9 @@ export function openMedia(env: Environment): Media {
 function openStore(env: Environment, folder: string): FileStore {
   const kind = choiceSetting(env, "ORDERMESH_MEDIA_STORE", { fallback: "folder", choices: ["folder", "s3"] });
   if (kind === "folder") return createFolderStore(join(folder, "files"));
-  const [bucket, accessKeyId, secretAccessKey] = ["BUCKET", "ACCESS_KEY", "SECRET_KEY"].map((name) =>
-    textSetting(env, `ORDERMESH_S3_${name}`, ""),
-  );
+  const bucket = textSetting(env, "ORDERMESH_S3_BUCKET", "");
+  const accessKeyId = textSetting(env, "ORDERMESH_S3_ACCESS_KEY", "");
+  const secretAccessKey = textSetting(env, "ORDERMESH_S3_SECRET_KEY", "");
   if (!bucket) throw new StartupError("ORDERMESH_MEDIA_STORE is s3: set ORDERMESH_S3_BUCKET to the bucket for images.");
   if (!accessKeyId !== !secretAccessKey) {
     throw new StartupError("Set ORDERMESH_S3_ACCESS_KEY and ORDERMESH_S3_SECRET_KEY together, or neither.");

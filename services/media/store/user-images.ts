@@ -44,25 +44,47 @@ export async function saveImage(tx: Transaction<MediaTables>, image: UserImage):
         has_thumbnail = false, events_sent = excluded.events_sent, upload_time = excluded.upload_time`.execute(tx);
 }
 
-/** Answers how many events its user has had, this one too; undefined where the image is not the user's any more, or has one. */
-export async function saveThumbnail(tx: Transaction<MediaTables>, key: ImageKey): Promise<number | undefined> {
-  const { tenant, userId, contentHash } = key;
-  const saved = await sql<{ eventsSent: number }>`
+/** Notes that the images have thumbnails. Answers those of which it is news: that are their users' now, and had none. */
+export async function saveThumbnails(
+  tx: Transaction<MediaTables>,
+  keys: readonly ImageKey[],
+): Promise<(ImageKey & Pick<UserImage, "eventsSent">)[]> {
+  const saved = await sql<ImageKey & Pick<UserImage, "eventsSent">>`
     update user_image set has_thumbnail = true, events_sent = events_sent + 1
-    where tenant_id = ${tenant} and user_id = ${userId} and content_hash = ${contentHash} and not has_thumbnail
-    returning events_sent as "eventsSent"`.execute(tx);
-  return saved.rows[0]?.eventsSent;
+    from ${given(keys)}
+    where ${isGiven} and not has_thumbnail
+    returning ${names}, events_sent as "eventsSent"`.execute(tx);
+  return saved.rows;
 }
 
-/** Those of the names' images that are their users' now, over all tenants. */
-export async function keptImages(db: Kysely<MediaTables>, keys: readonly ImageKey[]): Promise<ImageKey[]> {
-  const read = await sql<ImageKey>`
-    select tenant_id as tenant, user_id as "userId", content_hash as "contentHash"
-    from user_image
-    join unnest(
-      ${keys.map(({ tenant }) => tenant)}::text[],
-      ${keys.map(({ userId }) => userId)}::text[],
-      ${keys.map(({ contentHash }) => contentHash)}::text[]
-    ) as asked (tenant_id, user_id, content_hash) using (tenant_id, user_id, content_hash)`.execute(db);
+/** Those of the images that are their users' now. */
+export async function currentImages(
+  db: Kysely<MediaTables>,
+  keys: readonly ImageKey[],
+): Promise<(ImageKey & Pick<UserImage, "hasThumbnail">)[]> {
+  const read = await sql<ImageKey & Pick<UserImage, "hasThumbnail">>`
+    select ${names}, has_thumbnail as "hasThumbnail" from user_image, ${given(keys)} where ${isGiven}`.execute(db);
   return read.rows;
 }
+
+/** Those of the users that were erased. */
+export async function erasedUsers(db: Kysely<MediaTables>, users: readonly UserKey[]): Promise<UserKey[]> {
+  const read = await sql<UserKey>`
+    select tenant_id as tenant, user_id as "userId" from erased_user
+    where (tenant_id, user_id) in (
+      select * from unnest(${users.map(({ tenant }) => tenant)}::text[], ${users.map(({ userId }) => userId)}::text[]))`.execute(
+    db,
+  );
+  return read.rows;
+}
+
+const names = sql`user_image.tenant_id as tenant, user_image.user_id as "userId", user_image.content_hash as "contentHash"`;
+
+const given = (keys: readonly ImageKey[]) => sql`unnest(
+    ${keys.map(({ tenant }) => tenant)}::text[],
+    ${keys.map(({ userId }) => userId)}::text[],
+    ${keys.map(({ contentHash }) => contentHash)}::text[]
+  ) as given (tenant_id, user_id, content_hash)`;
+
+const isGiven = sql`user_image.tenant_id = given.tenant_id and user_image.user_id = given.user_id
+  and user_image.content_hash = given.content_hash`;

@@ -5,7 +5,7 @@ import type { BackgroundTask, ServiceRuntime } from "#runtime/service.ts";
 import { createWakeUp } from "#runtime/wake-up.ts";
 import type { Media } from "../provider/settings.ts";
 import type { MediaTables } from "../store/tables.ts";
-import { keptImages } from "../store/user-images.ts";
+import { currentImages } from "../store/user-images.ts";
 
 const everyMs = 600_000;
 /** Far above what an upload takes: a file stands before its row does. */
@@ -36,7 +36,7 @@ export async function sweep({ system, clock, log }: Deps, { store, spool }: Pick
   const removeUnnamed = async (page: readonly { name: string; key: ImageKey }[]): Promise<void> => {
     const kept = new Set(
       (
-        await keptImages(
+        await currentImages(
           system.db,
           page.map(({ key }) => key),
         )
