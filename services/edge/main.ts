@@ -4,6 +4,7 @@ import type { Transport } from "@connectrpc/connect";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import type { Admission } from "#runtime/admission/admission.ts";
+import { readCors } from "#runtime/cors.ts";
 import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { askedFrom } from "#runtime/limits/asked-from.ts";
@@ -15,7 +16,7 @@ import type { Environment } from "#runtime/settings.ts";
 import { edgeTlsNames, readTlsSettings } from "#runtime/tls/settings.ts";
 import { openTlsFiles } from "#runtime/tls/tls-files.ts";
 import { admitRequests } from "./admit-requests.ts";
-import { readCors } from "./cors.ts";
+import { corsHeaders } from "./cors-headers.ts";
 import {
   defaultHttpLimits,
   startHttpServer,
@@ -67,7 +68,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const shutdown = new AbortController();
   const caller = connectCaller(options.transportFor);
   const env = options.env ?? {};
-  const cors = readCors(env);
+  const cors = readCors(env, corsHeaders);
   const limits = {
     ...defaultHttpLimits,
     ...readConnectionBounds(env, "ORDERMESH_EDGE_CONNECTIONS_PER_ADDRESS"),
