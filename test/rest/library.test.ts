@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { eventually } from "../support/until.ts";
 import { detailOf, errorOf } from "../../services/edge/transcode/fixture/edge.ts";
-import { buildImage, type BuiltImage } from "./build-image.ts";
+import { buildImage, type BuiltImage } from "../../tools/build-image.ts";
 import { startEdgeProcess, type EdgeProcess } from "./edge-process.ts";
 import { startConnectLibrary, startGrpcLibrary, type LibraryServer } from "./servers.ts";
 

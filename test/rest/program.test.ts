@@ -9,7 +9,7 @@ import { freePorts } from "../support/ports.ts";
 import { outputOf } from "../../tools/command.ts";
 import { eventually, until } from "../support/until.ts";
 import { detailOf, errorOf } from "../../services/edge/transcode/fixture/edge.ts";
-import { buildImage, type BuiltImage } from "./build-image.ts";
+import { buildImage, type BuiltImage } from "../../tools/build-image.ts";
 import { spawnEdge, startEdgeProcess } from "./edge-process.ts";
 import { startConnectLibrary, startGrpcLibrary } from "./servers.ts";
 import { readImage } from "../../services/edge/foreign/image.ts";

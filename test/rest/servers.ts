@@ -19,7 +19,7 @@ import grpc from "@grpc/grpc-js";
 import protoLoader from "@grpc/proto-loader";
 import { readFile } from "node:fs/promises";
 import { StatusSchema } from "#gen/google/rpc/status_pb.ts";
-import type { BuiltImage } from "./build-image.ts";
+import type { BuiltImage } from "../../tools/build-image.ts";
 import { createLibrary, LibraryError, type Asked, type Library } from "./library.ts";
 
 export interface LibraryServer extends Library {

@@ -33,6 +33,7 @@ import { policyOf } from "./method-policy.ts";
 import { compilePath, takenByPath, type PathBinder } from "./path.ts";
 import { compileQuery, refuseQuery, type QueryBinder } from "./query.ts";
 import { compileIdempotencyKey, type IdempotencyBinder } from "./request-headers.ts";
+import { compileRequired, type RequiredCheck } from "./required.ts";
 import { compileResume, type Resume } from "./resume.ts";
 import { createRoutingTree, type RoutingTree } from "./routing-tree.ts";
 import { parseTemplate, TemplateError, type Template } from "./template.ts";
@@ -46,6 +47,8 @@ export interface Route {
   bindIfMatch: ConditionBinder;
   /** For PATCH of a resource with update_mask beside it. */
   bindImpliedMask: MaskBinder | undefined;
+  /** Where the request may have required fields. */
+  checkRequired: RequiredCheck | undefined;
   successStatus: number;
   answer: AnswerRule;
   /** Where an answer has an etag. */
@@ -166,6 +169,7 @@ function compileRoute(
     bindIdempotencyKey: compileIdempotencyKey(input),
     bindIfMatch: compileIfMatch(input),
     bindImpliedMask: compileImpliedMask(input, httpMethod, rule.body),
+    checkRequired: compileRequired(input),
     successStatus: successStatusOf(method, problems),
     answer: compileAnswer(method, rule.responseBody, registry, problems),
     etagOf: compileEtag(method.output, fieldNamed(method.output, rule.responseBody)),

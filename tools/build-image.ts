@@ -2,8 +2,8 @@
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { layOutThirdParty } from "../../tools/third-party.ts";
-import { outputOf, root } from "../../tools/command.ts";
+import { layOutThirdParty } from "./third-party.ts";
+import { outputOf, root } from "./command.ts";
 
 export interface BuiltImage {
   /** Of the folder, with the contracts and image.binpb. */
