@@ -135,7 +135,7 @@ function listen(server: http.Server, { port, host }: { port: number; host: strin
       reject(
         error.code === "EADDRINUSE" || error.code === "EACCES"
           ? new StartupError(
-              `The REST edge cannot listen on ${host}:${port} (${error.code === "EACCES" ? "no permission" : "the port is in use"}); set ORDERMESH_EDGE_PORT to a free port.`,
+              `The REST edge cannot listen on ${host}:${port} (${error.code === "EACCES" ? "no permission" : "the port is in use"}); set ORDERMESH_EDGE_PORT (or --port) to a free port.`,
             )
           : error,
       );
