@@ -9,6 +9,7 @@ import { takenByPath } from "../transcode/path.ts";
 import { compileIdempotencyKey } from "../transcode/request-headers.ts";
 import type { Template } from "../transcode/template.ts";
 import { firstSentence, type CommentOf } from "./comments.ts";
+import { exampleOfField, exampleOfFields } from "./examples.ts";
 import { isRequired } from "./rules.ts";
 import { described, type Schema, type Schemas } from "./schema.ts";
 
@@ -59,7 +60,7 @@ export function operationOf(binding: Binding, writing: Writing): Schema {
     description: [comment, who].filter((text) => text !== "").join("\n\n"),
     tags: [method.parent.name],
     ...(method.deprecated ? { deprecated: true } : {}),
-    ...(access ? { security: access.public ? [] : [{ oauth2: access.scopes }] } : {}),
+    ...(access ? { security: access.public ? [] : [{ oauth2: access.scopes }, { bearer: [] }] } : {}),
     parameters: [...pathParameters(binding, writing), ...queryParameters(binding, writing), ...headerParameters(binding)],
     ...requestBodyOf(binding, writing),
     responses: responsesOf(binding, writing),
@@ -78,7 +79,13 @@ function pathParameters({ method: { input }, template }: Binding, { schemas, com
     if (!field) return [];
     return [
       described(
-        { name: jsonPath(input, fieldPath), in: "path", required: true, schema: schemas.ofField(field) },
+        {
+          name: jsonPath(input, fieldPath),
+          in: "path",
+          required: true,
+          schema: schemas.ofField(field),
+          example: exampleOfField(field),
+        },
         commentOf(field),
       ),
     ];
@@ -95,7 +102,8 @@ function queryParameters(binding: Binding, { schemas, commentOf }: Writing): Sch
   const { method } = binding;
   return queryLeaves(binding).map(({ name, field }) => {
     const isAsked = isRequired(field) && !isOwner(method, field) && !name.includes(".");
-    const parameter = { name, in: "query", ...(isAsked ? { required: true } : {}), schema: schemas.ofField(field) };
+    const needed = isAsked ? { required: true, example: exampleOfField(field) } : {};
+    const parameter = { name, in: "query", ...needed, schema: schemas.ofField(field) };
     return described(parameter, commentOf(field));
   });
 }
@@ -166,10 +174,11 @@ function requestBodyOf(binding: Binding, writing: Writing): Schema {
   const rest = input.fields.filter(({ name }) => !inPath.has(name));
   const schema = field ? schemas.ofField(field) : schemas.ofFields(rest, (each) => isOwner(method, each));
   const isNeeded = field ? isRequired(field) : schema["required"] !== undefined;
+  const example = field ? exampleOfField(field) : exampleOfFields(rest);
   return {
     requestBody: {
       ...(isNeeded ? { required: true } : {}),
-      content: { [isStream ? "application/x-ndjson" : "application/json"]: { schema } },
+      content: { [isStream ? "application/x-ndjson" : "application/json"]: { schema, example } },
     },
   };
 }

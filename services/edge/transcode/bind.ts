@@ -18,13 +18,15 @@ export async function bindRequest(exchange: RoutedExchange, limits: BodyLimits):
 /** What does not come in the body. Throws EdgeRefusal with all that is wrong, in the body too. */
 export function bindFields(
   { request, route, segments, search }: Pick<RoutedExchange, "request" | "route" | "segments" | "search">,
-  fields: Fields,
+  message: Message,
   violations: Violations,
 ): void {
+  const fields: Fields = message;
   if (search !== "") route.bindQuery(search, fields, violations);
   const lastEventId = request.headers["last-event-id"];
   if (typeof lastEventId === "string" && lastEventId !== "") route.resume?.bind(lastEventId, fields, violations);
   route.bindPath(segments, fields, violations);
+  if (violations.list.length === 0) route.checkRequired?.(message, violations);
   if (violations.list.length > 0) throw invalidRequest(violations.list);
   route.bindIfMatch(request, fields);
   route.bindIdempotencyKey?.(request.headers, fields);

@@ -1,14 +1,14 @@
 // Downloads in parts, with their entity tags: RFC 9110, sections 13 and 14. What is sent is the service's to choose; who knows it
 // already, and which bytes of it are wanted, is read here.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { clone, getOption, ScalarType, type DescMessage, type DescMethod, type Message } from "@bufbuild/protobuf";
+import { clone, ScalarType, type DescMessage, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.ts";
-import { method as methodPolicy } from "#gen/ordermesh/options/v1/options_pb.ts";
 import type { AnswerHeaders } from "./answer.ts";
 import { isKnown } from "./etag.ts";
 import type { Fields } from "./field-path.ts";
 import { sendBytesStream, type BytesOf } from "./http-body.ts";
+import { policyOf } from "./method-policy.ts";
 import { EdgeRefusal, rpcCode } from "./status.ts";
 
 export interface Download {
@@ -29,7 +29,7 @@ interface Range {
 }
 
 export function compileDownload(method: DescMethod, givesBytes: boolean, problems: string[]): Download | undefined {
-  const { download, requestHeaders } = getOption(method, methodPolicy);
+  const { download, requestHeaders } = policyOf(method);
   if (!download) return undefined;
   const { offsetField, limitField, sizeField, etagField, cacheControl } = download;
   if (method.methodKind !== "server_streaming" || !givesBytes) {

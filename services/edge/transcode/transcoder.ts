@@ -39,6 +39,8 @@ export const defaultLimits: TranscoderLimits = {
 
 export interface TranscoderOptions extends CallContext {
   services: readonly DescService[];
+  /** Files of types that answers may name, beyond those that the services' files import. */
+  files?: readonly DescFile[] | undefined;
   /** Domain of ErrorInfo in the edge's own refusals. */
   errorDomain: string;
   newRequestId: () => string;
@@ -56,7 +58,7 @@ export interface Transcoder {
 
 /** @throws ContractError where HTTP rules of the services cannot be served. */
 export function createTranscoder(options: TranscoderOptions): Transcoder {
-  const registry = registryOf(options.services);
+  const registry = registryOf([...options.services.map(({ file }) => file), ...(options.files ?? [])]);
   const routes = compileRoutes(options.services, registry);
   const errorOptions = { registry, domain: options.errorDomain };
   const bodyLimits = {
@@ -144,15 +146,15 @@ function allowHeader(methods: readonly string[]): string {
   return [...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"].toSorted().join(", ");
 }
 
-/** All types of the services' files and of what they import, and the standard error details. */
-function registryOf(services: readonly DescService[]): Registry {
+/** All types of the files and of what they import, and the standard error details. */
+function registryOf(roots: readonly DescFile[]): Registry {
   const files = new Map<string, DescFile>();
   const visit = (file: DescFile): void => {
     if (files.has(file.name)) return;
     files.set(file.name, file);
     file.dependencies.forEach(visit);
   };
-  services.forEach((service) => visit(service.file));
+  roots.forEach(visit);
   visit(file_google_rpc_error_details);
   return createRegistry(...files.values());
 }
