@@ -52,6 +52,8 @@ describe("taken", () => {
       '{"any":{"@type":"type.googleapis.com/edge.fixture.v1.Inner","name":"x"}}',
       { any: { "@type": "type.googleapis.com/edge.fixture.v1.Inner", name: "x" } },
     ],
+    ['{"struct":{"a":9007199254740992}}', { struct: { a: 9007199254740992 } }],
+    ['{"struct":{"a":[377942857775672060]}}', { struct: { a: [377942857775672060] } }],
     ['{"struct":{"a":[1,null,{"b":"c"}]}}', { struct: { a: [1, null, { b: "c" }] } }],
     ['{"text":null,"inner":null}', {}],
     ['{"labels":{"__proto__":"x"}}', { labels: Object.fromEntries([["__proto__", "x"]]) }],
@@ -111,6 +113,7 @@ describe("refused for its content, and all of it is named", () => {
     ['{"labels":{"a":"1","a":"2"}}', ["labels.a"]],
     ['{"int32Value":1,"int32_value":2}', ["int32_value"]],
     ['{"int64Value":9007199254740993}', ["int64Value"]],
+    ['{"int64Value":9007199254740992}', ["int64Value"]],
     ['{"int64Value":-9007199254740993,"struct":{"id":12345678901234567890}}', ["int64Value", "struct.id"]],
     [
       '{"inner":{"count":"x"},"flag":"true","color":"GREEN","inners":[{"count":1},{"count":2.5}]}',
