@@ -262,7 +262,7 @@ function greeting(mesh: Mesh, startedMs: number): string {
   const json = "'content-type: application/json'";
   return [
     ...lines.slice(0, 3),
-    `  REST        ${rest}`,
+    `  REST        ${rest}  (all of it: ${rest}/docs)`,
     ...lines.slice(3),
     "",
     "Try:",

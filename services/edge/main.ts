@@ -6,6 +6,7 @@ import type { Transport } from "@connectrpc/connect";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import { IdentityService } from "#gen/ordermesh/identity/v1/identity_service_pb.ts";
 import type { Admission } from "#runtime/admission/admission.ts";
+import { readCors } from "#runtime/cors.ts";
 import { errorDomain } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { askedFrom } from "#runtime/limits/asked-from.ts";
@@ -18,7 +19,7 @@ import { edgeTlsNames, readTlsSettings } from "#runtime/tls/settings.ts";
 import { openTlsFiles } from "#runtime/tls/tls-files.ts";
 import { untilSignal } from "#runtime/until-signal.ts";
 import { admitRequests } from "./admit-requests.ts";
-import { readCors } from "./cors.ts";
+import { corsHeaders } from "./cors-headers.ts";
 import { readImage } from "./foreign/image.ts";
 import { readProgramOptions, usage } from "./foreign/options.ts";
 import { openUpstream } from "./foreign/upstream.ts";
@@ -32,6 +33,7 @@ import {
 } from "./http.ts";
 import { createOAuthEndpoints } from "./oauth/endpoints.ts";
 import { createOpenapiEndpoint } from "./openapi/serve.ts";
+import { identityTickets } from "./stream-tickets.ts";
 import { connectCaller, type Caller } from "./transcode/caller.ts";
 import { ContractError } from "./transcode/route.ts";
 import { createTranscoder, defaultLimits, type Transcoder, type TranscoderLimits } from "./transcode/transcoder.ts";
@@ -77,7 +79,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const shutdown = new AbortController();
   const caller = connectCaller(options.transportFor);
   const env = options.env ?? {};
-  const cors = readCors(env);
+  const cors = readCors(env, corsHeaders);
   const limits = {
     ...defaultHttpLimits,
     ...readConnectionBounds(env, "ORDERMESH_EDGE_CONNECTIONS_PER_ADDRESS"),
@@ -154,6 +156,7 @@ function compile(options: EdgeOptions, caller: Caller, shutdown: AbortSignal): T
       limits: { ...defaultLimits, ...limits },
       shutdown,
       onUnexpected: unexpectedLog(log),
+      tickets: services.includes(IdentityService) ? identityTickets(caller) : undefined,
     });
   } catch (error) {
     if (error instanceof ContractError) throw new StartupError(`The REST edge cannot serve these contracts:\n${error.message}`);

@@ -13,6 +13,7 @@ import { requestIdOf } from "./request-headers.ts";
 import { compileRoutes, type Route } from "./route.ts";
 import type { RoutingTree } from "./routing-tree.ts";
 import { EdgeRefusal, rpcCode } from "./status.ts";
+import { takeTicket, type Tickets } from "./ticket.ts";
 
 export interface TranscoderLimits extends CallLimits {
   /** Bytes of one body. */
@@ -41,6 +42,8 @@ export interface TranscoderOptions extends CallContext {
   errorDomain: string;
   newRequestId: () => string;
   limits: TranscoderLimits;
+  /** Without it every stream wants its header. */
+  tickets?: Tickets | undefined;
   /** Hears of what was not foreseen; the caller only reads "internal error". */
   onUnexpected: (error: unknown, context: { path: string; requestId: string }) => void;
 }
@@ -86,7 +89,8 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
         }
         const found = findRoute(routes, exchange, path);
         if (!found) return;
-        const routed = { ...exchange, ...found, search };
+        const left = await takeTicket(exchange, { route: found.route, path, search }, options.tickets);
+        const routed = { ...exchange, ...found, search: left };
         await call(routed, await bindRequest(routed, bodyLimits), options);
       } catch (error) {
         sendError(request, response, exchange.toErrorAnswer(error), exchange.headers);
