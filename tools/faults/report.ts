@@ -73,6 +73,7 @@ export function reportText(report: RunReport): string {
     "",
     "What became of the orders",
     ...lines(judgement.fates),
+    ...lines(judgement.fatesOfWishes),
     "",
     `Quiet ${(report.recoveryMs / 1_000).toFixed(1)} s after the last fault; work that waited for a later time: ${report.waitedForTime}`,
     `Auditor: ${audit.state}, open dead letters ${audit.openLetters ?? "not told"}`,

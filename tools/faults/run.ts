@@ -6,12 +6,12 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import pg from "pg";
 import { askAuditor } from "./auditor.ts";
-import type { Outcome } from "./command.ts";
+import { outcomesOf, type Asked } from "./asked.ts";
 import { counted } from "./counted.ts";
 import { publishAgain } from "./duplicates.ts";
 import { createInjector } from "./inject.ts";
 import { judge } from "./ledger/judge.ts";
-import { startLoad, type Asked } from "./load.ts";
+import { startLoad } from "./load.ts";
 import { meshTargets, startBenchMesh, type BenchMesh } from "./mesh.ts";
 import { seededRandom } from "./random.ts";
 import type { InjectedFault, RunReport } from "./report.ts";
@@ -151,11 +151,7 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
 function commandCounts(shops: readonly WorkingShop[]): RunReport["commands"] {
   const asked = shops.flatMap(({ load }) => load.asked);
   const isAccepted = ({ placed }: Asked): boolean => placed.some(({ kind }) => kind === "accepted");
-  const outcomes: Outcome[] = asked.flatMap(({ placed, cancelled, decided, refunds = [], returned }) =>
-    [...placed, cancelled, decided?.outcome, ...refunds.map(({ outcome }) => outcome), returned].filter(
-      (outcome) => outcome !== undefined,
-    ),
-  );
+  const outcomes = asked.flatMap(outcomesOf);
   return {
     asked: asked.length,
     accepted: asked.filter(isAccepted).length,
