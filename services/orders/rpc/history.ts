@@ -85,6 +85,8 @@ function changeFacts(
   return [asked, { kind: "DECISION", name: "CHANGE_REFUSED", id, time: endTime, text, toldBy: "OrderChangeRefused" }];
 }
 
+const toldByOf = { approved: "ReturnApproved", rejected: "ReturnRejected", received: "ReturnReceived" } as const;
+
 /** That it was asked for, and how it stands now. */
 function returnFacts({ returnId: id, state, refund, currencyCode, createTime, updateTime }: ReturnRow): ToldFact[] {
   const asked: ToldFact = {
@@ -98,8 +100,10 @@ function returnFacts({ returnId: id, state, refund, currencyCode, createTime, up
   if (state === "requested") return [asked];
   const owed = refund === null ? "" : `, ${amountText(refund, currencyCode)} are owed for it`;
   const text = `the return is ${state.toUpperCase()}${owed}`;
-  const event = state === "received" ? { toldBy: "ReturnReceived" } : {};
-  return [asked, { kind: "DECISION", name: `RETURN_${state.toUpperCase()}`, id, time: updateTime, text, ...event }];
+  return [
+    asked,
+    { kind: "DECISION", name: `RETURN_${state.toUpperCase()}`, id, time: updateTime, text, toldBy: toldByOf[state] },
+  ];
 }
 
 function waitFor(order: OrderRow, limits: WaitLimits): ToldWait | undefined {
