@@ -20,6 +20,7 @@ export interface RunReport {
   perSecond: number;
   tenants: number;
   isCalm: boolean;
+  lifeSeconds: number;
   faults: InjectedFault[];
   /** Points at which a process has died, and how often processes ended by themselves. */
   deathsAtPoints: string[];
@@ -35,10 +36,13 @@ export interface RunReport {
   audit: AuditVerdict;
 }
 
-type RunAsked = Pick<RunReport, "seed" | "minutes" | "perSecond" | "tenants" | "isCalm">;
+type RunAsked = Pick<RunReport, "seed" | "minutes" | "perSecond" | "tenants" | "isCalm" | "lifeSeconds">;
 
-export const reproduction = ({ seed, minutes, perSecond, tenants, isCalm }: RunAsked): string =>
-  `npm run test:faults -- --seed ${seed} --minutes ${minutes} --rate ${perSecond}${tenants > 1 ? ` --tenants ${tenants}` : ""}${isCalm ? " --calm" : ""}`;
+/** Seconds that an order may take until it is ready, where nothing else is said. */
+export const lifeSecondsDefault = 25;
+
+export const reproduction = ({ seed, minutes, perSecond, tenants, isCalm, lifeSeconds }: RunAsked): string =>
+  `npm run test:faults -- --seed ${seed} --minutes ${minutes} --rate ${perSecond}${tenants > 1 ? ` --tenants ${tenants}` : ""}${isCalm ? " --calm" : ""}${lifeSeconds === lifeSecondsDefault ? "" : ` --life ${lifeSeconds}`}`;
 
 /** In words, what is not as promised; empty where everything is. */
 export function problems(report: RunReport): string[] {

@@ -29,6 +29,7 @@ export interface RunSettings {
   tenants: number;
   /** Without faults: what orders come to when all goes well. */
   isCalm: boolean;
+  lifeSeconds: number;
   logLevel: string;
   /** Keeps the folder with data and logs also where all went well. */
   keep: boolean;
@@ -52,7 +53,7 @@ export async function runBench(settings: RunSettings, isGood: (report: RunReport
   try {
     const servers = await startServers(folder);
     stops.push(servers.nats.stop, servers.postgres.stop);
-    const mesh = await startBenchMesh({ ...servers, logFolder, logLevel: settings.logLevel });
+    const mesh = await startBenchMesh({ ...servers, ...settings, logFolder });
     stops.push(mesh.close);
     const connection = await connect({ servers: servers.nats.url, maxReconnectAttempts: -1, name: "faults" });
     stops.push(() => connection.close());
@@ -132,6 +133,7 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
       perSecond,
       tenants,
       isCalm,
+      lifeSeconds: settings.lifeSeconds,
       faults,
       recoveryMs,
       notReady,
