@@ -4,7 +4,7 @@
 //   npm run test:faults -- --seed 1 --minutes 4 --rate 9 --calm
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { problems, reportText, type RunReport } from "./faults/report.ts";
+import { lifeSecondsDefault, problems, reportText, type RunReport } from "./faults/report.ts";
 import { runBench, scheduleOf, type RunSettings } from "./faults/run.ts";
 import { faultText } from "./faults/schedule.ts";
 import { shopsMax } from "./faults/shops.ts";
@@ -18,6 +18,7 @@ const options = {
   minutes: { type: "string", default: "2" },
   rate: { type: "string", default: "15" },
   tenants: { type: "string", default: "1" },
+  life: { type: "string", default: String(lifeSecondsDefault) },
   calm: { type: "boolean", default: false },
   json: { type: "string" },
   log: { type: "string", default: "warn" },
@@ -38,6 +39,7 @@ function readSettings(signal: AbortSignal): Settings {
     perSecond: numberIn(values.rate, "rate", { min: 1, max: 200 }),
     tenants: Math.trunc(numberIn(values.tenants, "tenants", { min: 1, max: shopsMax })),
     isCalm: values.calm,
+    lifeSeconds: Math.trunc(numberIn(values.life, "life", { min: 5, max: 75 })),
     json: values.json,
     logLevel: values.log,
     keep: values.keep,

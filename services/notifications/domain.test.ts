@@ -88,14 +88,20 @@ test("mails are wanted, all else is not, until a customer says otherwise", () =>
     { fact: "ready", channel: "email", enabled: false },
     { fact: "ready", channel: "sms", enabled: true },
   ]);
-  expect(wanted).toHaveLength(21);
+  expect(wanted).toHaveLength(39);
   expect(wanted.filter(({ enabled }) => enabled).map(({ fact, channel }) => `${fact} ${channel}`)).toEqual([
     "created email",
     "payment_action_required email",
     "ready sms",
+    "changed email",
+    "change_refused email",
     "shipped email",
     "delivered email",
     "cancelled email",
+    "return_approved email",
+    "return_rejected email",
+    "return_received email",
+    "exchange_placed email",
     "refunded email",
   ]);
 });

@@ -2,12 +2,19 @@
 import { createServer, type AddressInfo } from "node:net";
 import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { OrderChangedSchema, OrderChangeRefusedSchema } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import {
   OrderCancelledSchema,
   OrderDeliveredSchema,
   OrderReadySchema,
   OrderShippedSchema,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import {
+  ExchangePlacedSchema,
+  ReturnApprovedSchema,
+  ReturnReceivedSchema,
+  ReturnRejectedSchema,
+} from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { PaymentActionRequiredSchema, PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
 import { newId } from "#runtime/ids.ts";
@@ -79,6 +86,46 @@ describe("by SMTP", () => {
     for (const words of ["TRK1", "23.80", "1.00", "2.50", "Ada &lt;Lovelace&gt;", "Ada <Lovelace>"]) expect(all).toContain(words);
     expect(new Set(smtp.mails.map(({ source }) => header(source, "Message-ID"))).size).toBe(8);
     expect((await fixture.lines(orderId)).every((line) => line.endsWith("email SENT"))).toBe(true);
+  });
+
+  test("changes and returns are told of once each, and a refused change to who has asked for it", async () => {
+    const orderId = await heardOrder(fixture);
+    const [returnId, exchangeOrderId] = ["rtn_1", "ord_instead"];
+    const change = (changeId: string, minorUnits: bigint) => ({ orderId, changeId, total: euros(minorUnits) });
+    const refused = (changeId: string, isAskedByCustomer: boolean) => ({
+      orderId,
+      changeId,
+      reason: "STOCK_UNAVAILABLE",
+      isAskedByCustomer,
+    });
+    const heard = async (round: string) => {
+      await fixture.repeat(OrderChangedSchema, change("chg_1", 2_100n), `evt_change_1${round}`);
+      await fixture.repeat(OrderChangedSchema, change("chg_2", 1_900n), `evt_change_2${round}`);
+      await fixture.repeat(OrderChangeRefusedSchema, refused("chg_3", true), `evt_refused${round}`);
+      await fixture.repeat(OrderChangeRefusedSchema, refused("chg_4", false), `evt_refused_operator${round}`);
+      await fixture.repeat(ReturnApprovedSchema, { orderId, returnId }, `evt_approved${round}`);
+      await fixture.repeat(ReturnReceivedSchema, { orderId, returnId, refund: euros(1_700n) }, `evt_received${round}`);
+      await fixture.repeat(ExchangePlacedSchema, { orderId, returnId, exchangeOrderId }, `evt_placed${round}`);
+      await fixture.repeat(ReturnRejectedSchema, { orderId, returnId: "rtn_2" }, `evt_rejected${round}`);
+    };
+    await heard("");
+    await fixture.runDue();
+    await heard("_again");
+    await fixture.runDue();
+    expect((await fixture.lines(orderId)).toSorted()).toEqual([
+      "change_refused email SENT",
+      "changed email SENT",
+      "changed email SENT",
+      "created email SENT",
+      "exchange_placed email SENT",
+      "return_approved email SENT",
+      "return_received email SENT",
+      "return_rejected email SENT",
+    ]);
+    const all = smtp.mails.map(({ source }) => source.replaceAll("=\r\n", "")).join("");
+    for (const words of ["21.00", "19.00", "17.00", "STOCK_UNAVAILABLE", "rtn_1", "rtn_2", exchangeOrderId]) {
+      expect(all).toContain(words);
+    }
   });
 
   test("two events at the same moment make one mail", async () => {

@@ -86,7 +86,9 @@ test("a service tells at most so many rows of a list, says which list is cut, an
     planned: [{ kind: "known" }],
     calls: [{ actor: "" }, { actor: "olga" }, { actor: "" }],
   });
-  expect(JSON.stringify(await readOwnRows(db, { tenant: "demo", orderId: "ord_1", kinds: [] }))).not.toContain("demo_");
+  expect(JSON.stringify(await readOwnRows(db, { tenant: "demo", orderId: "ord_1", kinds: [], resources: [] }))).not.toContain(
+    "demo_",
+  );
   expect(await readHandled(db, [])).toEqual([]);
   await expect(client.getOrderHistory({ service: "orders", orderId, events })).rejects.toThrow(/does not run in this process/);
 });

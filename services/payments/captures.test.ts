@@ -9,6 +9,7 @@ import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.
 import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { refusalWithMetadata } from "../../test/support/refusal.ts";
 import { startStripe, type TestStripe } from "../../test/support/stripe.ts";
+import { paymentHistory } from "./store/history.ts";
 import { paymentsFixture, type PaymentsFixture } from "./provider/books.fixture.ts";
 
 const key = "sk_test_one";
@@ -80,6 +81,22 @@ describe.each([
   test("two parcels that leave at the same moment take it too", async () => {
     await send(tea(), mugs());
     expect(await shown()).toEqual({ state: PaymentState.CAPTURED, taken: 3_000, back: 0 });
+  });
+
+  test("the history of the order tells of each time that money was taken, and of what is still to be taken", async () => {
+    const told = async () => {
+      const { facts, waits } = await paymentHistory(fixture.runtime.db)({ tenant: "demo", orderId });
+      return [...facts.map(({ name, text }) => `${name}: ${text}`), ...waits.map(({ text }) => `waits: ${text}`)].slice(1);
+    };
+    const amount = (minorUnits: number) => `${minorUnits} minor units of EUR`;
+    const held = `AUTHORIZATION: ${amount(3_000)} held`;
+    const [first = 0, all = 0] = taken;
+    await fixture.deliver(ShipmentDispatchedSchema, mugs());
+    expect(await told()).toEqual([held, `waits: ${amount(first)} to be taken for what has left`]);
+    await fixture.runDue();
+    await send(tea());
+    const parts = first === all ? [first] : [first, all - first];
+    expect(await told()).toEqual([held, ...parts.map((part) => `CAPTURE: ${amount(part)} taken`)]);
   });
 
   test("no more is refunded than was taken by then", async () => {

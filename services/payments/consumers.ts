@@ -212,7 +212,7 @@ async function refundReturns(tx: Transacted, events: readonly ReceivedEvent<Retu
     const wanted = Number(refund?.minorUnits ?? 0n);
     const payment = payments.get(keyOf(key));
     if (!payment || wanted <= 0 || paid.has(returnKeyOf({ tenant: key.tenant, returnId }))) return [];
-    const refunded = refundReturn(payment, { wanted, reason: `return ${returnId}` });
+    const refunded = refundReturn(payment, { wanted, returnId });
     refunds.push({ ...key, returnId, amount: refunded?.amount ?? 0, wanted });
     if (!refunded) return [];
     payments.set(keyOf(payment), refunded.change.payment);

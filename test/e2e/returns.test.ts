@@ -44,6 +44,15 @@ async function delivered(sku: string) {
   return { sku, order: await mesh.reached(orderId, OrderState.DELIVERED), orderId };
 }
 
+/** What orders has told of its returns. */
+async function toldOf(orderId: string): Promise<string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    "select split_part(type_name, '.', 5) as name from orders.outbox where key = $1 and type_name ~ 'Return|Exchange' order by sequence",
+    [orderId],
+  );
+  return rows.map(({ name }) => name);
+}
+
 let requests = 0;
 async function requested({ orderId, sku }: { orderId: string; sku: string }, quantity: bigint) {
   const wish = { orderId, lines: [{ sku, quantity }], requestId: `return-${++requests}`, words: "too small" };
@@ -97,6 +106,7 @@ test("what is rejected can be asked for again, and what an operator has refunded
     [returnId],
   );
   expect(rows).toEqual([{ amount: 1000, wanted: 3000 }]);
+  expect(await toldOf(orderId)).toEqual(["ReturnRejected", "ReturnApproved", "ReturnReceived"]);
 });
 
 test("too late for a customer is not too late for an operator, and before it is there for nobody", async () => {
@@ -154,6 +164,8 @@ test("something else instead: an order of its own once something was accepted, a
   );
   const { rows } = await db.query("select from orders.order_return where exchange_token <> ''");
   expect(rows).toEqual([]);
+  const ofOne = ["ReturnApproved", "ReturnReceived"];
+  expect(await toldOf(orderId)).toEqual([...ofOne, "ExchangePlaced", ...ofOne, ...ofOne]);
 });
 
 test("the auditor finds nothing that disagrees", async () => {

@@ -1,5 +1,7 @@
 // The histories of orders of all fates, by one call each, as an operator reads them.
 import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import pg from "pg";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -8,9 +10,12 @@ import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_
 import { DeadLetterState } from "#gen/ordermesh/operations/v1/dead_letter_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
 import { EventOutcome, OrderStanding, type OrderExplanation } from "#gen/ordermesh/operations/v1/order_explanation_pb.ts";
+import { ReturnsService } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
 import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
 import { OrderChangeState } from "#gen/ordermesh/orders/v1/order_change_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import { bearer } from "../../tools/bearer.ts";
+import { openForge } from "../access/forge.ts";
 import { OrderState, testMesh, type Basket, type TestMesh } from "../support/mesh.ts";
 import { refusal } from "../support/refusal.ts";
 import { eventually, until } from "../support/until.ts";
@@ -144,6 +149,60 @@ test("changed while its parcel was made: previewed, confirmed, and told", async 
   await isToldAs("changed", orderId);
 });
 
+test("a change that its buyer asked for and that is refused, because the stock was gone in that moment", async () => {
+  await mesh.product("RARE", { stock: 1 });
+  const orderId = await place({ shippingMethod: ShippingMethod.EXPRESS, items: [{ sku: "MUG", quantity: 3n }] });
+  await eventually(async () => expect((await mesh.orders.getOrder({ orderId })).order?.trackingNumber).not.toBe(""));
+  const { sign } = await openForge(mesh);
+  const claims = { sub: "zebulon", client_id: "shop", roles: ["customer"], scope: "orders:read orders:write" };
+  const interceptors = [bearer(() => sign({ claims }))];
+  const buyer = createClient(
+    OrderChangesService,
+    createConnectTransport({ baseUrl: mesh.rpcUrl, httpVersion: "2", interceptors }),
+  );
+  const lines = [
+    { sku: "MUG", quantity: 1n },
+    { sku: "RARE", quantity: 1n },
+  ];
+  const { token } = await buyer.previewOrderChange({ orderId, wish: { lines } });
+  // Inventory has to wait until the stock is gone.
+  await database.query("begin");
+  await database.query("select from inventory.reservation where order_id = $1 for update", [orderId]);
+  const confirmed = buyer.confirmOrderChange({ orderId, wish: { lines }, token, requestId: "other" });
+  await until(async () => {
+    const { rowCount } = await database.query("select from shipping.parcel_hold where order_id = $1", [orderId]);
+    return rowCount === 1;
+  });
+  await database.query("update inventory.stock set on_hand = 0 where sku = 'RARE'");
+  await database.query("commit");
+  expect((await confirmed).change).toMatchObject({ state: OrderChangeState.REFUSED, reason: "STOCK_UNAVAILABLE" });
+  await isToldAs("change-refused", orderId);
+});
+
+/** Of two mugs that have arrived both go back, one is accepted, and can be sold again. */
+async function sendBack(exchange?: { items: { sku: string; quantity: bigint }[]; paymentToken: string }): Promise<string> {
+  const orderId = await place({ items: [{ sku: "MUG", quantity: 2n }] });
+  await mesh.reached(orderId, OrderState.DELIVERED);
+  const returns = mesh.client(ReturnsService);
+  const wish = { orderId, lines: [{ sku: "MUG", quantity: 2n }], requestId: "back", words: person.words };
+  const { return: back } = await returns.requestReturn({ ...wish, ...(exchange ? { exchange } : {}) });
+  const which = { orderId, returnId: back?.returnId ?? "", words: person.words };
+  await returns.approveReturn(which);
+  await returns.receiveReturn({ ...which, lines: [{ sku: "MUG", accepted: 1n, restocked: 1n }] });
+  return orderId;
+}
+
+test("sent back by its buyer, in part accepted, paid back and on the shelf again", async () => {
+  const { conclusion } = await isToldAs("sent-back", await sendBack());
+  expect(conclusion?.standing).toBe(OrderStanding.FINAL);
+});
+
+test("sent back, with something else ordered instead", async () => {
+  const exchange = { items: [{ sku: "MUG", quantity: 1n }], paymentToken: "tok_success" };
+  const { conclusion } = await isToldAs("exchanged", await sendBack(exchange));
+  expect(conclusion?.standing).toBe(OrderStanding.FINAL);
+});
+
 test("stopped by an event that cannot be handled, and going on once it is sent again", async () => {
   await database.query("alter table shipping.shipment add constraint poison check (customer_id <> 'poisoned')");
   const orderId = await place({ customerId: "poisoned" });
@@ -231,7 +290,7 @@ test("an event that is written and not published is told as such", async () => {
 
 test("nothing of it names the buyer or repeats anybody's words, before its erasure and after", async () => {
   const secrets = /zebulon|poisoned|4299|424299|400000|tok_|whsec_|99887/i;
-  expect(told).toHaveLength(13);
+  expect(told).toHaveLength(16);
   for (const text of told) expect(text).not.toMatch(secrets);
   await mesh.client(CustomersService).eraseCustomer({ customerId: "zebulon", reason: ErasureReason.CONSENT_WITHDRAWN });
   await eventually(async () => {

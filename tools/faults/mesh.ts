@@ -14,7 +14,6 @@ const readyMsMax = 120_000;
 const replicated = new Set(["orders", "inventory"]);
 /** What the whole run needs to be quiet soon. */
 const pace = {
-  ORDERMESH_ORDER_LIFE_SECONDS: "25",
   ORDERMESH_HOLD_GRACE_SECONDS: "10",
   ORDERMESH_CARRIER_DISPATCH_MS: "1000",
   ORDERMESH_CARRIER_DELIVER_MS: "500",
@@ -61,6 +60,8 @@ interface StartMesh {
   nats: BenchServer;
   logFolder: string;
   logLevel: string;
+  /** How long an order may take until it is ready. */
+  lifeSeconds: number;
 }
 
 export async function startBenchMesh(options: StartMesh): Promise<BenchMesh> {
@@ -118,11 +119,12 @@ type StartMember = StartMesh & {
 };
 
 async function startMember(options: StartMember): Promise<Member> {
-  const { name, service, port, edgeRpcPort, addresses, logFolder, logLevel } = options;
+  const { name, service, port, edgeRpcPort, addresses, logFolder, logLevel, lifeSeconds } = options;
   const isEdge = service === "edge";
   const shared = {
     ...addresses,
     ...pace,
+    ORDERMESH_ORDER_LIFE_SECONDS: String(lifeSeconds),
     ORDERMESH_SEED: "none",
     ORDERMESH_CARRIER_WEBHOOK_SECRETS: carrierSecrets(shopNames),
     ORDERMESH_LOG_LEVEL: logLevel,

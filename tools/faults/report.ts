@@ -20,6 +20,7 @@ export interface RunReport {
   perSecond: number;
   tenants: number;
   isCalm: boolean;
+  lifeSeconds: number;
   faults: InjectedFault[];
   /** Points at which a process has died, and how often processes ended by themselves. */
   deathsAtPoints: string[];
@@ -35,10 +36,13 @@ export interface RunReport {
   audit: AuditVerdict;
 }
 
-type RunAsked = Pick<RunReport, "seed" | "minutes" | "perSecond" | "tenants" | "isCalm">;
+type RunAsked = Pick<RunReport, "seed" | "minutes" | "perSecond" | "tenants" | "isCalm" | "lifeSeconds">;
 
-export const reproduction = ({ seed, minutes, perSecond, tenants, isCalm }: RunAsked): string =>
-  `npm run test:faults -- --seed ${seed} --minutes ${minutes} --rate ${perSecond}${tenants > 1 ? ` --tenants ${tenants}` : ""}${isCalm ? " --calm" : ""}`;
+/** Seconds that an order may take until it is ready, where nothing else is said. */
+export const lifeSecondsDefault = 25;
+
+export const reproduction = ({ seed, minutes, perSecond, tenants, isCalm, lifeSeconds }: RunAsked): string =>
+  `npm run test:faults -- --seed ${seed} --minutes ${minutes} --rate ${perSecond}${tenants > 1 ? ` --tenants ${tenants}` : ""}${isCalm ? " --calm" : ""}${lifeSeconds === lifeSecondsDefault ? "" : ` --life ${lifeSeconds}`}`;
 
 /** In words, what is not as promised; empty where everything is. */
 export function problems(report: RunReport): string[] {
@@ -73,6 +77,7 @@ export function reportText(report: RunReport): string {
     "",
     "What became of the orders",
     ...lines(judgement.fates),
+    ...lines(judgement.fatesOfWishes),
     "",
     `Quiet ${(report.recoveryMs / 1_000).toFixed(1)} s after the last fault; work that waited for a later time: ${report.waitedForTime}`,
     `Auditor: ${audit.state}, open dead letters ${audit.openLetters ?? "not told"}`,

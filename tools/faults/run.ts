@@ -6,12 +6,12 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import pg from "pg";
 import { askAuditor } from "./auditor.ts";
-import type { Outcome } from "./command.ts";
+import { outcomesOf, type Asked } from "./asked.ts";
 import { counted } from "./counted.ts";
 import { publishAgain } from "./duplicates.ts";
 import { createInjector } from "./inject.ts";
 import { judge } from "./ledger/judge.ts";
-import { startLoad, type Asked } from "./load.ts";
+import { startLoad } from "./load.ts";
 import { meshTargets, startBenchMesh, type BenchMesh } from "./mesh.ts";
 import { seededRandom } from "./random.ts";
 import type { InjectedFault, RunReport } from "./report.ts";
@@ -29,6 +29,7 @@ export interface RunSettings {
   tenants: number;
   /** Without faults: what orders come to when all goes well. */
   isCalm: boolean;
+  lifeSeconds: number;
   logLevel: string;
   /** Keeps the folder with data and logs also where all went well. */
   keep: boolean;
@@ -52,7 +53,7 @@ export async function runBench(settings: RunSettings, isGood: (report: RunReport
   try {
     const servers = await startServers(folder);
     stops.push(servers.nats.stop, servers.postgres.stop);
-    const mesh = await startBenchMesh({ ...servers, logFolder, logLevel: settings.logLevel });
+    const mesh = await startBenchMesh({ ...servers, ...settings, logFolder });
     stops.push(mesh.close);
     const connection = await connect({ servers: servers.nats.url, maxReconnectAttempts: -1, name: "faults" });
     stops.push(() => connection.close());
@@ -132,6 +133,7 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
       perSecond,
       tenants,
       isCalm,
+      lifeSeconds: settings.lifeSeconds,
       faults,
       recoveryMs,
       notReady,
@@ -151,11 +153,7 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
 function commandCounts(shops: readonly WorkingShop[]): RunReport["commands"] {
   const asked = shops.flatMap(({ load }) => load.asked);
   const isAccepted = ({ placed }: Asked): boolean => placed.some(({ kind }) => kind === "accepted");
-  const outcomes: Outcome[] = asked.flatMap(({ placed, cancelled, decided, refunds = [], returned }) =>
-    [...placed, cancelled, decided?.outcome, ...refunds.map(({ outcome }) => outcome), returned].filter(
-      (outcome) => outcome !== undefined,
-    ),
-  );
+  const outcomes = asked.flatMap(outcomesOf);
   return {
     asked: asked.length,
     accepted: asked.filter(isAccepted).length,

@@ -1,7 +1,7 @@
 // The tenants of a run: the installation's own, and others that are made as a person makes them.
 import { createSender, type Sender } from "./command.ts";
+import { productsOf, type Product } from "./goods.ts";
 import { createProducts, type Load } from "./load.ts";
-import { productsOf, type Product } from "./traffic.ts";
 
 export interface BenchShop {
   tenant: string;

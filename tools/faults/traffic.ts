@@ -1,4 +1,7 @@
 // The orders of a run: all that can become of one, in a mix that the seed decides.
+import { grand, plenty, scarce, streetOf, type Content, type Line } from "./goods.ts";
+import { planChanges, type PlannedChange } from "./plan-changes.ts";
+import { planSendingBack, type PlannedSendingBack } from "./plan-returns.ts";
 import type { Random } from "./random.ts";
 
 export type Shape =
@@ -9,6 +12,7 @@ export type Shape =
   | "slow"
   | "provider_error"
   | "buyer_proves"
+  | "buyer_refuses"
   | "buyer_left"
   | "scarce"
   | "two_products"
@@ -19,59 +23,53 @@ export type Shape =
   | "scheduled"
   | "refunded"
   | "refunded_in_parts"
-  | "returned";
+  | "returned"
+  | "changed"
+  | "changed_before"
+  | "changed_and_cancelled"
+  | "sent_back"
+  | "exchanged";
 
 export interface PlannedOrder {
   shape: Shape;
   key: string;
+  content: Content;
   body: Record<string, unknown>;
   /** Sent a second time beside the first, under the same key. */
   isRepeated: boolean;
   /** How long after its acceptance the shape's own command follows: a decision, a cancellation, a refund. Milliseconds. */
   followMs: number;
   decision: "CLEARED" | "REJECTED";
+  changes: PlannedChange[];
+  sendingBack: PlannedSendingBack | undefined;
 }
-
-export interface Product {
-  sku: string;
-  minorUnits: number;
-  stock: number;
-}
-
-const plenty = [1, 2, 3, 4].map(
-  (number): Product => ({ sku: `FB-PLENTY-${number}`, minorUnits: 900 + number * 100, stock: 50_000 }),
-);
-/** Everybody wants them, and there are never enough. */
-const scarce = [1, 2, 3].map((number): Product => ({ sku: `FB-SCARCE-${number}`, minorUnits: 2_500, stock: 25 * number }));
-/** Large enough to be looked at by a person. */
-const grand: Product = { sku: "FB-GRAND", minorUnits: 600_000, stock: 10_000 };
-
-export const products: readonly Product[] = [...plenty, ...scarce, grand];
-
-/** The same SKUs in each shop; with other prices and other stock, so that what is taken from another shop shows. */
-export const productsOf = (shop: number): readonly Product[] =>
-  products.map(({ sku, minorUnits, stock }) => ({ sku, minorUnits: minorUnits + shop, stock: stock + 7 * shop }));
 
 /** Of a hundred orders. */
 const shares: readonly (readonly [Shape, number])[] = [
-  ["good", 15],
-  ["scheduled", 4],
-  ["two_products", 10],
-  ["scarce", 14],
-  ["cancelled", 14],
-  ["declined", 5],
-  ["no_funds", 4],
-  ["flaky", 6],
-  ["slow", 4],
-  ["provider_error", 3],
-  ["buyer_proves", 2],
+  ["good", 8],
+  ["scheduled", 3],
+  ["two_products", 5],
+  ["scarce", 10],
+  ["cancelled", 9],
+  ["declined", 3],
+  ["no_funds", 3],
+  ["flaky", 4],
+  ["slow", 3],
+  ["provider_error", 2],
+  ["buyer_proves", 3],
+  ["buyer_refuses", 2],
   ["buyer_left", 1],
-  ["fraud", 4],
-  ["review_decided", 4],
+  ["fraud", 3],
+  ["review_decided", 3],
   ["review_left", 2],
   ["refunded", 3],
   ["refunded_in_parts", 2],
   ["returned", 3],
+  ["changed", 10],
+  ["changed_before", 3],
+  ["changed_and_cancelled", 4],
+  ["sent_back", 7],
+  ["exchanged", 4],
 ];
 const deck: readonly Shape[] = shares.flatMap(([shape, share]) => Array.from({ length: share }, () => shape));
 
@@ -82,6 +80,7 @@ const tokens: Partial<Record<Shape, string>> = {
   slow: "tok_delay",
   provider_error: "tok_error",
   buyer_proves: "tok_3ds",
+  buyer_refuses: "tok_3ds",
   buyer_left: "tok_3ds",
 };
 
@@ -89,16 +88,30 @@ const repeatedShare = 0.1;
 /** So long after it is planned an order that begins later begins. Milliseconds. */
 const scheduledMs = 3_000;
 
-function itemsOf(shape: Shape, random: Random): { sku: string; quantity: string }[] {
-  const item = (product: Product, quantity: number) => ({ sku: product.sku, quantity: String(quantity) });
-  if (shape === "review_decided" || shape === "review_left") return [item(grand, 1)];
-  if (shape === "scarce") return [item(random.pick(scarce), random.between(1, 3)), item(random.pick(plenty), 1)];
+/** Shapes that begin later, so that they can be changed while nobody else has heard of them. */
+const later: readonly Shape[] = ["scheduled", "changed_before"];
+const withChanges: readonly Shape[] = ["changed", "changed_before", "changed_and_cancelled"];
+/** Of these shapes some are changed before they arrive. */
+const changedShare = 0.25;
+const ownShare = 0.5;
+
+function itemsOf(shape: Shape, random: Random): Line[] {
+  if (shape === "review_decided" || shape === "review_left") return [{ sku: grand.sku, quantity: 1 }];
   const [first, second] = random.shuffle(plenty);
   if (!first || !second) return [];
-  return shape === "two_products"
-    ? [item(first, random.between(1, 3)), item(second, random.between(1, 2))]
-    : [item(first, random.between(1, 2))];
+  if (shape === "scarce") {
+    return [
+      { sku: random.pick(scarce).sku, quantity: random.between(1, 3) },
+      { sku: first.sku, quantity: 1 },
+    ];
+  }
+  const isOfTwo = shape === "two_products" || ((isChanged(shape) || isSentBack(shape)) && random.next() < ownShare);
+  const one = { sku: first.sku, quantity: random.between(1, isOfTwo ? 3 : 2) };
+  return isOfTwo ? [one, { sku: second.sku, quantity: random.between(1, 2) }] : [one];
 }
+
+const isChanged = (shape: Shape): boolean => withChanges.includes(shape);
+const isSentBack = (shape: Shape): boolean => shape === "sent_back" || shape === "exchanged";
 
 /** Every shape as often as any other: for runs that wait for the rare ones. */
 export const evenDeck: readonly Shape[] = shares.map(([shape]) => shape);
@@ -107,20 +120,37 @@ export const evenDeck: readonly Shape[] = shares.map(([shape]) => shape);
 export function planOrder(index: number, run: { name: string; random: Random; shapes?: readonly Shape[] }): PlannedOrder {
   const { name, random, shapes = deck } = run;
   const shape = random.pick(shapes);
+  const content: Content = {
+    items: itemsOf(shape, random),
+    method: random.next() < 0.2 ? "EXPRESS" : "STANDARD",
+    street: streetOf(1),
+  };
+  const isToChange = isChanged(shape) || (isSentBack(shape) && random.next() < changedShare);
   return {
     shape,
     key: `${name}-${index}`,
+    content,
     body: {
       // So many that screening does not take them for one who orders too often.
       customerId: `buyer-${name}-${index % 400}`,
       currency: "EUR",
       paymentToken: tokens[shape] ?? "tok_success",
       paymentMethodBin: shape === "fraud" ? "400000" : "424242",
-      items: itemsOf(shape, random),
-      ...(shape === "scheduled" ? { processAfter: new Date(Date.now() + scheduledMs).toISOString() } : {}),
+      items: content.items.map(({ sku, quantity }) => ({ sku, quantity: String(quantity) })),
+      shippingMethod: `SHIPPING_METHOD_${content.method}`,
+      shippingAddress: content.street,
+      ...(later.includes(shape) ? { processAfter: new Date(Date.now() + scheduledMs).toISOString() } : {}),
     },
     isRepeated: random.next() < repeatedShare,
-    followMs: random.between(0, shape.startsWith("refunded") ? 6_000 : 3_500),
+    followMs: random.between(0, followMsMax(shape)),
     decision: random.next() < 0.7 ? "CLEARED" : "REJECTED",
+    changes: isToChange ? planChanges(content, random) : [],
+    sendingBack: isSentBack(shape) ? planSendingBack(content, random, { isExchange: shape === "exchanged" }) : undefined,
   };
+}
+
+/** A changed order has to be caught before its parcel leaves. */
+function followMsMax(shape: Shape): number {
+  if (shape.startsWith("refunded")) return 6_000;
+  return isChanged(shape) || isSentBack(shape) ? 1_000 : 3_500;
 }

@@ -53,7 +53,7 @@ export function auditMethods(deps: ReleaseDeps & { db: Kysely<InventoryTables> }
 }
 
 function reservationEntry(sum: ReservationSum): MessageInitShape<typeof ReservationEntrySchema> {
-  const { orderId, state, updateTime, expireTime, units } = sum;
+  const { orderId, state, updateTime, expireTime, units, returnedUnits } = sum;
   return {
     orderId,
     state: ReservationState[state],
@@ -61,6 +61,7 @@ function reservationEntry(sum: ReservationSum): MessageInitShape<typeof Reservat
     // A time of the past stays in the row of a hold that has ended or become firm.
     ...(state === "HELD" && expireTime && { expireTime: timestampFromDate(expireTime) }),
     units: BigInt(units),
+    returnedUnits: BigInt(returnedUnits),
   };
 }
 

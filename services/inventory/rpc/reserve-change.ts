@@ -35,12 +35,13 @@ export function changeReserver({ transaction, settleFacts, clock }: Pick<Release
     if (!before || decision.kind !== "hold") {
       throw refuse(Code.FailedPrecondition, "RESERVATION_NOT_HELD", `nothing is held for order ${orderId}`, { orderId });
     }
-    const begun = await beginChange(tx, { tenant, orderId, changeId }, clock.now());
+    const added = addedTo(before.lines, lines);
+    const begun = await beginChange(tx, { tenant, orderId, changeId, added }, clock.now());
     if (begun === "repeated") return before;
     if (begun === "ended") {
       throw refuse(Code.FailedPrecondition, "CHANGE_ENDED", `change ${changeId} is over`, { orderId, changeId });
     }
-    await refuseShort(tx, addedTo(before.lines, lines), { tenant, touched: skusTouched(before, fact.change) });
+    await refuseShort(tx, added, { tenant, touched: skusTouched(before, fact.change) });
     await settleFacts(tx, [fact]);
     const [after] = await lockReservations(tx, [{ tenant, orderId }]);
     assert(after, `the reservation of ${orderId} is locked and not there`);

@@ -87,11 +87,17 @@ export interface ReservationSum {
   updateTime: Date;
   expireTime: Date | null;
   units: number;
+  /** Units that came back by returns. */
+  returnedUnits: number;
 }
 
 function readSums(db: Kysely<InventoryTables>, chosen: RawBuilder<unknown>): Promise<ReservationSum[]> {
   return sql<ReservationSum>`
-    select order_id as "orderId", state, update_time as "updateTime", expire_time as "expireTime", lines.units
+    select order_id as "orderId", state, update_time as "updateTime", expire_time as "expireTime", lines.units,
+      (
+        select coalesce(sum(quantity), 0)::bigint from stock_movement movement
+        where type = 'RETURN' and movement.tenant_id = chosen.tenant_id and movement.order_id = chosen.order_id
+      ) as "returnedUnits"
     from (${chosen}) as chosen
     cross join lateral (
       select coalesce(sum(quantity), 0)::bigint as units from reservation_line line

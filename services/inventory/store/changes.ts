@@ -1,5 +1,6 @@
 // Changes of orders for which more is held: each once, and none any more that is over.
 import { sql, type Transaction } from "kysely";
+import type { Line } from "../domain/stock.ts";
 import type { InventoryTables } from "./tables.ts";
 
 export interface EndedChange {
@@ -11,12 +12,12 @@ export interface EndedChange {
 /** "new": the caller is the first; "repeated": more is held for it; "ended": the order has said that it is over. */
 export async function beginChange(
   tx: Transaction<InventoryTables>,
-  { tenant, orderId, changeId }: EndedChange,
+  { tenant, orderId, changeId, added }: EndedChange & { added: readonly Line[] },
   now: Date,
 ): Promise<"new" | "repeated" | "ended"> {
   const begun = await sql`
-    insert into reservation_change (tenant_id, order_id, change_id, create_time)
-    values (${tenant}, ${orderId}, ${changeId}, ${now})
+    insert into reservation_change (tenant_id, order_id, change_id, added, create_time)
+    values (${tenant}, ${orderId}, ${changeId}, ${JSON.stringify(added)}::jsonb, ${now})
     on conflict do nothing`.execute(tx);
   if (begun.numAffectedRows === 1n) return "new";
   const found = await sql<{ isOver: boolean }>`

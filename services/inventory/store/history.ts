@@ -12,6 +12,8 @@ interface HistoryRow {
   updateTime: string;
   lines: { sku: string; quantity: number }[];
   movements: { id: string; type: MovementKind; sku: string; quantity: number; time: string }[];
+  /** Changes of the order for which something was to be held, or that are over, oldest first. */
+  changes: { id: string; added: { sku: string; quantity: number }[]; time: string; endTime: string | null }[];
 }
 
 export function stockHistory(db: Kysely<InventoryTables>): TellHistory {
@@ -34,10 +36,20 @@ async function readHistory(db: Kysely<InventoryTables>, { tenant, orderId }: Ask
           'time', moved.create_time) order by moved.create_time, sku), '[]')
         from (
           select * from stock_movement movement
-          where movement.tenant_id = reservation.tenant_id and movement.order_id = reservation.order_id and type = 'SHIPMENT'
-          order by sku limit ${factsMax}
+          where movement.tenant_id = reservation.tenant_id and movement.order_id = reservation.order_id 
+            and type in ('SHIPMENT', 'RETURN')
+          order by movement_id limit ${factsMax}
         ) as moved
-      ) as movements
+      ) as movements,
+      (
+        select coalesce(json_agg(json_build_object('id', change_id, 'added', added, 'time', changed.create_time,
+          'endTime', end_time) order by changed.create_time, change_id), '[]')
+        from (
+          select * from reservation_change change
+          where change.tenant_id = reservation.tenant_id and change.order_id = reservation.order_id
+          order by create_time, change_id limit ${factsMax}
+        ) as changed
+      ) as changes
     from reservation where tenant_id = ${tenant} and order_id = ${orderId}`.execute(db);
   return read.rows[0];
 }
@@ -46,20 +58,45 @@ function toldOf(row: HistoryRow): ToldHistory {
   const { state, expireTime } = row;
   const waits =
     state === "HELD" ? [{ text: "the order to be ready, or else the hold is given back", until: at(expireTime) }] : [];
-  return { facts: [...heldFacts(row), ...changeFacts(row), ...row.movements.map(movementFact)], waits };
+  const facts = [...heldFacts(row), ...row.changes.flatMap((change) => addedFacts(change, row)), ...endFacts(row)];
+  return { facts: [...facts, ...row.movements.map(movementFact)], waits };
 }
 
 const at = (time: string | null): Date | undefined => (time === null ? undefined : new Date(time));
 
 /** None of an order that was refused, or cancelled before it came. */
-function heldFacts({ state, lines, createTime }: HistoryRow): ToldFact[] {
+function heldFacts({ state, lines, createTime, changes }: HistoryRow): ToldFact[] {
   if (state === "REFUSED" || lines.length === 0) return [];
-  const units = lines.map(({ sku, quantity }) => `${quantity} of ${sku}`).join(", ");
-  return [{ kind: "STOCK", name: "HELD", time: new Date(createTime), text: `holds ${units}`, toldBy: "StockReserved" }];
+  // What it was before a change is not kept.
+  const text = changes.length > 0 ? "holds what was ordered" : `holds ${unitsText(lines)}`;
+  return [{ kind: "STOCK", name: "HELD", time: new Date(createTime), text, toldBy: "StockReserved" }];
 }
 
-/** What became of the hold; of several changes the last. */
-function changeFacts({ state, releaseReason, lines, updateTime }: HistoryRow): ToldFact[] {
+const unitsText = (lines: readonly { sku: string; quantity: number }[]): string =>
+  lines.map(({ sku, quantity }) => `${quantity} of ${sku}`).join(", ");
+
+/** What is held besides for a change, and, where it is the last one, for what the hold is since. */
+function addedFacts({ id, added, time, endTime }: HistoryRow["changes"][number], { lines, changes }: HistoryRow): ToldFact[] {
+  const facts: ToldFact[] = [];
+  if (added.length > 0) {
+    const text = `holds ${unitsText(added)} more, for a change of the order`;
+    facts.push({ kind: "STOCK", name: "ADDED", id, time: new Date(time), text, toldBy: "ReserveChange" });
+  }
+  if (endTime !== null) {
+    const since = id === changes.at(-1)?.id && lines.length > 0 ? `: holds ${unitsText(lines)} now` : "";
+    facts.push({
+      kind: "STOCK",
+      name: "CHANGE_OVER",
+      id,
+      time: new Date(endTime),
+      text: `a change of the order is over${since}`,
+    });
+  }
+  return facts;
+}
+
+/** What became of the hold in the end. */
+function endFacts({ state, releaseReason, lines, updateTime }: HistoryRow): ToldFact[] {
   const time = new Date(updateTime);
   switch (state) {
     case "HELD":
@@ -84,5 +121,5 @@ const movementFact = ({ id, type, sku, quantity, time }: HistoryRow["movements"]
   name: type,
   id,
   time: new Date(time),
-  text: `${quantity} of ${sku} on hand`,
+  text: `${quantity > 0 ? "+" : ""}${quantity} of ${sku} on hand${type === "RETURN" ? ", come back from the buyer" : ""}`,
 });

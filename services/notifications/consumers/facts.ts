@@ -1,12 +1,19 @@
 // What customers are told of, as events tell it.
 import type { DescMessage, Message, MessageShape } from "@bufbuild/protobuf";
 import type { Transaction } from "kysely";
+import { OrderChangedSchema, OrderChangeRefusedSchema } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import {
   OrderCancelledSchema,
   OrderDeliveredSchema,
   OrderReadySchema,
   OrderShippedSchema,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import {
+  ExchangePlacedSchema,
+  ReturnApprovedSchema,
+  ReturnReceivedSchema,
+  ReturnRejectedSchema,
+} from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { PaymentActionRequiredSchema, PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
 import type { Money as MoneyMessage } from "#gen/ordermesh/type/v1/money_pb.ts";
@@ -19,6 +26,8 @@ import type { NotificationsTables } from "../store/tables.ts";
 export interface ToldFact {
   fact: Fact;
   orderId: string;
+  /** What it is about, where it may happen several times to an order: a change or a return. */
+  subjectId?: string;
   data: FactData;
   /** Only where the order is new. */
   order?: { customerId: string; total: Money | undefined };
@@ -32,11 +41,23 @@ export function factOf(desc: DescMessage, message: Message): ToldFact | undefine
   return tellers.get(desc)?.(message);
 }
 
-type Teller = (message: Message) => ToldFact;
-const teller = <Desc extends DescMessage>(desc: Desc, tell: (message: MessageShape<Desc>) => ToldFact): [DescMessage, Teller] => [
-  desc,
-  (message) => tell(message as MessageShape<Desc>),
-];
+type Teller = (message: Message) => ToldFact | undefined;
+const teller = <Desc extends DescMessage>(
+  desc: Desc,
+  tell: (message: MessageShape<Desc>) => ToldFact | undefined,
+): [DescMessage, Teller] => [desc, (message) => tell(message as MessageShape<Desc>)];
+
+const ofMoney = <Name extends string>(name: Name, money: MoneyMessage | undefined): Partial<Record<Name, Money>> => {
+  const shown = moneyOf(money);
+  return shown ? ({ [name]: shown } as Record<Name, Money>) : {};
+};
+
+const ofReturn = (fact: Fact, { orderId, returnId }: { orderId: string; returnId: string }, data: FactData = {}): ToldFact => ({
+  fact,
+  orderId,
+  subjectId: returnId,
+  data: { returnId, ...data },
+});
 
 const tellers = new Map<DescMessage, Teller>([
   teller(OrderCreatedSchema, ({ orderId, buyer, total }) => ({
@@ -47,13 +68,28 @@ const tellers = new Map<DescMessage, Teller>([
   })),
   teller(PaymentActionRequiredSchema, ({ orderId }) => ({ fact: "payment_action_required", orderId, data: {} })),
   teller(OrderReadySchema, ({ orderId }) => ({ fact: "ready", orderId, data: {} })),
+  teller(OrderChangedSchema, ({ orderId, changeId, total }) => ({
+    fact: "changed",
+    orderId,
+    subjectId: changeId,
+    data: ofMoney("newTotal", total),
+  })),
+  // Who has not asked for it need not know of it.
+  teller(OrderChangeRefusedSchema, ({ orderId, changeId, reason, isAskedByCustomer }) =>
+    isAskedByCustomer ? { fact: "change_refused", orderId, subjectId: changeId, data: { refusalReason: reason } } : undefined,
+  ),
   teller(OrderShippedSchema, ({ orderId, trackingNumber }) => ({ fact: "shipped", orderId, data: { trackingNumber } })),
   teller(OrderDeliveredSchema, ({ orderId }) => ({ fact: "delivered", orderId, data: {} })),
   teller(OrderCancelledSchema, ({ orderId, reason }) => ({ fact: "cancelled", orderId, data: { cancelReason: reason } })),
-  teller(PaymentRefundedSchema, ({ orderId, amount }) => {
-    const refund = moneyOf(amount);
-    return { fact: "refunded", orderId, data: refund ? { refund } : {} };
-  }),
+  teller(ReturnApprovedSchema, ({ orderId, returnId }) => ofReturn("return_approved", { orderId, returnId })),
+  teller(ReturnRejectedSchema, ({ orderId, returnId }) => ofReturn("return_rejected", { orderId, returnId })),
+  teller(ReturnReceivedSchema, ({ orderId, returnId, refund }) =>
+    ofReturn("return_received", { orderId, returnId }, ofMoney("refund", refund)),
+  ),
+  teller(ExchangePlacedSchema, ({ orderId, returnId, exchangeOrderId }) =>
+    ofReturn("exchange_placed", { orderId, returnId }, { exchangeOrderId }),
+  ),
+  teller(PaymentRefundedSchema, ({ orderId, amount }) => ({ fact: "refunded", orderId, data: ofMoney("refund", amount) })),
 ]);
 
 export async function planNotifications(
@@ -63,12 +99,12 @@ export async function planNotifications(
 ): Promise<void> {
   const orders = events.flatMap(({ tenant, message: { orderId, order } }) => (order ? [{ tenant, orderId, ...order }] : []));
   await rememberOrders(tx, orders, now);
-  const heard = events.map(({ id, tenant, time, message: { fact, orderId, data } }) => ({
+  const heard = events.map(({ id, tenant, time, message: { fact, orderId, subjectId = "", data } }) => ({
     tenant,
     orderId,
     fact,
     // An order may be refunded several times, by one event each.
-    subjectId: fact === "refunded" ? id : "",
+    subjectId: fact === "refunded" ? id : subjectId,
     data,
     time,
   }));

@@ -1,6 +1,20 @@
 // What customers are told of, on which channels, and what stands for the placeholders of a text.
 
-export const facts = ["created", "payment_action_required", "ready", "shipped", "delivered", "cancelled", "refunded"] as const;
+export const facts = [
+  "created",
+  "payment_action_required",
+  "ready",
+  "changed",
+  "change_refused",
+  "shipped",
+  "delivered",
+  "cancelled",
+  "return_approved",
+  "return_rejected",
+  "return_received",
+  "exchange_placed",
+  "refunded",
+] as const;
 export type Fact = (typeof facts)[number];
 
 export const channels = ["email", "sms", "push"] as const;
@@ -16,19 +30,31 @@ export interface FactData {
   trackingNumber?: string;
   cancelReason?: string;
   refund?: Money;
+  /** What the order costs since it was changed. */
+  newTotal?: Money;
+  /** Why a change was refused. */
+  refusalReason?: string;
+  returnId?: string;
+  exchangeOrderId?: string;
 }
 
 /** Values by the names of placeholders. */
 export type Values = Readonly<Record<string, string>>;
 
 const ofEveryFact = ["order_id", "customer_name", "total"];
-const ofSomeFacts: Partial<Record<Fact, string>> = {
-  shipped: "tracking_number",
-  cancelled: "cancel_reason",
-  refunded: "refund_amount",
+const ofSomeFacts: Partial<Record<Fact, readonly string[]>> = {
+  changed: ["new_total"],
+  change_refused: ["refusal_reason"],
+  shipped: ["tracking_number"],
+  cancelled: ["cancel_reason"],
+  return_approved: ["return_id"],
+  return_rejected: ["return_id"],
+  return_received: ["return_id", "refund_amount"],
+  exchange_placed: ["return_id", "exchange_order_id"],
+  refunded: ["refund_amount"],
 };
 
-export const placeholdersOf = (fact: Fact): string[] => [...ofEveryFact, ...(ofSomeFacts[fact] ? [ofSomeFacts[fact]] : [])];
+export const placeholdersOf = (fact: Fact): string[] => [...ofEveryFact, ...(ofSomeFacts[fact] ?? [])];
 
 export interface Told {
   orderId: string;
@@ -46,6 +72,10 @@ export function valuesOf({ orderId, customerName, total, data }: Told, language:
     tracking_number: data.trackingNumber ?? "",
     cancel_reason: data.cancelReason ?? "",
     refund_amount: data.refund ? formatMoney(data.refund, language) : "",
+    new_total: data.newTotal ? formatMoney(data.newTotal, language) : "",
+    refusal_reason: data.refusalReason ?? "",
+    return_id: data.returnId ?? "",
+    exchange_order_id: data.exchangeOrderId ?? "",
   };
 }
 
@@ -56,7 +86,15 @@ export const sampleOf = (language: string): Values =>
       orderId: "ord_01h455vb4pex5vsknk084sn02q",
       customerName: "Ada & Bob <Lovelace>",
       total: { currencyCode: "EUR", minorUnits: "123450" },
-      data: { trackingNumber: "TRK123456", cancelReason: "OUT_OF_STOCK", refund: { currencyCode: "EUR", minorUnits: "9900" } },
+      data: {
+        trackingNumber: "TRK123456",
+        cancelReason: "OUT_OF_STOCK",
+        refund: { currencyCode: "EUR", minorUnits: "9900" },
+        newTotal: { currencyCode: "EUR", minorUnits: "113550" },
+        refusalReason: "STOCK_UNAVAILABLE",
+        returnId: "rtn_01h455vb4pex5vsknk084sn02q",
+        exchangeOrderId: "ord_01h455vb4pex5vsknk084sn03r",
+      },
     },
     language,
   );

@@ -24,6 +24,9 @@ const order = (state: OrderState, change: Partial<OrderBooks> = {}): OrderBooks 
   units: 3,
   askedTotal: undefined,
   isChanging: false,
+  changeUntil: undefined,
+  returnRefund: 0,
+  restockedUnits: 0,
   createTime: before(60_000),
   stateTime: before(60_000),
   releaseTime: before(60_000),
@@ -49,13 +52,16 @@ const stockFits: Record<OrderState, readonly (ReservationState | undefined)[]> =
 test.each(orderStates.flatMap((state) => reservationStates.map((reservation) => ({ state, reservation }))))(
   "an order that is $state with stock that is $reservation",
   ({ state, reservation }) => {
-    const finding = auditOrderStock(order(state), reservation && { orderId: "ord_1", state: reservation, units: 3 });
+    const finding = auditOrderStock(
+      order(state),
+      reservation && { orderId: "ord_1", state: reservation, units: 3, returnedUnits: 0 },
+    );
     expect(finding === undefined).toBe(stockFits[state].includes(reservation));
   },
 );
 
 test("other units than were ordered are a disagreement, except where they were given back", () => {
-  const held = { orderId: "ord_1", units: 2 };
+  const held = { orderId: "ord_1", units: 2, returnedUnits: 0 };
   expect(auditOrderStock(order("DELIVERED"), { ...held, state: "SHIPPED" })?.figures).toEqual({
     order_state: "DELIVERED",
     reservation_state: "SHIPPED",
@@ -78,7 +84,7 @@ const parcelFits: Record<OrderState, readonly (ShipmentState | undefined)[]> = {
 test.each(orderStates.flatMap((state) => shipmentStates.map((parcel) => ({ state, parcel }))))(
   "an order that is $state with a parcel that is $parcel",
   ({ state, parcel }) => {
-    const finding = auditOrderParcel(order(state), parcel && { orderId: "ord_1", state: parcel });
+    const finding = auditOrderParcel(order(state), parcel && { orderId: "ord_1", state: parcel, heldByChangeId: "" });
     expect(finding === undefined).toBe(parcelFits[state].includes(parcel));
   },
 );
@@ -91,6 +97,7 @@ const payment = (state: PaymentBooks["state"], change: Partial<PaymentBooks> = {
   captured: 0,
   refunded: 0,
   undoing: false,
+  returnRefund: 0,
   ...change,
 });
 const taken = payment("CAPTURED", { captured: 1_000 });
@@ -138,7 +145,7 @@ test.each<{ state: OrderState; why: string; books: PaymentBooks | undefined; fit
 });
 
 test("while an order is being changed more may be held, and afterwards more money than it costs", () => {
-  const held = { orderId: "ord_1", state: "FIRM", units: 5 } as const;
+  const held = { orderId: "ord_1", state: "FIRM", units: 5, returnedUnits: 0 } as const;
   expect(auditOrderStock(order("PENDING_SHIPMENT", { isChanging: true }), held)).toBeUndefined();
   expect(auditOrderStock(order("PENDING_SHIPMENT"), held)?.message).toBe("other units are held than were ordered");
   const cheaper = { total: 800, askedTotal: 1_000 };

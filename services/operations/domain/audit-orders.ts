@@ -17,6 +17,11 @@ export interface OrderBooks {
   askedTotal: number | undefined;
   /** More may be held for it than its lines say. */
   isChanging: boolean;
+  /** Until when that has to be over; undefined where none is under way. */
+  changeUntil: Date | undefined;
+  /** What its received returns give back, and what of it can be sold again. */
+  returnRefund: number;
+  restockedUnits: number;
   createTime: Date;
   stateTime: Date;
   /** When its OrderCreated was written; undefined where none was. */
@@ -30,6 +35,8 @@ export interface ReservationBooks {
   orderId: string;
   state: ReservationState;
   units: number;
+  /** Units that came back by returns. */
+  returnedUnits: number;
 }
 
 export interface PaymentBooks {
@@ -40,11 +47,15 @@ export interface PaymentBooks {
   captured: number;
   refunded: number;
   undoing: boolean;
+  /** What was asked to be given back for returns. */
+  returnRefund: number;
 }
 
 export interface ShipmentBooks {
   orderId: string;
   state: ShipmentState;
+  /** The change that holds it back; empty where none does. */
+  heldByChangeId: string;
 }
 
 export const isFinal = (state: OrderState): boolean => state === "DELIVERED" || state === "RETURNED" || state === "CANCELLED";

@@ -21,6 +21,9 @@ export const orderBooks = (entry: OrderEntry): OrderBooks => ({
   units: Number(entry.units),
   askedTotal: entry.askedTotal && Number(entry.askedTotal.minorUnits),
   isChanging: entry.isChanging,
+  changeUntil: entry.changeUntil && timestampDate(entry.changeUntil),
+  returnRefund: Number(entry.returnRefund?.minorUnits ?? 0n),
+  restockedUnits: Number(entry.restockedUnits),
   createTime: entry.createTime ? timestampDate(entry.createTime) : new Date(0),
   stateTime: entry.stateTime ? timestampDate(entry.stateTime) : new Date(0),
   releaseTime: entry.releaseTime && timestampDate(entry.releaseTime),
@@ -28,13 +31,22 @@ export const orderBooks = (entry: OrderEntry): OrderBooks => ({
   waitsUntil: entry.waitsUntil && timestampDate(entry.waitsUntil),
 });
 
-export const reservationBooks = ({ orderId, state, units }: ReservationEntry): ReservationBooks => ({
+export const reservationBooks = ({ orderId, state, units, returnedUnits }: ReservationEntry): ReservationBooks => ({
   orderId,
   state: stateName(ReservationStateSchema, state) as ReservationBooks["state"],
   units: Number(units),
+  returnedUnits: Number(returnedUnits),
 });
 
-export const paymentBooks = ({ orderId, state, amount, captured, refunded, undoing }: PaymentEntry): PaymentBooks => ({
+export const paymentBooks = ({
+  orderId,
+  state,
+  amount,
+  captured,
+  refunded,
+  undoing,
+  returnRefund,
+}: PaymentEntry): PaymentBooks => ({
   orderId,
   state: stateName(PaymentStateSchema, state) as PaymentBooks["state"],
   currencyCode: amount?.currencyCode ?? "",
@@ -42,11 +54,13 @@ export const paymentBooks = ({ orderId, state, amount, captured, refunded, undoi
   captured: Number(captured?.minorUnits ?? 0n),
   refunded: Number(refunded?.minorUnits ?? 0n),
   undoing,
+  returnRefund: Number(returnRefund?.minorUnits ?? 0n),
 });
 
-const shipmentBooks = ({ orderId, state }: ShipmentEntry): ShipmentBooks => ({
+const shipmentBooks = ({ orderId, state, heldByChangeId }: ShipmentEntry): ShipmentBooks => ({
   orderId,
   state: stateName(ShipmentStateSchema, state) as ShipmentBooks["state"],
+  heldByChangeId,
 });
 
 /** What was found by order id, or why it could not be asked. */

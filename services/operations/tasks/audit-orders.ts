@@ -4,6 +4,7 @@ import { DeliveryService } from "#gen/ordermesh/delivery/v1/delivery_service_pb.
 import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { eventStream } from "#runtime/events/streams.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
+import { auditChange, auditHold, auditRestocked, auditReturnRefund } from "../domain/audit-changes.ts";
 import {
   auditOrderMoney,
   auditOrderParcel,
@@ -51,6 +52,9 @@ export function orderWalks(runtime: Runtime, books: BooksReader, settings: Audit
       compare("orders.stock", settled, reservations, auditOrderStock),
       compare("orders.money", settled, payments, auditOrderMoney),
       compare("orders.parcel", settled, shipments, auditOrderParcel),
+      compare("orders.holds", settled, shipments, auditHold),
+      compare("orders.returns", settled, payments, auditReturnRefund),
+      compare("orders.restocked", settled, reservations, auditRestocked),
     ]);
   };
 
@@ -59,7 +63,8 @@ export function orderWalks(runtime: Runtime, books: BooksReader, settings: Audit
     const late = all.filter((order) => !isFinal(order.state) && auditStuck(order, { now, graceMs, hasOpenLetter: false }));
     const explained = await lettersOf(db, tenant, late);
     const stuck = late.flatMap((order) => auditStuck(order, { now, graceMs, hasOpenLetter: explained.has(order.orderId) }) ?? []);
-    return { findings: stuck, problems: new Map() };
+    const changes = all.flatMap((order) => auditChange(order, { now, graceMs }) ?? []);
+    return { findings: [...stuck, ...changes], problems: new Map() };
   };
 
   const compareEvents = async (tenant: string, all: readonly OrderBooks[]): Promise<Compared> => {

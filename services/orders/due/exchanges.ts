@@ -4,10 +4,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { PlaceOrderRequestSchema, type PlaceOrderRequest } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
+import { appendEvents } from "#runtime/events/outbox.ts";
 import { dueWork, type DueWork } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
+import { exchangePlaced } from "../events/returned.ts";
 import { exchangeKind } from "../store/audit.ts";
-import { keyOf, lockOrders } from "../store/progress.ts";
+import { keyOf, lockOrders, saveOrders } from "../store/progress.ts";
 import { readOrder, type OrderRow } from "../store/read.ts";
 import { linkExchange, readExchange, saveReturn, type ReturnRow } from "../store/returns.ts";
 import type { OrdersTables } from "../store/tables.ts";
@@ -34,10 +36,10 @@ export function exchanging(
       for (const { item, prepared } of items) {
         if (!prepared) continue;
         const { tenant, key: returnId } = item;
-        const order = (await readExchange(tx, { tenant, returnId }))?.back;
-        if (!order) continue;
+        const known = (await readExchange(tx, { tenant, returnId }))?.back;
         // Under the lock of the order that comes back, as every other step of its return.
-        await lockOrders(tx, [order]);
+        const order = known && (await lockOrders(tx, [known])).get(keyOf(known));
+        if (!order) continue;
         const back = (await readExchange(tx, { tenant, returnId }))?.back;
         if (back?.exchange?.state !== "waiting") continue;
         const orderId = prepared.kind === "placed" ? prepared.orderId : "";
@@ -47,7 +49,12 @@ export function exchanging(
           exchange: { ...back.exchange, state: prepared.kind, orderId, reason },
           updateTime: clock.now(),
         });
-        if (orderId !== "") await linkExchange(tx, { tenant, orderId, returnId });
+        if (orderId !== "") {
+          await linkExchange(tx, { tenant, orderId, returnId });
+          const about = { time: clock.now(), cause: item.cause };
+          await appendEvents(tx, [exchangePlaced(order, { returnId, exchangeOrderId: orderId }, about)]);
+          await saveOrders(tx, [order], clock.now());
+        }
         log.info({ order: keyOf(back), returnId, orderId, reason }, "exchange_concluded");
       }
     },

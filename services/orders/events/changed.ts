@@ -53,14 +53,14 @@ export function orderChanged(order: LockedOrder, { changeId, before, after }: To
 
 export function orderChangeRefused(
   order: LockedOrder,
-  { changeId, before, reason }: Told & { reason: string },
+  { changeId, before, reason, isAskedByCustomer }: Told & { reason: string; isAskedByCustomer: boolean },
   about: About,
 ): OutgoingEvent {
   const { orderId } = order;
   const refuseTime = timestampFromDate(about.time);
   return outgoing(
     OrderChangeRefusedSchema,
-    { orderId, changeId, reason, refuseTime, lines: linesOf(order, before) },
+    { orderId, changeId, reason, refuseTime, lines: linesOf(order, before), isAskedByCustomer },
     envelopeOf(order, about),
   );
 }

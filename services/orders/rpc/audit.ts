@@ -18,11 +18,20 @@ import { readAuditedOrders, readAuditPage, type AuditRow } from "../store/audit.
 import type { OrdersTables } from "../store/tables.ts";
 import { stateMessages } from "./order-message.ts";
 
+export interface AuditLimits extends WaitLimits {
+  /** From asked for to applied or refused. */
+  changeLifeMs: number;
+}
+
 type Reader = Pick<ServiceRuntime<OrdersTables>, "db">;
 
 const pageSizeDefault = 1_000;
 
-export async function auditOrders({ db }: Reader, request: AuditOrdersRequest, limits: WaitLimits): Promise<AuditOrdersResponse> {
+export async function auditOrders(
+  { db }: Reader,
+  request: AuditOrdersRequest,
+  limits: AuditLimits,
+): Promise<AuditOrdersResponse> {
   const pageSize = request.pageSize || pageSizeDefault;
   const found = await readAuditPage(db, {
     tenant: currentRequest().tenant,
@@ -39,24 +48,29 @@ export async function auditOrders({ db }: Reader, request: AuditOrdersRequest, l
   });
 }
 
-export async function readOrderStates({ db }: Reader, orderIds: readonly string[], limits: WaitLimits): Promise<OrderEntry[]> {
+export async function readOrderStates({ db }: Reader, orderIds: readonly string[], limits: AuditLimits): Promise<OrderEntry[]> {
   const rows = await readAuditedOrders(db, { tenant: currentRequest().tenant, orderIds });
   return rows.map((row) => orderEntry(row, limits));
 }
 
-function orderEntry(row: AuditRow, limits: WaitLimits): OrderEntry {
+function orderEntry(row: AuditRow, limits: AuditLimits): OrderEntry {
   const wait = waitOf(row, limits);
+  const { currencyCode, changeTime } = row;
+  const money = (minorUnits: number) => ({ currencyCode, minorUnits: BigInt(minorUnits) });
   return create(OrderEntrySchema, {
     orderId: row.orderId,
     state: stateMessages[row.state],
-    total: { currencyCode: row.currencyCode, minorUnits: BigInt(row.total) },
+    total: money(row.total),
     createTime: timestampFromDate(row.createTime),
     stateTime: timestampFromDate(row.stateTime),
     ...(wait ? { waitsFor: wait.waitsFor, waitsUntil: timestampFromDate(wait.waitsUntil) } : {}),
     eventsSent: BigInt(row.eventsSent),
     units: BigInt(row.units),
-    ...(row.askedTotal === null ? {} : { askedTotal: { currencyCode: row.currencyCode, minorUnits: BigInt(row.askedTotal) } }),
+    ...(row.askedTotal === null ? {} : { askedTotal: money(row.askedTotal) }),
     isChanging: row.isChanging,
+    ...(changeTime ? { changeUntil: timestampFromDate(new Date(changeTime.getTime() + limits.changeLifeMs)) } : {}),
+    ...(row.returnRefund === null ? {} : { returnRefund: money(row.returnRefund) }),
+    restockedUnits: BigInt(row.restockedUnits),
     ...(row.releaseTime ? { releaseTime: timestampFromDate(row.releaseTime) } : {}),
   });
 }

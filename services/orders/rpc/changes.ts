@@ -10,6 +10,7 @@ import {
   type OrderChangeWish,
 } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
 import { OrderChangeSchema } from "#gen/ordermesh/orders/v1/order_change_pb.ts";
+import { isOnlyCustomer } from "#runtime/access/caller.ts";
 import { recordChange } from "#runtime/audit-log/record.ts";
 import { shown } from "#runtime/audit-log/shown.ts";
 import { refuse } from "#runtime/errors.ts";
@@ -147,10 +148,16 @@ function newChange(
     ...content,
     words,
     requestId,
+    isAskedByCustomer: isCustomer(),
     requestHash: contentHash(request),
     createTime,
     endTime: null,
   };
+}
+
+function isCustomer(): boolean {
+  const { caller } = currentRequest();
+  return caller !== undefined && isOnlyCustomer(caller);
 }
 
 /** The same request always has the same bytes: fields in order, no maps. */

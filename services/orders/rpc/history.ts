@@ -46,8 +46,10 @@ export function orderHistory(db: Kysely<OrdersTables>, limits: WaitLimits): Tell
         ...wayOf(order, changes[0]?.before.total ?? order.total),
         ...changes.flatMap((change) => changeFacts(change, order.currency_code)),
         ...returns.flatMap(returnFacts),
+        ...returns.flatMap(exchangeFacts),
       ],
       waits: wait ? [wait] : [],
+      resources: returns.map(({ returnId }) => returnId),
       standing: { state: order.state.toUpperCase(), isFinal: wait === undefined },
     };
   };
@@ -85,6 +87,8 @@ function changeFacts(
   return [asked, { kind: "DECISION", name: "CHANGE_REFUSED", id, time: endTime, text, toldBy: "OrderChangeRefused" }];
 }
 
+const toldByOf = { approved: "ReturnApproved", rejected: "ReturnRejected", received: "ReturnReceived" } as const;
+
 /** That it was asked for, and how it stands now. */
 function returnFacts({ returnId: id, state, refund, currencyCode, createTime, updateTime }: ReturnRow): ToldFact[] {
   const asked: ToldFact = {
@@ -98,8 +102,33 @@ function returnFacts({ returnId: id, state, refund, currencyCode, createTime, up
   if (state === "requested") return [asked];
   const owed = refund === null ? "" : `, ${amountText(refund, currencyCode)} are owed for it`;
   const text = `the return is ${state.toUpperCase()}${owed}`;
-  const event = state === "received" ? { toldBy: "ReturnReceived" } : {};
-  return [asked, { kind: "DECISION", name: `RETURN_${state.toUpperCase()}`, id, time: updateTime, text, ...event }];
+  return [
+    asked,
+    { kind: "DECISION", name: `RETURN_${state.toUpperCase()}`, id, time: updateTime, text, toldBy: toldByOf[state] },
+  ];
+}
+
+/** What became of the wish for something else instead. */
+function exchangeFacts({ returnId: id, exchange, updateTime: time }: ReturnRow): ToldFact[] {
+  switch (exchange?.state) {
+    case "placed": {
+      const text = `something else is ordered instead of what came back: ${exchange.orderId}`;
+      return [{ kind: "DECISION", name: "EXCHANGE_PLACED", id, time, text, toldBy: "ExchangePlaced" }];
+    }
+    case "refused":
+      return [
+        {
+          kind: "DECISION",
+          name: "EXCHANGE_REFUSED",
+          id,
+          time,
+          text: `nothing is ordered instead, because of ${exchange.reason}`,
+        },
+      ];
+    case "waiting":
+    case undefined:
+      return [];
+  }
 }
 
 function waitFor(order: OrderRow, limits: WaitLimits): ToldWait | undefined {

@@ -35,7 +35,7 @@ import {
   type Command,
 } from "../domain/returns.ts";
 import { onTop } from "../domain/tax.ts";
-import { returnReceived } from "../events/returned.ts";
+import { returnEvents } from "../events/returned.ts";
 import { exchangeKind } from "../store/audit.ts";
 import { contentOf } from "../store/order-changes.ts";
 import { keyOf, lockOrders, saveOrders, type LockedOrder } from "../store/progress.ts";
@@ -183,7 +183,9 @@ function actOnReturn({ transaction, clock }: Runtime) {
         const { tenant } = order;
         await planDue(tx, [{ kind: exchangeKind, tenant, key: returnId, due: { inMs: 0 }, cause: requestCause() }]);
       }
-      if (decision.state === "received") await tellReceived(tx, order, after, now);
+      const told = { ...after, restocked: restockedUnits(after.lines) };
+      await appendEvents(tx, returnEvents(order, told, { time: now, cause: requestCause() }));
+      await saveOrders(tx, [order], now);
       const side = (back: ReturnRow) => shown(ReturnSchema, returnMessage(back));
       await recordChange(tx, { resource: { kind: "return", id: returnId }, before: side(before), after: side(after) });
       crashPoint(`orders.${command}_return`, "before_commit");
@@ -200,12 +202,6 @@ function withExchange(back: ReturnRow): { after: ReturnRow; isToPlace: boolean }
   const outcome = exchangeAfter(back.state, back.lines);
   if (outcome.kind !== "refused") return { after: back, isToPlace: outcome.kind === "place" };
   return { after: { ...back, exchange: { ...back.exchange, state: "refused", reason: outcome.reason } }, isToPlace: false };
-}
-
-async function tellReceived(tx: Tx, order: LockedOrder, { returnId, lines, refund }: ReturnRow, now: Date): Promise<void> {
-  const back = { returnId, refund: refund ?? 0, restocked: restockedUnits(lines) };
-  await appendEvents(tx, [returnReceived(order, back, { time: now, cause: requestCause() })]);
-  await saveOrders(tx, [order], now);
 }
 
 function received(

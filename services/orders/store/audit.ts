@@ -14,6 +14,12 @@ export interface AuditRow extends AuditedOrder, Standing {
   askedTotal: number | null;
   /** Units of all lines together. */
   units: number;
+  /** When the change that is under way was asked for; null where none is. */
+  changeTime: Date | null;
+  /** What all received returns give back; null where there are none. */
+  returnRefund: number | null;
+  /** Units of these that can be sold again. */
+  restockedUnits: number;
 }
 
 /** Kind of the due work that ends an order whose time is over. */
@@ -36,6 +42,11 @@ async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>
       orders.create_time as "createTime", orders.expire_time as "expireTime", orders.process_after as "processAfter",
       coalesce(services.inventory_status, 'pending') as inventory, coalesce(services.fraud_status, 'pending') as fraud,
       orders.asked_total as "askedTotal", orders.last_change_state = 'requested' as "isChanging",
+      case when orders.last_change_state = 'requested' then (
+        select create_time from order_change change
+        where change.order_id = orders.order_id and change.tenant_id = orders.tenant_id and change.state = 'requested'
+      ) end as "changeTime",
+      back.refund as "returnRefund", coalesce(back.restocked, 0)::bigint as "restockedUnits",
       exists (
         select from due_work
         where kind = ${changeKind} and due_work.tenant_id = orders.tenant_id and due_work.key = orders.order_id
@@ -62,6 +73,13 @@ async function readAudited(db: Kysely<OrdersTables>, chosen: RawBuilder<unknown>
         (array_agg(time order by sequence desc))[1] as "stateTime", min(time) filter (where step.state = 'pending') as "releaseTime"
       from order_timeline step where step.tenant_id = orders.tenant_id and step.order_id = orders.order_id
     ) as way
+    cross join lateral (
+      select sum(refund)::bigint as refund, sum((
+        select sum((line ->> 'restocked')::bigint) from jsonb_array_elements(lines) as line
+      )) as restocked
+      from order_return where order_return.order_id = orders.order_id and order_return.tenant_id = orders.tenant_id
+        and order_return.state = 'received'
+    ) as back
     order by orders.order_id`.execute(db);
   return read.rows;
 }

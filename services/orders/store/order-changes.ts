@@ -17,6 +17,8 @@ export interface ChangeRow extends OrderKey {
   after: OrderContent;
   words: string;
   requestId: string;
+  /** False where somebody asked in its place. */
+  isAskedByCustomer: boolean;
   /** Null once its customer is erased. */
   requestHash: Buffer | null;
   createTime: Date;
@@ -25,7 +27,7 @@ export interface ChangeRow extends OrderKey {
 
 const columns = sql`
   tenant_id as tenant, order_id as "orderId", change_id as "changeId", state, reason, detail, before, after, words,
-  request_id as "requestId", request_hash as "requestHash", create_time as "createTime", end_time as "endTime"`;
+  request_id as "requestId", request_hash as "requestHash", is_asked_by_customer as "isAskedByCustomer", create_time as "createTime", end_time as "endTime"`;
 
 /** What of an order can be changed, as it is. */
 export function contentOf(row: OrderRow): OrderContent {
@@ -108,11 +110,11 @@ export async function readAskedTotals(
 /** A new change of a locked order. */
 export async function insertChange(tx: Transaction<OrdersTables>, change: ChangeRow): Promise<void> {
   await sql`
-    insert into order_change (tenant_id, order_id, change_id, state, before, after, words, request_id, request_hash, create_time)
+    insert into order_change (tenant_id, order_id, change_id, state, before, after, words, request_id, request_hash, is_asked_by_customer,
+      create_time)
     values (${change.tenant}, ${change.orderId}, ${change.changeId}, ${change.state}, ${JSON.stringify(change.before)}::jsonb,
-      ${JSON.stringify(change.after)}::jsonb, ${change.words}, ${change.requestId}, ${change.requestHash}, ${change.createTime})`.execute(
-    tx,
-  );
+      ${JSON.stringify(change.after)}::jsonb, ${change.words}, ${change.requestId}, ${change.requestHash}, ${change.isAskedByCustomer},
+      ${change.createTime})`.execute(tx);
   await noteStanding(tx, change);
 }
 

@@ -21,12 +21,15 @@ export interface AuditedPayment {
   refundsDone: number;
   /** Due refunds for which no work is planned. */
   refundsForgotten: number;
+  /** What was booked for returns, and what their refunds come to. */
+  returnsBooked: number;
+  returnRefunds: number;
   /** What is planned. */
   planned: readonly (Work | "refund")[];
 }
 
 export interface Finding {
-  check: "money.ledger" | "money.provider" | "money.bounds" | "money.next_step" | "money.refused";
+  check: "money.ledger" | "money.provider" | "money.bounds" | "money.next_step" | "money.refused" | "money.returns";
   /** The order; the provider's reference where no order is known. */
   key: string;
   message: string;
@@ -49,7 +52,13 @@ function differences(ours: Sums, theirs: Sums, theirName: string): Record<string
 
 /** All that a payment's own books can show. */
 export function auditBooks(audited: AuditedPayment): Finding[] {
-  return [...auditLedger(audited), ...auditBounds(audited), ...auditNextStep(audited), ...auditRefusal(audited)];
+  return [
+    ...auditLedger(audited),
+    ...auditBounds(audited),
+    ...auditNextStep(audited),
+    ...auditRefusal(audited),
+    ...auditReturns(audited),
+  ];
 }
 
 function auditLedger({ payment, ledger, refundsDue, refundsDone }: AuditedPayment): Finding[] {
@@ -113,6 +122,14 @@ function auditRefusal({ payment }: AuditedPayment): Finding[] {
   if (!work || !code) return [];
   const message = `the provider refuses to ${work}; somebody must act`;
   return [{ check: "money.refused", key: payment.orderId, message, figures: { work, code, state: payment.state } }];
+}
+
+/** The database lets a return have one refund at most. */
+function auditReturns({ payment, returnsBooked, returnRefunds }: AuditedPayment): Finding[] {
+  if (returnsBooked === returnRefunds) return [];
+  const figures = { booked: returnsBooked, refunds: returnRefunds };
+  const message = "what was booked for returns is not what their refunds give back";
+  return [{ check: "money.returns", key: payment.orderId, message, figures }];
 }
 
 /** True where the provider may be ahead of us or behind: nothing can be said about its books at this moment. */

@@ -44,10 +44,10 @@ function takeLast(before: Change): Change {
  */
 export function refundReturn(
   payment: Payment,
-  { wanted, reason }: { wanted: number; reason: string },
+  { wanted, returnId }: { wanted: number; returnId: string },
 ): { change: Change; amount: number } | undefined {
   const amount = Math.min(wanted, payment.captured - payment.refundBooked);
   if (amount <= 0) return undefined;
-  const booked = bookRefund(payment, { amount, reason });
+  const booked = bookRefund(payment, { amount, reason: `return ${returnId}`, returnId });
   return booked.kind === "booked" ? { change: booked.change, amount } : undefined;
 }

@@ -119,6 +119,8 @@ export type Work = "authorize" | "close" | "settle" | "capture" | "void" | "reco
 export interface NewRefund {
   amount: number;
   reason: string;
+  /** The return that it pays back; absent where it is for none. */
+  returnId?: string;
   /** The provider's name for it where it has happened there already. */
   doneReference?: string;
 }

@@ -12,12 +12,15 @@ export type RefundOutcome =
   | { kind: "exceeds"; remaining: number };
 
 /** Promises a refund of the amount, or of all that remains. */
-export function bookRefund(payment: Payment, wish: { amount: number | undefined; reason: string }): RefundOutcome {
+export function bookRefund(
+  payment: Payment,
+  wish: { amount: number | undefined; reason: string; returnId?: string },
+): RefundOutcome {
   if (payment.captured === 0) return { kind: "not_captured" };
   const rest = remaining(payment);
   const amount = wish.amount ?? rest;
   if (amount <= 0 || amount > rest) return { kind: "exceeds", remaining: rest };
-  const refunds = [{ amount, reason: wish.reason }];
+  const refunds = [{ ...wish, amount }];
   return { kind: "booked", change: change(payment, { refundBooked: payment.refundBooked + amount, ...noRefusal }, { refunds }) };
 }
 

@@ -20,5 +20,5 @@ export async function listHeldPayments(
   const pageSize = request.pageSize || auditPageSizeDefault;
   const page = { tenant: currentRequest().tenant, after: readPageToken(request.pageToken), rowsMax: pageSize + 1 };
   const { rows, nextPageToken } = cutPage(await readHeldPage(db, page), pageSize, ({ orderId }) => orderId);
-  return create(ListHeldPaymentsResponseSchema, { payments: rows.map(paymentEntry), nextPageToken });
+  return create(ListHeldPaymentsResponseSchema, { payments: rows.map((row) => paymentEntry(row)), nextPageToken });
 }

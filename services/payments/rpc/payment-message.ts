@@ -68,7 +68,7 @@ export async function showPayment(db: Kysely<PaymentsTables>, payment: Payment):
   });
 }
 
-export function paymentEntry(payment: Payment): PaymentEntry {
+export function paymentEntry(payment: Payment, returnRefund?: number): PaymentEntry {
   const money = moneyOf(payment);
   return create(PaymentEntrySchema, {
     orderId: payment.orderId,
@@ -78,5 +78,6 @@ export function paymentEntry(payment: Payment): PaymentEntry {
     refunded: money(payment.refunded),
     updateTime: timestampFromDate(payment.updateTime),
     undoing: isUndoing(payment),
+    ...(returnRefund === undefined ? {} : { returnRefund: money(returnRefund) }),
   });
 }

@@ -14,6 +14,7 @@ import { listHeldPayments } from "./held.ts";
 import { paymentEntry, readVisible, showPayment } from "./payment-message.ts";
 import { refundPayment } from "./refund.ts";
 import { resumePayment } from "./resume.ts";
+import { readReturnsWanted } from "../store/return-refunds.ts";
 import { answerChallenge } from "./sandbox.ts";
 import { undoPayment } from "./undo.ts";
 import { receiveWebhook } from "./webhook.ts";
@@ -38,7 +39,8 @@ export function paymentRoutes(runtime: ServiceRuntime<PaymentsTables>, providerO
       auditPayments: audit,
       auditOrderPayments: async ({ orderIds }) => {
         const payments = await readPayments(db, { tenant: currentRequest().tenant, orderIds });
-        return { payments: payments.map(paymentEntry) };
+        const returns = await readReturnsWanted(db, { tenant: currentRequest().tenant, orderIds });
+        return { payments: payments.map((payment) => paymentEntry(payment, returns.get(payment.orderId))) };
       },
       listHeldPayments: (request) => listHeldPayments(runtime, request),
       undoPayment: async (request) => ({ payment: paymentEntry(await undo(request)) }),

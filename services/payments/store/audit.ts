@@ -14,6 +14,8 @@ type AuditedRow = Payment & {
   refundsDone: number;
   refundsForgotten: number;
   refundsPlanned: number;
+  returnRefunds: number;
+  returnsBooked: number;
   plannedKinds: string[];
 };
 
@@ -21,7 +23,7 @@ const orderKinds = [dueKinds.authorize, dueKinds.close, dueKinds.settle, dueKind
 
 async function readAudited(db: Kysely<PaymentsTables>, chosen: RawBuilder<unknown>): Promise<AuditedPayment[]> {
   const read = await sql<AuditedRow>`
-    select ${paymentColumns}, ledger.*, refunds.*,
+    select ${paymentColumns}, ledger.*, refunds.*, returns.*,
       array(
         select kind from due_work
         where kind = any(${orderKinds}::text[]) and tenant_id = payment.tenant_id and key = payment.order_id
@@ -37,6 +39,7 @@ async function readAudited(db: Kysely<PaymentsTables>, chosen: RawBuilder<unknow
     cross join lateral (
       select coalesce(sum(amount_minor_units) filter (where refund.state = 'DUE'), 0)::bigint as "refundsDue",
         coalesce(sum(amount_minor_units) filter (where refund.state = 'DONE'), 0)::bigint as "refundsDone",
+        coalesce(sum(amount_minor_units) filter (where refund.return_id is not null), 0)::bigint as "returnRefunds",
         count(*) filter (where refund.state = 'DUE' and work.id is null)::integer as "refundsForgotten",
         count(*) filter (where refund.state = 'DUE' and work.id is not null)::integer as "refundsPlanned"
       from refund
@@ -44,13 +47,17 @@ async function readAudited(db: Kysely<PaymentsTables>, chosen: RawBuilder<unknow
         on work.kind = ${dueKinds.refund} and work.tenant_id = refund.tenant_id and work.key = refund.refund_id
       where refund.tenant_id = payment.tenant_id and refund.order_id = payment.order_id
     ) as refunds
+    cross join lateral (
+      select coalesce(sum(amount_minor_units), 0)::bigint as "returnsBooked" from return_refund back
+      where back.tenant_id = payment.tenant_id and back.order_id = payment.order_id
+    ) as returns
     order by payment.order_id`.execute(db);
   return read.rows.map(toAudited);
 }
 
 function toAudited(row: AuditedRow): AuditedPayment {
   const { ledgerAuthorized, ledgerVoided, ledgerCaptured, ledgerRefunded, plannedKinds, ...rest } = row;
-  const { refundsDue, refundsDone, refundsForgotten, refundsPlanned, ...payment } = rest;
+  const { refundsDue, refundsDone, refundsForgotten, refundsPlanned, returnsBooked, returnRefunds, ...payment } = rest;
   const works = Object.keys(dueKinds) as (Work | "refund")[];
   const planned = works.filter((work) => plannedKinds.includes(dueKinds[work]));
   if (refundsPlanned > 0) planned.push("refund");
@@ -60,6 +67,8 @@ function toAudited(row: AuditedRow): AuditedPayment {
     refundsDue,
     refundsDone,
     refundsForgotten,
+    returnsBooked,
+    returnRefunds,
     planned,
   };
 }

@@ -134,13 +134,14 @@ async function insertRefunds(tx: Transaction<PaymentsTables>, decided: readonly 
     order_id: payment.orderId,
     amount_minor_units: refund.amount,
     reason: refund.reason,
+    return_id: refund.returnId ?? null,
     state: refund.doneReference === undefined ? "DUE" : "DONE",
   }));
   await sql`
-    insert into refund (tenant_id, refund_id, order_id, amount_minor_units, reason, state, create_time)
+    insert into refund (tenant_id, refund_id, order_id, amount_minor_units, reason, state, return_id, create_time)
     select booked.tenant_id, booked.refund_id, booked.order_id, booked.amount_minor_units,
       -- Of an erased customer nothing is written down in words.
-      case when payment.erase_time is null then booked.reason else '' end, booked.state, ${now}::timestamptz
+      case when payment.erase_time is null then booked.reason else '' end, booked.state, booked.return_id, ${now}::timestamptz
     from json_populate_recordset(null::refund, ${JSON.stringify(rows)}) as booked join payment using (tenant_id, order_id)`.execute(
     tx,
   );

@@ -1,5 +1,5 @@
 // Which returns have been paid back.
-import { sql, type Transaction } from "kysely";
+import { sql, type Kysely, type Transaction } from "kysely";
 import type { OrderKey, PaymentsTables } from "./payments.ts";
 
 export interface ReturnRefund extends OrderKey {
@@ -20,6 +20,17 @@ export async function findPaidReturns(
       select * from unnest(${returns.map(({ tenant }) => tenant)}::text[], ${returns.map(({ returnId }) => returnId)}::text[])
     )`.execute(tx);
   return new Set(found.rows.map(returnKeyOf));
+}
+
+/** What was asked to be given back for all returns of orders, by order; those without a return are missing. Minor units. */
+export async function readReturnsWanted(
+  db: Kysely<PaymentsTables>,
+  { tenant, orderIds }: { tenant: string; orderIds: readonly string[] },
+): Promise<Map<string, number>> {
+  const read = await sql<{ orderId: string; wanted: number }>`
+    select order_id as "orderId", sum(wanted_minor_units)::bigint as wanted from return_refund
+    where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[]) group by order_id`.execute(db);
+  return new Map(read.rows.map(({ orderId, wanted }) => [orderId, wanted]));
 }
 
 export const returnKeyOf = ({ tenant, returnId }: { tenant: string; returnId: string }): string => `${tenant}/${returnId}`;

@@ -50,11 +50,8 @@ async function historyOf(
   { orderId, events }: GetOrderHistoryRequest,
 ): Promise<MessageInitShape<typeof GetOrderHistoryResponseSchema>> {
   const order = { tenant: currentRequest().tenant, orderId };
-  const [own, handled, told] = await Promise.all([
-    readOwnRows(db, { ...order, kinds }),
-    readHandled(system, events.flatMap(toFind)),
-    tell?.(order) ?? nothing,
-  ]);
+  const [told, handled] = await Promise.all([tell?.(order) ?? nothing, readHandled(system, events.flatMap(toFind))]);
+  const own = await readOwnRows(db, { ...order, kinds, resources: told.resources ?? [] });
   const { parked, unpublished, planned, calls } = own;
   const isCut = (rows: readonly unknown[], most: number): boolean => rows.length > most;
   return {

@@ -52,7 +52,7 @@ const listOf = (rows: RawBuilder<unknown>) =>
 
 export async function readOwnRows<Tables>(
   db: Kysely<Tables>,
-  { tenant, orderId, kinds }: AskedOrder & { kinds: readonly string[] },
+  { tenant, orderId, kinds, resources }: AskedOrder & { kinds: readonly string[]; resources: readonly string[] },
 ): Promise<OwnRows> {
   const parked = sql`
     select event_id as "eventId", code, attempts, park_time as "parkTime"
@@ -74,7 +74,7 @@ export async function readOwnRows<Tables>(
     order by due_time, kind`;
   const calls = sql`
     select method, entry_time as time, request_id as "requestId", subject, roles
-    from audit_entry where tenant_id = ${tenant} and resource_id = ${orderId} order by entry_time, id`;
+    from audit_entry where tenant_id = ${tenant} and resource_id = any(${[orderId, ...resources]}::text[]) order by entry_time, id`;
   const read = await sql<OwnRows>`
     select ${listOf(parked)} as parked, ${listOf(unpublished)} as unpublished, ${listOf(planned)} as planned,
       ${listOf(calls)} as calls`.execute(db);

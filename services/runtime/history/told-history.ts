@@ -38,6 +38,8 @@ export interface ToldHistory {
   /** At most factsMax + 1, oldest first: one too many says that there are more. */
   facts: ToldFact[];
   waits: ToldWait[];
+  /** Ids of what belongs to the order and is called by itself, such as its returns. */
+  resources?: string[];
   /** Told by the one service that decides about orders, where it knows the order. */
   standing?: { state: string; isFinal: boolean };
 }

@@ -31,6 +31,8 @@ export interface Progress {
   updateTime: Date;
   /** Null where none is planned. */
   nextStepTime: Date | null;
+  /** The newest change of its order that holds it back; null where none does, or it has left. */
+  heldBy: string | null;
 }
 
 export interface Finding {

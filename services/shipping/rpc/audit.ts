@@ -75,12 +75,19 @@ async function resume(
   return { progress, isPlanned: true };
 }
 
-function shipmentEntry({ orderId, state, updateTime, nextStepTime }: Progress): MessageInitShape<typeof ShipmentEntrySchema> {
+function shipmentEntry({
+  orderId,
+  state,
+  updateTime,
+  nextStepTime,
+  heldBy,
+}: Progress): MessageInitShape<typeof ShipmentEntrySchema> {
   return {
     orderId,
     state: ShipmentState[state],
     updateTime: timestampFromDate(updateTime),
     ...(nextStepTime && { nextStepTime: timestampFromDate(nextStepTime) }),
+    heldByChangeId: heldBy ?? "",
   };
 }
 

@@ -9,7 +9,11 @@ async function readProgress(db: Kysely<Tables>, chosen: RawBuilder<unknown>): Pr
   const { rows } = await sql<Progress>`
     select order_id as "orderId", shipment_id as "shipmentId", carrier, state,
       coalesce(return_time, deliver_time, stop_time, fail_time, dispatch_time, create_time) as "updateTime",
-      due_work.due_time as "nextStepTime"
+      due_work.due_time as "nextStepTime",
+      case when state = 'CREATED' then (
+        select max(change_id) from parcel_hold hold
+        where hold.tenant_id = shipment.tenant_id and hold.order_id = shipment.order_id and hold.end_time is null
+      ) end as "heldBy"
     from (${chosen}) as shipment
     left join due_work on due_work.tenant_id = shipment.tenant_id and due_work.key = shipment.order_id
       and due_work.kind = case state when 'CREATED' then ${stepKinds.dispatch} when 'DISPATCHED' then ${stepKinds.deliver} end

@@ -1,4 +1,4 @@
-// What shipping tells of an order's history: its parcel, and what the carrier reported. Where it was and who took it in is not told.
+// What shipping tells of an order's history: its parcel, what has held that back, and what the carrier reported. Where it was and who took it in is not told.
 import { sql, type Kysely } from "kysely";
 import {
   factsMax,
@@ -39,8 +39,10 @@ const waitTexts: Partial<Record<Shipment["state"], string>> = {
 
 export function shipmentHistory(db: Kysely<Tables>): TellHistory {
   return async (order) => {
-    const row = await readHistory(db, order);
-    return row ? toldOf(row) : { facts: [], waits: [] };
+    const [row, holds] = await Promise.all([readHistory(db, order), readHolds(db, order)]);
+    // It may be held back before it is made.
+    const { facts, waits } = row ? toldOf(row, holds) : { facts: [], waits: [] };
+    return { facts: [...facts, ...holds.flatMap(holdFacts)].toSorted(byTime), waits };
   };
 }
 
@@ -61,7 +63,29 @@ async function readHistory(db: Kysely<Tables>, { tenant, orderId }: AskedOrder):
   return read.rows[0];
 }
 
-function toldOf(row: HistoryRow): ToldHistory {
+interface HoldRow {
+  changeId: string;
+  createTime: Date;
+  endTime: Date | null;
+}
+
+/** Without those that came when their change was over, and have held nothing. */
+async function readHolds(db: Kysely<Tables>, { tenant, orderId }: AskedOrder): Promise<HoldRow[]> {
+  const read = await sql<HoldRow>`
+    select change_id as "changeId", create_time as "createTime", end_time as "endTime" from parcel_hold
+    where tenant_id = ${tenant} and order_id = ${orderId} and end_time is distinct from create_time
+    order by create_time, change_id limit ${factsMax}`.execute(db);
+  return read.rows;
+}
+
+function holdFacts({ changeId: id, createTime, endTime }: HoldRow): ToldFact[] {
+  const heldText = "the parcel is held back while the order is being changed";
+  const held: ToldFact = { kind: "PARCEL", name: "HELD_BACK", id, time: createTime, text: heldText, toldBy: "HoldParcel" };
+  if (!endTime) return [held];
+  return [held, { kind: "PARCEL", name: "LET_GO", id, time: endTime, text: "the change is over: the parcel may leave" }];
+}
+
+function toldOf(row: HistoryRow, holds: readonly HoldRow[]): ToldHistory {
   const told = steps.flatMap(({ column, ...step }): ToldFact[] => {
     const time = row[column];
     if (!(time instanceof Date)) return [];
@@ -75,7 +99,8 @@ function toldOf(row: HistoryRow): ToldHistory {
       text: `the carrier reported ${event}`,
     }),
   );
-  return { facts: [...madeFacts(row), ...told, ...tracked].toSorted(byTime), waits: waitsOf(row) };
+  const isHeldBack = holds.some(({ endTime }) => endTime === null);
+  return { facts: [...madeFacts(row), ...told, ...tracked], waits: waitsOf(row, isHeldBack) };
 }
 
 const byTime = (one: ToldFact, other: ToldFact): number => one.time.getTime() - other.time.getTime();
@@ -87,7 +112,8 @@ function madeFacts({ shipmentId, method, carrier, trackingNumber, createTime }: 
   return [{ kind: "PARCEL", name: "CREATED", id: shipmentId, time: createTime, text, toldBy: "ShipmentCreated" }];
 }
 
-function waitsOf({ state }: HistoryRow): ToldWait[] {
+function waitsOf({ state }: HistoryRow, isHeldBack: boolean): ToldWait[] {
+  if (state === "CREATED" && isHeldBack) return [{ text: "the change of its order to be over, and then the parcel to leave" }];
   const text = waitTexts[state];
   return text === undefined ? [] : [{ text }];
 }

@@ -1,6 +1,7 @@
 // What the services have written of a tenant, read from all their schemas at once: the services themselves are not asked.
 import type pg from "pg";
 import { hasNoEnd } from "../quiet.ts";
+import { readChangeBooks, type ChangeBooks } from "./change-books.ts";
 
 export interface OrderRow {
   orderId: string;
@@ -9,6 +10,11 @@ export interface OrderRow {
   cancelReason: string;
   total: number;
   eventsSent: number;
+  method: string;
+  /** The lines of its address with commas; undefined-like where it has none. */
+  street: string | null;
+  /** The return for which it was placed; empty where there is none. */
+  exchangeOf: string;
 }
 
 export interface ItemRow {
@@ -57,6 +63,8 @@ export interface ShipmentRow {
   orderId: string;
   state: string;
   isParcel: boolean;
+  method: string | null;
+  street: string | null;
 }
 
 export interface AssessmentRow {
@@ -89,7 +97,7 @@ export interface Left {
 }
 
 /** Of one tenant, and of all what is still under way. */
-export interface Books extends Left {
+export interface Books extends Left, ChangeBooks {
   orders: OrderRow[];
   items: ItemRow[];
   stock: StockRow[];
@@ -103,9 +111,11 @@ export interface Books extends Left {
 export async function readBooks(db: pg.Client, tenant: string): Promise<Omit<Books, keyof Left>> {
   const read = async <Row>(statement: string): Promise<Row[]> => (await db.query(statement, [tenant])).rows as Row[];
   return {
+    ...(await readChangeBooks(db, tenant)),
     orders: await read(`
       select order_id as "orderId", request_id as "requestId", state, cancel_reason as "cancelReason",
-        total::float8 as total, events_sent as "eventsSent"
+        total::float8 as total, events_sent as "eventsSent", shipping_method as method, ${streetOf("shipping_address")} as street,
+        exchange_of_return_id as "exchangeOf"
       from orders.orders where tenant_id = $1`),
     items: await read(`
       select order_id as "orderId", sku, sum(quantity)::float8 as quantity from orders.order_item
@@ -133,7 +143,8 @@ export async function readBooks(db: pg.Client, tenant: string): Promise<Omit<Boo
         ) as "askedUnder"
       from payments.sandbox_charge where tenant_id = $1`),
     shipments: await read(`
-      select order_id as "orderId", state, ready_event_id is not null as "isParcel" from shipping.shipment
+      select order_id as "orderId", state, ready_event_id is not null as "isParcel", method, ${streetOf("address")} as street
+      from shipping.shipment
       where tenant_id = $1`),
     assessments: await read(`select order_id as "orderId", state, decider from fraud.assessment where tenant_id = $1`),
   };
@@ -161,6 +172,9 @@ export async function readLeft(db: pg.Client, services: readonly string[]): Prom
 
 const unionOf = (services: readonly string[], statement: (service: string) => string): string =>
   services.map(statement).join(" union all ");
+
+const streetOf = (address: string): string =>
+  `(select string_agg(line, ',') from jsonb_array_elements_text(${address} -> 'lines') as line)`;
 
 const ledgerNames: Readonly<Record<string, string>> = {
   AUTHORIZATION: "ledgerAuthorized",

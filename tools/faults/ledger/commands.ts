@@ -1,7 +1,8 @@
 // Every command that was answered has the effect that the answer told of, once; and nothing happened that nobody asked for.
 import type { Outcome } from "../command.ts";
-import type { Asked } from "../load.ts";
+import type { Asked } from "../asked.ts";
 import type { AssessmentRow, Books, Left, OrderRow } from "./books.ts";
+import type { ExpectedReturn } from "./returns.ts";
 import { findings, type Disagreement, type Findings } from "./disagreement.ts";
 
 const finalStates: readonly string[] = ["delivered", "returned", "cancelled"];
@@ -11,10 +12,15 @@ const acceptedIds = (outcomes: readonly Outcome[]): Set<string> =>
 
 const isAccepted = (outcome: Outcome | undefined): boolean => outcome?.kind === "accepted";
 
-export function checkCommands(asked: readonly Asked[], books: Books): Findings[] {
+export function checkCommands(
+  asked: readonly Asked[],
+  { books, returns }: { books: Books; returns: readonly ExpectedReturn[] },
+): Findings[] {
   const byRequest = new Map(books.orders.map((order) => [order.requestId, order]));
   const assessments = new Map(books.assessments.map((assessment) => [assessment.orderId, assessment]));
-  const keys = new Set(asked.map(({ key }) => key));
+  // What is wanted instead of what comes back is ordered under the id of the return.
+  const exchanges = returns.filter((one) => one.asked.planned.exchange).map(({ returnId }) => returnId);
+  const keys = new Set([...asked.map(({ key }) => key), ...exchanges]);
   return [
     findings(asked, (entry) => placement(entry, byRequest.get(entry.key))),
     findings(asked, (entry) => followUp(entry, { order: byRequest.get(entry.key), assessments })),
@@ -50,11 +56,15 @@ function followUp(
   if (!order) return [];
   const subject = order.orderId;
   const assessment = assessments.get(order.orderId);
-  const { cancelled, decided } = entry;
+  const { cancelled, decided, proved, shape } = entry;
+  const isUnproved = shape === "buyer_left" || (proved?.isApproved === false && isAccepted(proved.outcome));
   const isLate = cancelled?.kind === "refused" && cancelled.reason === "ORDER_ALREADY_DISPATCHED";
   return [
     isAccepted(cancelled) && order.state !== "cancelled"
       ? { rule: "cancellation_lost", subject, message: `its cancellation was accepted, and it is ${order.state}` }
+      : undefined,
+    isUnproved && !["pending", "cancelled"].includes(order.state)
+      ? { rule: "goods_without_proof", subject, message: `its buyer has not said yes to its bank, and it is ${order.state}` }
       : undefined,
     isLate && order.state === "cancelled"
       ? { rule: "cancelled_after_dispatch", subject, message: "its parcel had left when it was asked to be cancelled" }

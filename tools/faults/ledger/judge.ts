@@ -2,15 +2,18 @@
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import type pg from "pg";
-import type { Asked } from "../load.ts";
-import type { Product } from "../traffic.ts";
+import type { Asked } from "../asked.ts";
+import type { Product } from "../goods.ts";
 import { counted } from "../counted.ts";
-import { readBooks, readLeft, type Left, type OrderRow, type ParkedRow } from "./books.ts";
+import { readBooks, readLeft, type Books, type Left, type OrderRow, type ParkedRow } from "./books.ts";
+import { checkChanges } from "./changes.ts";
 import { checkCommands, checkOrdersEnd, checkWorkLeft } from "./commands.ts";
+import { checkContents, expectedContents } from "./contents.ts";
 import { findings, type Disagreement, type Findings } from "./disagreement.ts";
 import { checkEvents } from "./events.ts";
 import { checkMoney } from "./money.ts";
 import { checkParcels } from "./parcels.ts";
+import { checkReturns, expectedReturns } from "./returns.ts";
 import { checkStock } from "./stock.ts";
 
 export interface Judgement {
@@ -19,6 +22,8 @@ export interface Judgement {
   disagreements: Disagreement[];
   /** Orders by what has become of them, such as "delivered" or "cancelled: EXPIRED". */
   fates: Record<string, number>;
+  /** Changes, returns and exchanges by the same, such as "change applied". */
+  fatesOfWishes: Record<string, number>;
   deadLetters: ParkedRow[];
 }
 
@@ -51,7 +56,8 @@ export async function judge({ db, connection, services, shops }: JudgeOptions): 
   return {
     checked: all.reduce((sum, { checked }) => sum + checked, 0),
     disagreements: all.flatMap(({ disagreements }) => disagreements),
-    fates: counted(judged.flatMap(({ orders }) => orders.map(fateOf))),
+    fates: counted(judged.flatMap(({ books }) => books.orders.map(fateOf))),
+    fatesOfWishes: counted(judged.flatMap(({ books }) => wishesOf(books))),
     deadLetters: left.parked,
   };
 }
@@ -59,18 +65,23 @@ export async function judge({ db, connection, services, shops }: JudgeOptions): 
 /** By itself: what one tenant has is no answer to what another was told. */
 async function judgeShop(db: pg.Client, { tenant, products, asked }: JudgedShop, left: Left) {
   const books = { ...(await readBooks(db, tenant)), ...left };
+  const contents = expectedContents(asked, books, products);
+  const returns = expectedReturns(asked, { books, contents, goods: products });
   const found = [
-    ...checkCommands(asked, books),
+    ...checkCommands(asked, { books, returns }),
     checkOrdersEnd(books),
-    ...checkStock(products, books),
-    ...checkMoney(asked, books),
+    checkContents(contents, books),
+    ...checkChanges(asked, books),
+    ...checkReturns(returns, books),
+    ...checkStock(products, { books, returns }),
+    ...checkMoney(asked, { books, contents, returns }),
     checkParcels(books),
   ];
   const named = found.map(({ checked, disagreements }) => ({
     checked,
     disagreements: disagreements.map((one) => ({ ...one, subject: `${tenant}/${one.subject}` })),
   }));
-  return { found: named, orders: books.orders };
+  return { found: named, books };
 }
 
 /** Nobody has an order, or anything about one, who was asked for none. */
@@ -87,5 +98,11 @@ async function checkStrangers(db: pg.Client, shops: readonly JudgedShop[]): Prom
   ]);
   return { checked: tables.length, disagreements };
 }
+
+const wishesOf = ({ changes, returns }: Books): string[] => [
+  ...changes.map(({ state }) => `change ${state}`),
+  ...returns.map(({ state }) => `return ${state}`),
+  ...returns.flatMap(({ exchangeState }) => (exchangeState === null ? [] : [`exchange ${exchangeState}`])),
+];
 
 const fateOf = ({ state, cancelReason }: OrderRow): string => (cancelReason === "" ? state : `${state}: ${cancelReason}`);

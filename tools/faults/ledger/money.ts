@@ -1,21 +1,30 @@
 // The provider's own books: taken once and in full from who got the goods, nothing from anybody else, nothing held back.
-import type { Asked } from "../load.ts";
+import type { Asked } from "../asked.ts";
 import type { Books, ChargeRow, OrderRow, PaymentRow } from "./books.ts";
+import type { Expected } from "./contents.ts";
+import type { ExpectedReturn } from "./returns.ts";
 import { findings, unlessEqual, type Disagreement, type Findings } from "./disagreement.ts";
 
 const nothing: ChargeRow = { reference: "", askedUnder: null, authorized: 0, captured: 0, voided: 0, refunded: 0 };
 
-export function checkMoney(asked: readonly Asked[], books: Books): Findings[] {
+export function checkMoney(
+  asked: readonly Asked[],
+  { books, contents, returns }: { books: Books; contents: ReadonlyMap<string, Expected>; returns: readonly ExpectedReturn[] },
+): Findings[] {
   const payments = new Map(books.payments.map((payment) => [payment.orderId, payment]));
   const paymentIds = new Set(books.payments.map(({ paymentId }) => `${paymentId}:authorize`));
   const charges = Map.groupBy(books.charges, ({ askedUnder }) => askedUnder ?? "");
   const refunds = new Map(asked.map(({ key, refunds: asOrdered }) => [key, asOrdered]));
+  const back = Map.groupBy(returns, ({ orderId }) => orderId);
   const chargesOf = (payment: PaymentRow | undefined): ChargeRow[] =>
     payment ? (charges.get(`${payment.paymentId}:authorize`) ?? []) : [];
   return [
     findings(books.orders, (order) => {
-      const payment = payments.get(order.orderId);
-      return orderMoney(order, { payment, charges: chargesOf(payment), refunds: refunds.get(order.requestId ?? "") ?? [] });
+      const { orderId, requestId } = order;
+      const charged = chargesOf(payments.get(orderId));
+      const sentBack = (back.get(orderId) ?? []).reduce((sum, { refund }) => sum + refund, 0);
+      const totals = contents.get(orderId)?.totals ?? [];
+      return orderMoney(order, { charges: charged, refunds: refunds.get(requestId ?? "") ?? [], sentBack, totals });
     }),
     findings(books.payments, (payment) => ledgerMoney(payment, chargesOf(payment)[0] ?? nothing)),
     findings(books.charges, ({ reference, askedUnder }) => [
@@ -27,24 +36,32 @@ export function checkMoney(asked: readonly Asked[], books: Books): Findings[] {
 }
 
 interface OrderMoney {
-  payment: PaymentRow | undefined;
   charges: readonly ChargeRow[];
   refunds: NonNullable<Asked["refunds"]>;
+  /** What its returns give back. Minor units. */
+  sentBack: number;
+  /** What it has cost, at first and after each change. Minor units. */
+  totals: readonly number[];
 }
 
-function orderMoney(order: OrderRow, { charges, refunds }: OrderMoney): (Disagreement | undefined)[] {
+function orderMoney(order: OrderRow, { charges, refunds, sentBack, totals }: OrderMoney): (Disagreement | undefined)[] {
   const subject = order.orderId;
   if (charges.length > 1) return [{ rule: "charged_twice", subject, message: `the provider has ${charges.length} charges` }];
   const charge = charges[0] ?? nothing;
   const is = (rule: string, what: string) => ({ rule, subject, what: `${order.state}, ${what}` });
   const accepted = refunds.filter(({ outcome }) => outcome.kind === "accepted");
-  const givenBack = accepted.reduce((sum, { minorUnits = order.total }) => sum + minorUnits, 0);
+  // Returns are paid back from what is left, so all together is never more than was taken.
+  const wished = accepted.reduce((sum, { minorUnits = order.total }) => sum + minorUnits, sentBack);
+  const givenBack = Math.min(wished, order.total);
   const heldBack = charge.authorized - charge.voided - charge.captured;
   switch (order.state) {
     case "delivered":
       return [
         unlessEqual(is("captured", "taken"), charge.captured, order.total),
         unlessEqual(is("refunded", "given back"), charge.refunded, givenBack),
+        totals.includes(charge.authorized)
+          ? undefined
+          : { rule: "authorized", subject, message: `${charge.authorized} was held, and it has only cost ${totals.join(", ")}` },
         unlessEqual(is("held_back", "still held"), heldBack, 0),
       ];
     case "returned":

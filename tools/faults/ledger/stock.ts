@@ -1,17 +1,22 @@
-// What is on the shelf is what was there at first without what has left; nothing is held for orders that have ended.
-import type { Product } from "../traffic.ts";
+// What is on the shelf is what was there at first without what has left and with what came back; nothing is held for orders that have ended.
+import type { Product } from "../goods.ts";
 import type { Books } from "./books.ts";
+import type { ExpectedReturn } from "./returns.ts";
 import { findings, unlessEqual, type Findings } from "./disagreement.ts";
 
 const departed: readonly string[] = ["shipped", "delivered", "returned"];
 const live: readonly string[] = ["HELD", "FIRM"];
 
-export function checkStock(products: readonly Product[], books: Books): Findings[] {
+export function checkStock(
+  products: readonly Product[],
+  { books, returns }: { books: Books; returns: readonly ExpectedReturn[] },
+): Findings[] {
   const stateOf = new Map(books.orders.map(({ orderId, state }) => [orderId, state]));
   const left = new Map<string, number>();
   for (const { orderId, sku, quantity } of books.items) {
     if (departed.includes(stateOf.get(orderId) ?? "")) left.set(sku, (left.get(sku) ?? 0) + quantity);
   }
+  for (const { sku, quantity } of returns.flatMap(({ restocked }) => restocked)) left.set(sku, (left.get(sku) ?? 0) - quantity);
   const isOpen = (orderId: string): boolean => !["delivered", "returned", "cancelled"].includes(stateOf.get(orderId) ?? "");
   const heldFor = books.reservations.filter(({ orderId, state }) => live.includes(state) && isOpen(orderId));
   const held = new Map<string, number>();

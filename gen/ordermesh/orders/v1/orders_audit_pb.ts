@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/orders_audit.proto.
  */
 export const file_ordermesh_orders_v1_orders_audit: GenFile = /*@__PURE__*/
-  fileDesc("CiZvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyc19hdWRpdC5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSJkChJBdWRpdE9yZGVyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRiIJygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGPQDEhEKCW9wZW5fb25seRgDIAEoCCKtAQoTQXVkaXRPcmRlcnNSZXNwb25zZRIUCgxyb3dzX2NoZWNrZWQYASABKAMSNgoNZGlzY3JlcGFuY2llcxgCIAMoCzIfLm9yZGVybWVzaC5hdWRpdC52MS5EaXNjcmVwYW5jeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSLwoGb3JkZXJzGAQgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5IrYDCgpPcmRlckVudHJ5EhAKCG9yZGVyX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEicKBXRvdGFsGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdhaXRzX2ZvchgGIAEoCRIvCgt3YWl0c191bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZXZlbnRzX3NlbnQYCCABKAMSDQoFdW5pdHMYCSABKAMSMAoMcmVsZWFzZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgthc2tlZF90b3RhbBgLIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhMKC2lzX2NoYW5naW5nGAwgASgIIjYKFlJlYWRPcmRlclN0YXRlc1JlcXVlc3QSHAoJb3JkZXJfaWRzGAEgAygJQgm6SAaSAQMQ6AciSgoXUmVhZE9yZGVyU3RhdGVzUmVzcG9uc2USLwoGb3JkZXJzGAEgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5Ik0KElJlc3VtZU9yZGVyUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AyJFChNSZXN1bWVPcmRlclJlc3BvbnNlEi4KBW9yZGVyGAEgASgLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5Mq0DChJPcmRlcnNBdWRpdFNlcnZpY2USgQEKC0F1ZGl0T3JkZXJzEicub3JkZXJtZXNoLm9yZGVycy52MS5BdWRpdE9yZGVyc1JlcXVlc3QaKC5vcmRlcm1lc2gub3JkZXJzLnYxLkF1ZGl0T3JkZXJzUmVzcG9uc2UiH5ACAaq7GBgKFhILb3JkZXJzOnJlYWQaB3NlcnZpY2USjQEKD1JlYWRPcmRlclN0YXRlcxIrLm9yZGVybWVzaC5vcmRlcnMudjEuUmVhZE9yZGVyU3RhdGVzUmVxdWVzdBosLm9yZGVybWVzaC5vcmRlcnMudjEuUmVhZE9yZGVyU3RhdGVzUmVzcG9uc2UiH5ACAaq7GBgKFhILb3JkZXJzOnJlYWQaB3NlcnZpY2USggEKC1Jlc3VtZU9yZGVyEicub3JkZXJtZXNoLm9yZGVycy52MS5SZXN1bWVPcmRlclJlcXVlc3QaKC5vcmRlcm1lc2gub3JkZXJzLnYxLlJlc3VtZU9yZGVyUmVzcG9uc2UiIJACAqq7GBkKFxIMb3JkZXJzOndyaXRlGgdzZXJ2aWNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_audit_v1_audit, file_ordermesh_options_v1_options, file_ordermesh_orders_v1_order, file_ordermesh_type_v1_money]);
+  fileDesc("CiZvcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyc19hdWRpdC5wcm90bxITb3JkZXJtZXNoLm9yZGVycy52MSJkChJBdWRpdE9yZGVyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRiIJygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGPQDEhEKCW9wZW5fb25seRgDIAEoCCKtAQoTQXVkaXRPcmRlcnNSZXNwb25zZRIUCgxyb3dzX2NoZWNrZWQYASABKAMSNgoNZGlzY3JlcGFuY2llcxgCIAMoCzIfLm9yZGVybWVzaC5hdWRpdC52MS5EaXNjcmVwYW5jeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkSLwoGb3JkZXJzGAQgAygLMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckVudHJ5IrIECgpPcmRlckVudHJ5EhAKCG9yZGVyX2lkGAEgASgJEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEicKBXRvdGFsGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXdhaXRzX2ZvchgGIAEoCRIvCgt3YWl0c191bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZXZlbnRzX3NlbnQYCCABKAMSDQoFdW5pdHMYCSABKAMSMAoMcmVsZWFzZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgthc2tlZF90b3RhbBgLIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhMKC2lzX2NoYW5naW5nGAwgASgIEjAKDGNoYW5nZV91bnRpbBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoNcmV0dXJuX3JlZnVuZBgOIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EhcKD3Jlc3RvY2tlZF91bml0cxgPIAEoAyI2ChZSZWFkT3JkZXJTdGF0ZXNSZXF1ZXN0EhwKCW9yZGVyX2lkcxgBIAMoCUIJukgGkgEDEOgHIkoKF1JlYWRPcmRlclN0YXRlc1Jlc3BvbnNlEi8KBm9yZGVycxgBIAMoCzIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJFbnRyeSJNChJSZXN1bWVPcmRlclJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMiRQoTUmVzdW1lT3JkZXJSZXNwb25zZRIuCgVvcmRlchgBIAEoCzIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJFbnRyeTKtAwoST3JkZXJzQXVkaXRTZXJ2aWNlEoEBCgtBdWRpdE9yZGVycxInLm9yZGVybWVzaC5vcmRlcnMudjEuQXVkaXRPcmRlcnNSZXF1ZXN0Gigub3JkZXJtZXNoLm9yZGVycy52MS5BdWRpdE9yZGVyc1Jlc3BvbnNlIh+QAgGquxgYChYSC29yZGVyczpyZWFkGgdzZXJ2aWNlEo0BCg9SZWFkT3JkZXJTdGF0ZXMSKy5vcmRlcm1lc2gub3JkZXJzLnYxLlJlYWRPcmRlclN0YXRlc1JlcXVlc3QaLC5vcmRlcm1lc2gub3JkZXJzLnYxLlJlYWRPcmRlclN0YXRlc1Jlc3BvbnNlIh+QAgGquxgYChYSC29yZGVyczpyZWFkGgdzZXJ2aWNlEoIBCgtSZXN1bWVPcmRlchInLm9yZGVybWVzaC5vcmRlcnMudjEuUmVzdW1lT3JkZXJSZXF1ZXN0Gigub3JkZXJtZXNoLm9yZGVycy52MS5SZXN1bWVPcmRlclJlc3BvbnNlIiCQAgKquxgZChcSDG9yZGVyczp3cml0ZRoHc2VydmljZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_audit_v1_audit, file_ordermesh_options_v1_options, file_ordermesh_orders_v1_order, file_ordermesh_type_v1_money]);
 
 /**
  * A page of orders to audit.
@@ -251,6 +251,27 @@ export type OrderEntry = Message<"ordermesh.orders.v1.OrderEntry"> & {
    * @generated from field: bool is_changing = 12;
    */
   isChanging: boolean;
+
+  /**
+   * Until when the change that is under way has to be over; unset where none is.
+   *
+   * @generated from field: google.protobuf.Timestamp change_until = 13;
+   */
+  changeUntil?: Timestamp | undefined;
+
+  /**
+   * What its received returns give back, all together; unset where nothing came back.
+   *
+   * @generated from field: ordermesh.type.v1.Money return_refund = 14;
+   */
+  returnRefund?: Money | undefined;
+
+  /**
+   * Units that came back by them and can be sold again.
+   *
+   * @generated from field: int64 restocked_units = 15;
+   */
+  restockedUnits: bigint;
 };
 
 /**
@@ -342,6 +363,27 @@ export type OrderEntryJson = {
    * @generated from field: bool is_changing = 12;
    */
   isChanging?: boolean;
+
+  /**
+   * Until when the change that is under way has to be over; unset where none is.
+   *
+   * @generated from field: google.protobuf.Timestamp change_until = 13;
+   */
+  changeUntil?: TimestampJson;
+
+  /**
+   * What its received returns give back, all together; unset where nothing came back.
+   *
+   * @generated from field: ordermesh.type.v1.Money return_refund = 14;
+   */
+  returnRefund?: MoneyJson;
+
+  /**
+   * Units that came back by them and can be sold again.
+   *
+   * @generated from field: int64 restocked_units = 15;
+   */
+  restockedUnits?: string;
 };
 
 /**

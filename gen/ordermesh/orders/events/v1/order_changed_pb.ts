@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/order_changed.proto.
  */
 export const file_ordermesh_orders_events_v1_order_changed: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9jaGFuZ2VkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSKpBAoMT3JkZXJDaGFuZ2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCRInCgV0b3RhbBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjYKBWxpbmVzGAQgAygLMicub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuQ2hhbmdlZExpbmUSKgoIc3VidG90YWwYBSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAYgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSFwoPc2hpcHBpbmdfbWV0aG9kGAcgASgJEjkKEHNoaXBwaW5nX2FkZHJlc3MYCCABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESMAoOcHJldmlvdXNfdG90YWwYCSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCgtjaGFuZ2VfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYCyABKAkSJQoDdGF4GAwgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSKwoJdGF4X2FkZGVkGA0gASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMigQEKC0NoYW5nZWRMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAxIsCgp1bml0X3ByaWNlGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJQoDdGF4GAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkiygEKEk9yZGVyQ2hhbmdlUmVmdXNlZBIQCghvcmRlcl9pZBgBIAEoCRIRCgljaGFuZ2VfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEi8KC3JlZnVzZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2CgVsaW5lcxgFIAMoCzInLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLkNoYW5nZWRMaW5lOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9jaGFuZ2VkLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSKpBAoMT3JkZXJDaGFuZ2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCWNoYW5nZV9pZBgCIAEoCRInCgV0b3RhbBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjYKBWxpbmVzGAQgAygLMicub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuQ2hhbmdlZExpbmUSKgoIc3VidG90YWwYBSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCg1zaGlwcGluZ19jb3N0GAYgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSFwoPc2hpcHBpbmdfbWV0aG9kGAcgASgJEjkKEHNoaXBwaW5nX2FkZHJlc3MYCCABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESMAoOcHJldmlvdXNfdG90YWwYCSABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCgtjaGFuZ2VfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYCyABKAkSJQoDdGF4GAwgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSKwoJdGF4X2FkZGVkGA0gASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMigQEKC0NoYW5nZWRMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAxIsCgp1bml0X3ByaWNlGAMgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSJQoDdGF4GAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXki6AEKEk9yZGVyQ2hhbmdlUmVmdXNlZBIQCghvcmRlcl9pZBgBIAEoCRIRCgljaGFuZ2VfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEi8KC3JlZnVzZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2CgVsaW5lcxgFIAMoCzInLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLkNoYW5nZWRMaW5lEhwKFGlzX2Fza2VkX2J5X2N1c3RvbWVyGAYgASgIOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * What was ordered has changed before it left. It says what counts from now on, all of it, whatever was said before: a repeat changes
@@ -341,6 +341,13 @@ export type OrderChangeRefused = Message<"ordermesh.orders.events.v1.OrderChange
    * @generated from field: repeated ordermesh.orders.events.v1.ChangedLine lines = 5;
    */
   lines: ChangedLine[];
+
+  /**
+   * True where the customer had asked for it, and not somebody in its place.
+   *
+   * @generated from field: bool is_asked_by_customer = 6;
+   */
+  isAskedByCustomer: boolean;
 };
 
 /**
@@ -383,6 +390,13 @@ export type OrderChangeRefusedJson = {
    * @generated from field: repeated ordermesh.orders.events.v1.ChangedLine lines = 5;
    */
   lines?: ChangedLineJson[];
+
+  /**
+   * True where the customer had asked for it, and not somebody in its place.
+   *
+   * @generated from field: bool is_asked_by_customer = 6;
+   */
+  isAskedByCustomer?: boolean;
 };
 
 /**

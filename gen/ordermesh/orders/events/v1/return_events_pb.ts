@@ -15,7 +15,252 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/return_events.proto.
  */
 export const file_ordermesh_orders_events_v1_return_events: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9yZXR1cm5fZXZlbnRzLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSL8AQoOUmV0dXJuUmVjZWl2ZWQSEAoIb3JkZXJfaWQYASABKAkSEQoJcmV0dXJuX2lkGAIgASgJEigKBnJlZnVuZBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjwKCXJlc3RvY2tlZBgEIAMoCzIpLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlc3RvY2tlZExpbmUSMAoMcmVjZWl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgGIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyIuCg1SZXN0b2NrZWRMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_money]);
+  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9yZXR1cm5fZXZlbnRzLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSKUAQoOUmV0dXJuQXBwcm92ZWQSEAoIb3JkZXJfaWQYASABKAkSEQoJcmV0dXJuX2lkGAIgASgJEjAKDGFwcHJvdmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMikwEKDlJldHVyblJlamVjdGVkEhAKCG9yZGVyX2lkGAEgASgJEhEKCXJldHVybl9pZBgCIAEoCRIvCgtyZWplY3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMirQEKDkV4Y2hhbmdlUGxhY2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCXJldHVybl9pZBgCIAEoCRIZChFleGNoYW5nZV9vcmRlcl9pZBgDIAEoCRIuCgpwbGFjZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgFIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyL8AQoOUmV0dXJuUmVjZWl2ZWQSEAoIb3JkZXJfaWQYASABKAkSEQoJcmV0dXJuX2lkGAIgASgJEigKBnJlZnVuZBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjwKCXJlc3RvY2tlZBgEIAMoCzIpLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlc3RvY2tlZExpbmUSMAoMcmVjZWl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgGIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyIuCg1SZXN0b2NrZWRMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_money]);
+
+/**
+ * Goods of a delivered order may come back: somebody of the shop has said so.
+ *
+ * @generated from message ordermesh.orders.events.v1.ReturnApproved
+ */
+export type ReturnApproved = Message<"ordermesh.orders.events.v1.ReturnApproved"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * TypeID with prefix "rtn"; told once of each return.
+   *
+   * @generated from field: string return_id = 2;
+   */
+  returnId: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp approve_time = 3;
+   */
+  approveTime?: Timestamp | undefined;
+
+  /**
+   * Who had bought.
+   *
+   * @generated from field: string customer_id = 4;
+   */
+  customerId: string;
+};
+
+/**
+ * Goods of a delivered order may come back: somebody of the shop has said so.
+ *
+ * @generated from message ordermesh.orders.events.v1.ReturnApproved
+ */
+export type ReturnApprovedJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * TypeID with prefix "rtn"; told once of each return.
+   *
+   * @generated from field: string return_id = 2;
+   */
+  returnId?: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp approve_time = 3;
+   */
+  approveTime?: TimestampJson;
+
+  /**
+   * Who had bought.
+   *
+   * @generated from field: string customer_id = 4;
+   */
+  customerId?: string;
+};
+
+/**
+ * Describes the message ordermesh.orders.events.v1.ReturnApproved.
+ * Use `create(ReturnApprovedSchema)` to create a new message.
+ */
+export const ReturnApprovedSchema: GenMessage<ReturnApproved, {jsonType: ReturnApprovedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_events_v1_return_events, 0);
+
+/**
+ * Goods may not come back, or those that were to come never did. Nothing is paid back for them.
+ *
+ * @generated from message ordermesh.orders.events.v1.ReturnRejected
+ */
+export type ReturnRejected = Message<"ordermesh.orders.events.v1.ReturnRejected"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * TypeID with prefix "rtn"; told once of each return.
+   *
+   * @generated from field: string return_id = 2;
+   */
+  returnId: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp reject_time = 3;
+   */
+  rejectTime?: Timestamp | undefined;
+
+  /**
+   * Who had bought.
+   *
+   * @generated from field: string customer_id = 4;
+   */
+  customerId: string;
+};
+
+/**
+ * Goods may not come back, or those that were to come never did. Nothing is paid back for them.
+ *
+ * @generated from message ordermesh.orders.events.v1.ReturnRejected
+ */
+export type ReturnRejectedJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * TypeID with prefix "rtn"; told once of each return.
+   *
+   * @generated from field: string return_id = 2;
+   */
+  returnId?: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp reject_time = 3;
+   */
+  rejectTime?: TimestampJson;
+
+  /**
+   * Who had bought.
+   *
+   * @generated from field: string customer_id = 4;
+   */
+  customerId?: string;
+};
+
+/**
+ * Describes the message ordermesh.orders.events.v1.ReturnRejected.
+ * Use `create(ReturnRejectedSchema)` to create a new message.
+ */
+export const ReturnRejectedSchema: GenMessage<ReturnRejected, {jsonType: ReturnRejectedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_events_v1_return_events, 1);
+
+/**
+ * What is wanted instead of what came back is ordered: the order of the return tells so, and the new one tells of itself as any.
+ *
+ * @generated from message ordermesh.orders.events.v1.ExchangePlaced
+ */
+export type ExchangePlaced = Message<"ordermesh.orders.events.v1.ExchangePlaced"> & {
+  /**
+   * The order of the return. TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * TypeID with prefix "rtn"; told once of each return.
+   *
+   * @generated from field: string return_id = 2;
+   */
+  returnId: string;
+
+  /**
+   * The order that was placed for it. TypeID with prefix "ord".
+   *
+   * @generated from field: string exchange_order_id = 3;
+   */
+  exchangeOrderId: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp place_time = 4;
+   */
+  placeTime?: Timestamp | undefined;
+
+  /**
+   * Who had bought.
+   *
+   * @generated from field: string customer_id = 5;
+   */
+  customerId: string;
+};
+
+/**
+ * What is wanted instead of what came back is ordered: the order of the return tells so, and the new one tells of itself as any.
+ *
+ * @generated from message ordermesh.orders.events.v1.ExchangePlaced
+ */
+export type ExchangePlacedJson = {
+  /**
+   * The order of the return. TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * TypeID with prefix "rtn"; told once of each return.
+   *
+   * @generated from field: string return_id = 2;
+   */
+  returnId?: string;
+
+  /**
+   * The order that was placed for it. TypeID with prefix "ord".
+   *
+   * @generated from field: string exchange_order_id = 3;
+   */
+  exchangeOrderId?: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp place_time = 4;
+   */
+  placeTime?: TimestampJson;
+
+  /**
+   * Who had bought.
+   *
+   * @generated from field: string customer_id = 5;
+   */
+  customerId?: string;
+};
+
+/**
+ * Describes the message ordermesh.orders.events.v1.ExchangePlaced.
+ * Use `create(ExchangePlacedSchema)` to create a new message.
+ */
+export const ExchangePlacedSchema: GenMessage<ExchangePlaced, {jsonType: ExchangePlacedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_events_v1_return_events, 2);
 
 /**
  * Goods of a delivered order came back and were looked at: payments gives back what they cost, inventory books in what can be sold again.
@@ -122,7 +367,7 @@ export type ReturnReceivedJson = {
  * Use `create(ReturnReceivedSchema)` to create a new message.
  */
 export const ReturnReceivedSchema: GenMessage<ReturnReceived, {jsonType: ReturnReceivedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_return_events, 0);
+  messageDesc(file_ordermesh_orders_events_v1_return_events, 3);
 
 /**
  * Units of one SKU that can be sold again.
@@ -171,5 +416,5 @@ export type RestockedLineJson = {
  * Use `create(RestockedLineSchema)` to create a new message.
  */
 export const RestockedLineSchema: GenMessage<RestockedLine, {jsonType: RestockedLineJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_events_v1_return_events, 1);
+  messageDesc(file_ordermesh_orders_events_v1_return_events, 4);
 
