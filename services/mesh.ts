@@ -33,6 +33,7 @@ import { fraud } from "./fraud/main.ts";
 import { identity } from "./identity/main.ts";
 import { demoOperatorSecret, demoSignIn, seedIdentity } from "./identity/seed.ts";
 import { inventory } from "./inventory/main.ts";
+import { media } from "./media/main.ts";
 import { notifications } from "./notifications/main.ts";
 import { operations } from "./operations/main.ts";
 import { orders } from "./orders/main.ts";
@@ -50,6 +51,7 @@ export const definitions = [
   identity,
   customers,
   notifications,
+  media,
 ] as unknown as ServiceDefinition[];
 const names = [...definitions.map((definition) => definition.name), "edge"];
 

@@ -18,6 +18,8 @@ import { overload } from "./bench/groups/overload.ts";
 import { relay } from "./bench/groups/relay.ts";
 import { replicas } from "./bench/groups/replicas.ts";
 import { memory, start } from "./bench/groups/start.ts";
+import { thumbnails } from "./bench/groups/thumbnails.ts";
+import { uploads } from "./bench/groups/uploads.ts";
 import { watch } from "./bench/groups/watch.ts";
 import { runBenchmark } from "./bench/program.ts";
 
@@ -36,6 +38,8 @@ const groups: readonly Group[] = [
   replicas,
   cost,
   watch,
+  thumbnails,
+  uploads,
 ];
 
 const usage = [

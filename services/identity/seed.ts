@@ -22,6 +22,8 @@ const shopScopes = [
   "customers:write",
   "notifications:read",
   "notifications:write",
+  "media:read",
+  "media:write",
 ];
 
 /**

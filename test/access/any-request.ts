@@ -51,7 +51,8 @@ function messageOf(desc: DescMessage, ids: Ids, depth: number): Message {
 }
 
 function entryOf(field: DescField, ids: Ids, depth: number): [string, unknown][] {
-  if (field.fieldKind === "map") return [];
+  // What may be of any type has no contract of its own.
+  if (field.fieldKind === "map" || field.message?.typeName === "google.protobuf.Any") return [];
   // Of several that exclude each other the first.
   const { oneof } = field;
   if (oneof && oneof.fields[0] !== field) return [];

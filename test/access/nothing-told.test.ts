@@ -55,6 +55,7 @@ beforeAll(async () => {
     product_id: products[0]?.productId ?? "",
     client_id: clientId,
     customer_id: customerId,
+    user_id: customerId,
     letter_id: "ltr_01kb2q0000e0000000000000zy",
     redrive_id: "rdr_01kb2q0000e0000000000000zy",
     event_id: "evt_01kb2q0000e0000000000000zy",

@@ -30,7 +30,7 @@ afterAll(() => mesh.close());
 
 const customerScopes =
   "orders:read orders:write payments:read payments:write shipping:read customers:read customers:write identity:write ".concat(
-    "notifications:read notifications:write",
+    "notifications:read notifications:write media:read media:write",
   );
 const items = [{ sku: "MUG", quantity: 1n }];
 const basket = { currency: "EUR", paymentToken: "tok_success", items };
@@ -96,6 +96,10 @@ cases["NotificationsService/UpdatePreferences"] = {
   request: () => ({ customerId: "ada", preferences: [{ fact: "ready", channel: "sms", enabled: true }] }),
   refused: "PermissionDenied",
 };
+
+cases["MediaService/UploadUserImage"] = { request: () => ({ userId: "ada" }), refused: "PermissionDenied" };
+cases["MediaService/GetUserImage"] = { request: () => ({ userId: "ada" }), refused: "PermissionDenied" };
+cases["MediaService/GetUserThumbnail"] = { request: () => ({ userId: "ada" }), refused: "PermissionDenied" };
 
 /** Concern nobody but the token that they are called with. */
 const ofTheCaller = ["IdentityService/CreateStreamTicket"];

@@ -10,6 +10,7 @@ import { catalogScenarios } from "./scenarios-catalog.ts";
 import { changesScenarios } from "./scenarios-changes.ts";
 import { customersScenarios } from "./scenarios-customers.ts";
 import { fraudScenarios } from "./scenarios-fraud.ts";
+import { mediaScenarios } from "./scenarios-media.ts";
 import { notificationsScenarios } from "./scenarios-notifications.ts";
 import { identityScenarios, newPassword } from "./scenarios-identity.ts";
 import { operationsScenarios } from "./scenarios-operations.ts";
@@ -26,6 +27,7 @@ const scenarios = [
   ...customersScenarios,
   ...fraudScenarios,
   ...notificationsScenarios,
+  ...mediaScenarios,
 ];
 
 /** What callers give in the scenarios and nobody else may read. */

@@ -14,7 +14,7 @@ import { testNats, type TestNats } from "../support/nats.ts";
 import { freePorts } from "../support/ports.ts";
 import { eventually, until } from "../support/until.ts";
 
-const others = ["catalog", "orders", "payments", "fraud", "shipping", "identity", "customers", "notifications"];
+const others = ["catalog", "orders", "payments", "fraud", "shipping", "identity", "customers", "notifications", "media"];
 
 let database: TestDatabase;
 let nats: TestNats;

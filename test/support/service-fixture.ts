@@ -12,7 +12,7 @@ import type { Hearing, ReceivedEvent } from "#runtime/events/hearing.ts";
 import { outgoing } from "#runtime/events/outgoing.ts";
 import { createLogger } from "#runtime/log.ts";
 import { createMetrics } from "#runtime/metrics.ts";
-import { childTraceparent } from "#runtime/request-context.ts";
+import { childTraceparent, runInContext } from "#runtime/request-context.ts";
 import { serverInterceptors } from "#runtime/rpc/interceptors.ts";
 import { applyDue, prepareDue, type ClaimedItem } from "#runtime/schedule/due-store.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "#runtime/service.ts";
@@ -103,6 +103,8 @@ export async function serviceFixture<Tables>(
     const hearing = hearingOf(parts.hears ?? [], desc);
     const about = { tenant, counts, time: runtime.clock.now() };
     const events = messages.map((message) => received(hearing, desc, message, about));
+    const context = { requestId: "req_test", traceparent: childTraceparent(undefined), tenant };
+    await runInContext(context, async () => hearing.prepare?.(events as ReceivedEvent<never>[]));
     await connected.system.transaction(async (tx) => {
       await actFor(tx, tenant);
       await hearing.handle(tx as unknown as Transaction<never>, events as ReceivedEvent<never>[]);

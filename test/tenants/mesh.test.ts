@@ -30,6 +30,7 @@ import { customers } from "../../services/customers/main.ts";
 import { fraud } from "../../services/fraud/main.ts";
 import { identity } from "../../services/identity/main.ts";
 import { inventory } from "../../services/inventory/main.ts";
+import { media } from "../../services/media/main.ts";
 import { notifications } from "../../services/notifications/main.ts";
 import { operations } from "../../services/operations/main.ts";
 import { orders } from "../../services/orders/main.ts";
@@ -52,6 +53,7 @@ const definitions = [
   identity,
   customers,
   notifications,
+  media,
 ] as unknown as ServiceDefinition[];
 
 const login = `test_app_${randomBytes(4).toString("hex")}`;

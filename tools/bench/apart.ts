@@ -6,7 +6,17 @@ import { freePort } from "#runtime/backing/free-port.ts";
 import { startMeshOn, type MeshProcess } from "./mesh.ts";
 import { unbounded, unhurried } from "./settings.ts";
 
-const rest = ["catalog", "payments", "fraud", "shipping", "operations", "identity", "customers", "notifications"] as const;
+const rest = [
+  "catalog",
+  "payments",
+  "fraud",
+  "shipping",
+  "operations",
+  "identity",
+  "customers",
+  "notifications",
+  "media",
+] as const;
 /** Enough for three replicas to have some each. */
 const partitions = "6";
 const connectionsOfService = "6";

@@ -91,9 +91,10 @@ async function runFor(seconds: number, placers: readonly Place[], options: LoadO
   else await openLoop(placers, pace.perSecond, endMs, options);
 }
 
-function resultOf({ acceptedMs, failedMs, ...counts }: Tally, seconds: number): LoadResult {
+function resultOf({ acceptedMs, failedMs, ...counts }: Tally, acceptedBefore: number, seconds: number): LoadResult {
   return {
     ...counts,
+    acceptedBefore,
     seconds,
     p50Ms: percentile(acceptedMs, 0.5),
     p99Ms: percentile(acceptedMs, 0.99),
@@ -116,7 +117,7 @@ async function run(options: LoadOptions): Promise<void> {
   tell({ kind: "begun" });
   const startedMs = performance.now();
   await runFor(seconds, placers, options);
-  const result = resultOf(tally, (performance.now() - startedMs) / 1_000);
+  const result = resultOf(tally, warmUpAccepted, (performance.now() - startedMs) / 1_000);
   clearInterval(progress);
   tell({ kind: "done", result });
 }

@@ -3,7 +3,8 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 
-export type Protocol = "Connect" | "gRPC" | "REST";
+/** "Connect JSON" is what a program without a library sends: HTTP/1.1, as REST is sent. */
+export type Protocol = "Connect" | "Connect JSON" | "gRPC" | "REST";
 
 /** Callers who each wait for their answer, or so many calls a second whatever becomes of them. */
 export type Pace = { kind: "closed"; callers: number } | { kind: "open"; perSecond: number };
@@ -29,6 +30,8 @@ export interface LoadResult {
   /** Calls of the measured time. */
   asked: number;
   accepted: number;
+  /** Of the warm-up. */
+  acceptedBefore: number;
   /** From the first call to the last answer. */
   seconds: number;
   p50Ms: number;

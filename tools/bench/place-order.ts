@@ -22,7 +22,14 @@ const order = { currency: "EUR", paymentToken: "tok_success" };
 /** Some connections to each address, or one pool of them for HTTP/1.1. */
 export function createPlacers(options: Pick<LoadOptions, "urls" | "identityUrl" | "clients" | "protocol">): Place[] {
   const { urls, protocol, identityUrl = urls[0] ?? "", clients = [{}] } = options;
-  if (protocol === "REST") return urls.map((url) => placeByRest(url, clientTokens({ edgeUrl: identityUrl })));
+  if (protocol === "REST") {
+    const token = clientTokens({ edgeUrl: identityUrl });
+    return urls.map((url) => placeByHttp(new URL("/v1/orders", url), token));
+  }
+  if (protocol === "Connect JSON") {
+    const token = clientTokens({ rpcUrl: identityUrl });
+    return urls.map((url) => placeByHttp(new URL(`/${OrdersService.typeName}/PlaceOrder`, url), token));
+  }
   const perUrl = Math.ceil(connections / urls.length);
   const interceptors = [bearer(inTurn(clients.map((client) => clientTokens({ rpcUrl: identityUrl, ...client }))))];
   return Array.from({ length: perUrl }, () => urls.map((baseUrl) => placeByRpc({ baseUrl, interceptors }, protocol))).flat();
@@ -50,9 +57,8 @@ function placeByRpc(shared: { baseUrl: string; interceptors: Interceptor[] }, pr
 
 class NotAccepted extends Error {}
 
-function placeByRest(url: string, token: () => Promise<string>): Place {
+function placeByHttp(target: URL, token: () => Promise<string>): Place {
   const agent = new Agent({ keepAlive: true, maxSockets: socketsMax });
-  const target = new URL("/v1/orders", url);
   return async ({ customerId, items }) => {
     const lines = items.map(({ sku, quantity }) => ({ sku, quantity: String(quantity) }));
     const body = JSON.stringify({ ...order, customerId, items: lines });
@@ -66,8 +72,9 @@ function placeByRest(url: string, token: () => Promise<string>): Place {
       answer.once("error", reject);
       answer.once("end", () => {
         const orderId = /"orderId": ?"(\w+)"/.exec(text)?.[1];
-        if (answer.statusCode === 202 && orderId !== undefined) resolve(orderId);
-        else reject(new NotAccepted(`HTTP ${answer.statusCode}${reasonIn(text)}`));
+        const { statusCode = 0 } = answer;
+        if (statusCode >= 200 && statusCode < 300 && orderId !== undefined) resolve(orderId);
+        else reject(new NotAccepted(`HTTP ${statusCode}${reasonIn(text)}`));
       });
     });
     call.once("error", reject);

@@ -10,6 +10,7 @@ import { customers } from "../../services/customers/main.ts";
 import { fraud } from "../../services/fraud/main.ts";
 import { identity } from "../../services/identity/main.ts";
 import { inventory } from "../../services/inventory/main.ts";
+import { media } from "../../services/media/main.ts";
 import { notifications } from "../../services/notifications/main.ts";
 import { operations } from "../../services/operations/main.ts";
 import { orders } from "../../services/orders/main.ts";
@@ -27,6 +28,7 @@ const definitions = [
   identity,
   customers,
   notifications,
+  media,
 ] as unknown as ServiceDefinition[];
 
 /** A step of the order flow, and its crash points by their full names. */
@@ -47,6 +49,7 @@ const requests: readonly { service: string; name: string; points?: string[] }[] 
   { service: "orders", name: "orders.reject_return" },
   { service: "orders", name: "orders.receive_return" },
   { service: "customers", name: "customers.erase" },
+  { service: "media", name: "media.upload", points: ["after_provider"] },
 ];
 
 export const serviceNames: readonly string[] = definitions.map(({ name }) => name);

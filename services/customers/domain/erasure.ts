@@ -23,6 +23,7 @@ export const keepers = [
   "inventory",
   "catalog",
   "notifications",
+  "media",
 ] as const;
 
 /** Knows whose an order is; the others are asked by order. */

@@ -20,6 +20,7 @@ export function customerMessage(customer: Customer): MessageInitShape<typeof Cus
   const { customerId, displayName, givenName, familyName, email, phone, locale, createTime, updateTime, eraseTime } = customer;
   return {
     customerId,
+    thumbnailImage: customer.thumbnailImage,
     state: eraseTime ? CustomerState.ERASED : CustomerState.ACTIVE,
     etag: etagOf(customer),
     createTime: timestampFromDate(createTime),

@@ -5,6 +5,8 @@ import type { Wait } from "../domain/erasure.ts";
 import type { CustomerKey, CustomersTables } from "./tables.ts";
 
 export interface Customer extends CustomerKey, Profile {
+  /** Empty where there is none. */
+  thumbnailImage: string;
   version: number;
   consents: number;
   eventsSent: number;
@@ -19,7 +21,7 @@ export interface Customer extends CustomerKey, Profile {
 
 const customerColumns = sql`
   tenant_id as tenant, customer_id as "customerId", display_name as "displayName", given_name as "givenName",
-  family_name as "familyName", email, phone, locale, version, consents, events_sent as "eventsSent",
+  family_name as "familyName", email, phone, locale, thumbnail_image as "thumbnailImage", version, consents, events_sent as "eventsSent",
   create_time as "createTime", update_time as "updateTime", erase_time as "eraseTime", erase_reason as "eraseReason",
   erase_check_time as "eraseCheckTime", erase_done_time as "eraseDoneTime", erase_waits_for as "eraseWaitsFor"`;
 
@@ -101,6 +103,23 @@ export async function saveProfile(
     where tenant_id = ${tenant} and customer_id = ${customerId}`.execute(tx);
 }
 
+/** Of customers that are known and not erased; each once. */
+export async function saveThumbnails(
+  tx: Transaction<CustomersTables>,
+  images: readonly (CustomerKey & { path: string; time: Date })[],
+): Promise<void> {
+  await sql`
+    update customer set thumbnail_image = path, version = version + 1, update_time = greatest(update_time, time)
+    from unnest(
+      ${images.map(({ tenant }) => tenant)}::text[],
+      ${images.map(({ customerId }) => customerId)}::text[],
+      ${images.map(({ path }) => path)}::text[],
+      ${images.map(({ time }) => time)}::timestamptz[]
+    ) as new (tenant_id, customer_id, path, time)
+    where customer.tenant_id = new.tenant_id and customer.customer_id = new.customer_id
+      and erase_time is null and thumbnail_image <> path`.execute(tx);
+}
+
 /** Leaves of a customer that is locked its id, and when and why it was erased. */
 export async function eraseCustomer(
   tx: Transaction<CustomersTables>,
@@ -109,7 +128,7 @@ export async function eraseCustomer(
 ): Promise<void> {
   await sql`
     update customer set display_name = '', given_name = '', family_name = '', email = '', phone = '', locale = '',
-      version = version + 1, events_sent = events_sent + 1, update_time = ${now}, erase_time = ${now}, erase_reason = ${reason}
+      thumbnail_image = '', version = version + 1, events_sent = events_sent + 1, update_time = ${now}, erase_time = ${now}, erase_reason = ${reason}
     where tenant_id = ${tenant} and customer_id = ${customerId}`.execute(tx);
   for (const table of ["consent", "address_request", "address"]) {
     await sql`delete from ${sql.ref(table)} where tenant_id = ${tenant} and customer_id = ${customerId}`.execute(tx);

@@ -88,7 +88,7 @@ const isServed = (service: DescService): boolean => service.methods.some((method
 
 function bindingsOfService(service: DescService): Binding[] {
   return service.methods.flatMap((method) => {
-    if (!hasOption(method, http) || method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming") return [];
+    if (!hasOption(method, http) || method.methodKind === "bidi_streaming") return [];
     return bindingsOf(getOption(method, http), []).flatMap((rule, index) => {
       const pattern = patternOf(rule);
       if (typeof pattern === "string") return [];

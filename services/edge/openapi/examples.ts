@@ -58,6 +58,7 @@ const values: Readonly<Record<string, string>> = {
   service: "orders",
   sku: "MUG-BLUE",
   skus: "MUG-BLUE",
+  user_id: "ada",
   tax_class: "STANDARD",
   tenant: "demo",
   tenant_id: "second",

@@ -99,16 +99,23 @@ interface Leaf {
 }
 
 function queryParameters(binding: Binding, { schemas, commentOf }: Writing): Schema[] {
-  const { method, template, body } = binding;
-  if (body === "*") return [];
-  const taken = new Set(takenByPath(method.input, template).keys());
-  if (body !== "") taken.add(body);
-  return leavesOf(method.input, taken).map(({ name, field }) => {
+  const { method } = binding;
+  return queryLeaves(binding).map(({ name, field }) => {
     const isAsked = isRequired(field) && !isOwner(method, field) && !name.includes(".");
     const needed = isAsked ? { required: true, example: exampleOfField(field) } : {};
     const parameter = { name, in: "query", ...needed, schema: schemas.ofField(field) };
     return described(parameter, commentOf(field));
   });
+}
+
+function queryLeaves({ method, template, body }: Binding): Leaf[] {
+  if (body === "*") return [];
+  const { input } = method;
+  const taken = new Set(takenByPath(input, template).keys());
+  if (body !== "") taken.add(body);
+  const { offsetField, limitField } = getOption(method, methodPolicy).download ?? {};
+  for (const name of [offsetField, limitField]) if (name) taken.add(name);
+  return leavesOf(input, taken);
 }
 
 /** What a query can name: as transcode/query.ts has it. */
@@ -134,6 +141,9 @@ function headerParameters({ method, httpMethod }: Binding): Schema[] {
     names.push({ name: "Idempotency-Key", description: "Stands for requestId: a repeat gets the first answer." });
   }
   const reads = httpMethod === "GET";
+  if (getOption(method, methodPolicy).download) {
+    names.push({ name: "Range", description: "Which bytes are wanted, such as bytes=0-99: RFC 9110, section 14.2." });
+  }
   if (reads && method.output.fields.length > 0 && hasEtag(method)) {
     names.push({ name: "If-None-Match", description: "The ETag of what the caller has: if it still is, the answer is 304." });
   }
@@ -149,19 +159,37 @@ function headerParameters({ method, httpMethod }: Binding): Schema[] {
 const hasEtag = (method: DescMethod): boolean =>
   [undefined, ...method.output.fields].some((field) => compileEtag(method.output, field) !== undefined);
 
-function requestBodyOf({ method, template, body }: Binding, { schemas }: Writing): Schema {
+function requestBodyOf(binding: Binding, writing: Writing): Schema {
+  const { method, template, body } = binding;
+  const { schemas } = writing;
   if (body === "") return {};
   const { input } = method;
+  const isStream = method.methodKind === "client_streaming";
   const field = input.fields.find(({ name }) => name === body);
   if ((body === "*" && isHttpBody(input)) || isHttpBodyField(field)) {
-    return { requestBody: { required: true, content: { "*/*": { schema: {} } } } };
+    const form = isStream ? { "multipart/form-data": { schema: formOf(binding, writing) } } : {};
+    return { requestBody: { required: true, content: { "*/*": { schema: {} }, ...form } } };
   }
   const inPath = new Set(template.variables.map(({ fieldPath }) => fieldPath));
   const rest = input.fields.filter(({ name }) => !inPath.has(name));
   const schema = field ? schemas.ofField(field) : schemas.ofFields(rest, (each) => isOwner(method, each));
   const isNeeded = field ? isRequired(field) : schema["required"] !== undefined;
   const example = field ? exampleOfField(field) : exampleOfFields(rest);
-  return { requestBody: { ...(isNeeded ? { required: true } : {}), content: { "application/json": { schema, example } } } };
+  return {
+    requestBody: {
+      ...(isNeeded ? { required: true } : {}),
+      content: { [isStream ? "application/x-ndjson" : "application/json"]: { schema, example } },
+    },
+  };
+}
+
+/** The file has any name; the other fields are those of the query, of which each is said once. */
+function formOf(binding: Binding, { schemas, commentOf }: Writing): Schema {
+  const fields = queryLeaves(binding).map(
+    ({ name, field }) => [name, described(schemas.ofField(field), commentOf(field))] as const,
+  );
+  const file = { type: "string", contentMediaType: "application/octet-stream", description: "What is uploaded." };
+  return { type: "object", properties: { ...Object.fromEntries(fields), file }, required: ["file"] };
 }
 
 function responsesOf(binding: Binding, writing: Writing): Schema {
@@ -169,8 +197,10 @@ function responsesOf(binding: Binding, writing: Writing): Schema {
   const { successStatus } = getOption(method, methodPolicy);
   const status = String(successStatus === 0 ? 200 : successStatus);
   const isKnown = httpMethod === "GET" && hasEtag(method);
+  const isDownload = getOption(method, methodPolicy).download !== undefined;
   return {
     [status]: { description: writing.commentOf(method.output) || "The answer", ...contentOf(binding, writing) },
+    ...(isDownload ? { "206": { description: "The bytes that were asked for", ...contentOf(binding, writing) } } : {}),
     ...(isKnown ? { "304": { description: "It is as the caller knows it" } } : {}),
     "4XX": { $ref: "#/components/responses/Refused" },
     "5XX": { $ref: "#/components/responses/Failed" },

@@ -8,9 +8,19 @@ import { Violations } from "./violations.ts";
 
 /** Body first, then query, then path: nothing that a caller sends may override what the path said. */
 export async function bindRequest(exchange: RoutedExchange, limits: BodyLimits): Promise<Message> {
-  const { request, route, segments, search } = exchange;
   const violations = new Violations();
   const { message, text } = await readMessage(exchange, limits, violations);
+  bindFields(exchange, message, violations);
+  exchange.route.bindImpliedMask?.(text, message);
+  return message;
+}
+
+/** What does not come in the body. Throws EdgeRefusal with all that is wrong, in the body too. */
+export function bindFields(
+  { request, route, segments, search }: Pick<RoutedExchange, "request" | "route" | "segments" | "search">,
+  message: Message,
+  violations: Violations,
+): void {
   const fields: Fields = message;
   if (search !== "") route.bindQuery(search, fields, violations);
   const lastEventId = request.headers["last-event-id"];
@@ -18,10 +28,8 @@ export async function bindRequest(exchange: RoutedExchange, limits: BodyLimits):
   route.bindPath(segments, fields, violations);
   if (violations.list.length === 0) route.checkRequired?.(message, violations);
   if (violations.list.length > 0) throw invalidRequest(violations.list);
-  route.bindImpliedMask?.(text, fields);
   route.bindIfMatch(request, fields);
   route.bindIdempotencyKey?.(request.headers, fields);
-  return message;
 }
 
 /** The message of the body, and the body's text where it has one. */

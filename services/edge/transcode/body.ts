@@ -1,7 +1,7 @@
 // JSON bodies to request messages.
 import { create, fromJson, type DescMessage, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
 import { illFormedTexts } from "./ill-formed.ts";
-import { diagnoseJson, isFloatingPoint } from "./json-diagnose.ts";
+import { diagnoseJson, takesNumber } from "./json-diagnose.ts";
 import { printJsonPath, scanJson, type JsonFindings, type JsonPath } from "./json-scan.ts";
 import { parseJsonText } from "./json-value.ts";
 import { EdgeRefusal, rpcCode } from "./status.ts";
@@ -54,9 +54,9 @@ function parseJson(text: string): JsonValue {
 
 function reportFindings(findings: JsonFindings, input: DescMessage, prefix: JsonPath, violations: Violations): void {
   for (const path of findings.duplicates) violations.add(printJsonPath([...prefix, ...path]), "is given twice");
-  for (const path of findings.unsafeIntegers) {
+  for (const { path, isKept } of findings.unsafeIntegers) {
     const full = [...prefix, ...path];
-    if (isFloatingPoint(input, full)) continue;
+    if (takesNumber(input, full, isKept)) continue;
     violations.add(printJsonPath(full), "is an integer beyond 2^53, which JSON numbers round; write it in quotes");
   }
 }

@@ -4,6 +4,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { sendBytes } from "./answer.ts";
 import type { Caller, CallOptions } from "./caller.ts";
 import { encode } from "./coding.ts";
+import { sendDownload } from "./download.ts";
 import { isKnown } from "./etag.ts";
 import type { RoutedExchange } from "./exchange.ts";
 import { bytesAnswer, sendBytesStream } from "./http-body.ts";
@@ -17,6 +18,8 @@ export interface CallLimits {
   timeoutMs: number;
   /** Longest deadline that a caller may give. */
   timeoutMsMax: number;
+  /** Deadline of an upload whose caller gives none, which begins with its first byte. */
+  uploadMsMax: number;
   /** After this a stream ends, resumable, so that none lives for ever and load moves to new processes. */
   streamMsMax: number;
   stream: StreamLimits;
@@ -33,7 +36,40 @@ export interface CallContext {
   shutdown: AbortSignal;
 }
 
-export async function call(exchange: RoutedExchange, message: Message, context: CallContext): Promise<void> {
+/** A call about to be made. */
+interface Prepared {
+  options: Omit<CallOptions, "timeoutMs">;
+  /** Of the caller's own choice. */
+  timeoutMs: number | undefined;
+  ending: AbortController;
+}
+
+export async function call(
+  exchange: RoutedExchange,
+  method: DescMethodUnary | DescMethodServerStreaming,
+  message: Message,
+  context: CallContext,
+): Promise<void> {
+  await withCall(exchange, context, async ({ options, timeoutMs, ending }) => {
+    if (method.methodKind === "server_streaming") {
+      if (!exchange.becomeStream()) throw tooManyStreams();
+      await callStream(exchange, method, message, { ...options, timeoutMs }, ending, context);
+    } else {
+      const answer = await context.caller.unary(method, message, {
+        ...options,
+        timeoutMs: timeoutMs ?? context.limits.timeoutMs,
+      });
+      await answerOnce(exchange, answer);
+    }
+  });
+}
+
+/** Does the work of a call, which ends with its caller. */
+export async function withCall(
+  exchange: RoutedExchange,
+  context: CallContext,
+  work: (prepared: Prepared) => Promise<void>,
+): Promise<void> {
   const { request, response, route, requestId } = exchange;
   const timeoutMs = timeoutMsOf(request.headers, context.limits.timeoutMsMax);
   const headers = callHeaders(request, [...context.forwardedHeaders, ...route.requestHeaders], requestId);
@@ -44,41 +80,29 @@ export async function call(exchange: RoutedExchange, message: Message, context: 
     }
   };
   const ending = new AbortController();
-  const { method } = route;
   response.once("close", () => {
     // After a whole answer a unary call has nothing left to end; a stream may, behind an answer to HEAD.
-    if (!response.writableFinished || method.methodKind === "server_streaming") ending.abort();
+    if (!response.writableFinished || route.method.methodKind === "server_streaming") ending.abort();
   });
   if (response.closed) ending.abort();
-  const options = { headers, signal: ending.signal, onHeaders };
   try {
-    if (method.methodKind === "server_streaming") {
-      if (!exchange.becomeStream()) throw tooManyStreams();
-      await callStream(exchange, method, message, { ...options, timeoutMs }, ending, context);
-    } else {
-      await callUnary(exchange, method, message, { ...options, timeoutMs: timeoutMs ?? context.limits.timeoutMs }, context);
-    }
+    await work({ options: { headers, signal: ending.signal, onHeaders }, timeoutMs, ending });
   } catch (error) {
     if (error instanceof ConnectError) onHeaders(error.metadata);
     throw error;
   }
 }
 
-const tooManyStreams = (): EdgeRefusal =>
+export const tooManyStreams = (): EdgeRefusal =>
   new EdgeRefusal(rpcCode.resourceExhausted, "OVERLOADED", "too many streams at once, try again later");
 
-async function callUnary(
-  exchange: RoutedExchange,
-  method: DescMethodUnary,
-  message: Message,
-  options: CallOptions,
-  { caller }: CallContext,
+export async function answerOnce(
+  { request, response, route, headers: ofExchange }: RoutedExchange,
+  answer: Message,
 ): Promise<void> {
-  const { request, response, route } = exchange;
-  const answer = await caller.unary(method, message, options);
   const etag = route.etagOf?.(answer);
   // A copy may be kept, by the caller alone, and is asked for by its tag before it is used again.
-  const headers = etag ? { ...exchange.headers, etag, "cache-control": "private, no-cache" } : exchange.headers;
+  const headers = etag ? { ...ofExchange, etag, "cache-control": "private, no-cache" } : ofExchange;
   if (etag && isKnown(request, etag)) return sendBytes(request, response, 304, { ...headers, vary: "Accept-Encoding" }, nothing);
   const { contentType, bytes } = printed(route, answer);
   const coded = await encode(request.headers["accept-encoding"], { bytes, contentType, headers });
@@ -107,17 +131,19 @@ async function callStream(
   const longest = setTimeout(end, limits.streamMsMax);
   shutdown.addEventListener("abort", end, { once: true });
   if (shutdown.aborted) end();
-  const messages = caller.serverStream(method, message, options);
-  const { answer } = route;
+  const { answer, download } = route;
   try {
     if (answer.gives === "bytes") {
       const { stalledMsMax } = limits.stream;
-      await sendBytesStream({ request, response, parts: mapped(messages, answer.bytesOf), headers, stalledMsMax });
+      const { bytesOf } = answer;
+      const again = (asked: Message): AsyncIterable<Message> => caller.serverStream(method, asked, options);
+      if (download) await sendDownload({ request, response, download, message, call: again, bytesOf, headers, stalledMsMax });
+      else await sendBytesStream({ request, response, parts: mapped(again(message), bytesOf), headers, stalledMsMax });
       return;
     }
     await sendStream({
       response,
-      messages,
+      messages: caller.serverStream(method, message, options),
       format: wantsEvents(request.headers.accept) ? serverSentEvents : ndjson,
       print: answer.print,
       idOf: route.resume?.idOf,

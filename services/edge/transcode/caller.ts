@@ -1,6 +1,12 @@
 // What the transcoder needs of the RPC side.
-import type { DescMethodServerStreaming, DescMethodUnary, DescService, Message } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
+import type {
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  Message,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 
 export interface CallOptions {
   headers: Headers;
@@ -14,6 +20,7 @@ export interface CallOptions {
 export interface Caller {
   unary(method: DescMethodUnary, message: Message, options: CallOptions): Promise<Message>;
   serverStream(method: DescMethodServerStreaming, message: Message, options: CallOptions): AsyncIterable<Message>;
+  clientStream(method: DescMethodClientStreaming, messages: AsyncIterable<Message>, options: CallOptions): Promise<Message>;
 }
 
 /** Calls through Connect; services may live on different transports. */
@@ -29,6 +36,15 @@ export function connectCaller(transportFor: (service: DescService) => Transport)
       const response = await transportFor(method.parent).stream(method, signal, timeoutMs ?? 0, headers, once(message));
       onHeaders(response.header);
       yield* response.message;
+    },
+    async clientStream(method, messages, { headers, signal, timeoutMs, onHeaders }) {
+      const response = await transportFor(method.parent).stream(method, signal, timeoutMs, headers, messages);
+      onHeaders(response.header);
+      let answer: Message | undefined;
+      // To its end: an error comes behind the message.
+      for await (const message of response.message) answer = message;
+      if (!answer) throw new ConnectError("the call ended without an answer", Code.Internal);
+      return answer;
     },
   };
 }

@@ -67,8 +67,13 @@ function answerRpcError(error: ConnectError, options: ErrorOptions): ErrorAnswer
   // Without an ErrorInfo it may be the transport that speaks, of addresses and sockets.
   const message = deliberate ? error.rawMessage : (sentenceByCode.get(code) ?? error.rawMessage);
   const challenge = error.metadata.get("www-authenticate");
-  return answer({ code, message, details, headers: challenge === null ? {} : { "www-authenticate": challenge } }, options);
+  const headers: Record<string, string> = challenge === null ? {} : { "www-authenticate": challenge };
+  return answer({ code, message, details, headers, httpStatus: statusOfReason(details) }, options);
 }
+
+/** A service that takes less than we do refuses in our words, so it is our status, too. */
+const statusOfReason = (details: readonly Detail[]): number | undefined =>
+  details.some(({ message }) => isMessage(message, ErrorInfoSchema) && message.reason === "BODY_TOO_LARGE") ? 413 : undefined;
 
 const sentenceByCode = new Map<number, string>([
   [rpcCode.unavailable, "the service is unavailable, try again"],

@@ -47,6 +47,8 @@ const typeOf = ({ contentType }: HttpBody): string => contentType || unknownType
 export interface BytesStream {
   request: IncomingMessage;
   response: ServerResponse;
+  /** 200 where it is not given. */
+  status?: number;
   parts: AsyncIterable<HttpBody>;
   headers: AnswerHeaders;
   /** How long a caller may leave what was written unread. Milliseconds. */
@@ -57,9 +59,16 @@ export interface BytesStream {
  * Writes a download to its end; the first part says the type. What goes wrong before it is thrown. Afterwards there is no place for
  * an error between the bytes, so the connection is cut: the last chunk is missing, and no client takes that for the whole.
  */
-export async function sendBytesStream({ request, response, parts, headers, stalledMsMax }: BytesStream): Promise<void> {
+export async function sendBytesStream({
+  request,
+  response,
+  status = 200,
+  parts,
+  headers,
+  stalledMsMax,
+}: BytesStream): Promise<void> {
   const start = (type: string): void => {
-    response.writeHead(200, { ...headers, "content-type": type, "x-content-type-options": "nosniff" });
+    response.writeHead(status, { ...headers, "content-type": type, "x-content-type-options": "nosniff" });
     if (request.method === "HEAD") response.end();
   };
   try {

@@ -130,11 +130,18 @@ const messageExpectations: Record<string, string> = {
 
 const join = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);
 
-/** True where the value at the path is a float or a double by contract, which may be any number a double can come near to. */
-export function isFloatingPoint(desc: DescMessage, path: JsonPath): boolean {
+/** Numbers in these are doubles, but what they mean is not said: who writes an id there does not expect another one. */
+const untyped = new Set(["google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"]);
+
+/**
+ * True where the value at the path may be an integer beyond 2^53: a float or a double by contract may be any number that a double
+ * comes near to, and what has no type one that comes out as it went in.
+ */
+export function takesNumber(desc: DescMessage, path: JsonPath, isKept: boolean): boolean {
   let message: DescMessage | undefined = desc;
   let field: DescField | undefined;
   for (const step of path) {
+    if (message && untyped.has(message.typeName)) return isKept;
     // An index stays in the list's field, and a map's key in the map's.
     if (typeof step === "number" || (field?.fieldKind === "map" && message === undefined)) {
       message = field?.message;
@@ -144,6 +151,7 @@ export function isFloatingPoint(desc: DescMessage, path: JsonPath): boolean {
     message = field?.fieldKind === "message" ? field.message : undefined;
     if (!field) return false;
   }
+  if (field?.message && untyped.has(field.message.typeName)) return isKept;
   const scalar = field?.message ? field.message.fields[0]?.scalar : field?.scalar;
   const wrapped = !field?.message || /^google\.protobuf\.(?:Float|Double)Value$/.test(field.message.typeName);
   return wrapped && (scalar === ScalarType.FLOAT || scalar === ScalarType.DOUBLE);

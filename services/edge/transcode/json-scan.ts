@@ -4,10 +4,16 @@
 export interface JsonFindings {
   /** Paths of keys that came twice. */
   duplicates: JsonPath[];
-  /** Paths of unquoted integers beyond 2^53 - 1. */
-  unsafeIntegers: JsonPath[];
+  /** Unquoted integers beyond 2^53 - 1. */
+  unsafeIntegers: UnsafeInteger[];
   /** True where objects and lists nest deeper than any message of ours; the scan ended there. */
   tooDeep: boolean;
+}
+
+export interface UnsafeInteger {
+  path: JsonPath;
+  /** True where the nearest double is that number, or is written by these digits. */
+  isKept: boolean;
 }
 
 /** Keys and indexes from the root. */
@@ -32,11 +38,15 @@ export function scanJson(text: string): JsonFindings | undefined {
   let frame: Frame | undefined;
   let expectKey = false;
   let findings: JsonFindings | undefined;
-  const note = (kind: "duplicates" | "unsafeIntegers"): void => {
-    findings ??= { duplicates: [], unsafeIntegers: [], tooDeep: false };
-    if (findings[kind].length < findingsMax) {
-      findings[kind].push(frames.map((open) => (open.keys ? open.key : open.index)));
-    }
+  const noted = (): JsonFindings => (findings ??= { duplicates: [], unsafeIntegers: [], tooDeep: false });
+  const here = (): JsonPath => frames.map((open) => (open.keys ? open.key : open.index));
+  const noteDuplicate = (): void => {
+    const { duplicates } = noted();
+    if (duplicates.length < findingsMax) duplicates.push(here());
+  };
+  const noteUnsafe = (token: string): void => {
+    const { unsafeIntegers } = noted();
+    if (unsafeIntegers.length < findingsMax) unsafeIntegers.push({ path: here(), isKept: isKept(token) });
   };
 
   let position = 0;
@@ -76,7 +86,7 @@ export function scanJson(text: string): JsonFindings | undefined {
           // Decoded, because "\u0061" and "a" are one key.
           const key = raw.includes("\\") ? String(JSON.parse(text.slice(position, end + 1))) : raw;
           frame.key = key;
-          if (frame.keys.has(key)) note("duplicates");
+          if (frame.keys.has(key)) noteDuplicate();
           frame.keys.add(key);
           expectKey = false;
         }
@@ -86,7 +96,10 @@ export function scanJson(text: string): JsonFindings | undefined {
       default:
         if (code === minus || (code >= 0x30 && code <= 0x39)) {
           const end = endOfNumber(text, position + 1);
-          if (end - position >= 16 && isUnsafeInteger(text.slice(position, end))) note("unsafeIntegers");
+          if (end - position >= 16) {
+            const token = text.slice(position, end);
+            if (isUnsafeInteger(token)) noteUnsafe(token);
+          }
           position = end;
         } else {
           position += 1;
@@ -117,6 +130,11 @@ function endOfNumber(text: string, start: number): number {
 
 function isUnsafeInteger(token: string): boolean {
   return /^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token));
+}
+
+function isKept(token: string): boolean {
+  const nearest = Number(token);
+  return String(nearest) === token || (Number.isFinite(nearest) && BigInt(nearest) === BigInt(token));
 }
 
 export function printJsonPath(path: JsonPath): string {

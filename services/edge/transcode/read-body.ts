@@ -40,7 +40,7 @@ async function readAll(request: IncomingMessage, response: ServerResponse, limit
   const { bytesMax } = limits;
   const coding = codingOf(request.headers);
   // A body that says that it is too large is refused before a byte of it is taken.
-  if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw bodyTooLarge(bytesMax);
   if (request.headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
   const bytes = await collect(request, limits);
   return coding ? expandWithin(bytes, coding, limits) : bytes;
@@ -51,7 +51,7 @@ async function expandWithin(bytes: Buffer, coding: string, { bytesMax, budget }:
   if (budget.bytes + bytesMax > budget.bytesMax) throw overloaded();
   budget.bytes += bytesMax;
   try {
-    return await expand(bytes, { coding, bytesMax, tooLarge: () => tooLarge(bytesMax) });
+    return await expand(bytes, { coding, bytesMax, tooLarge: () => bodyTooLarge(bytesMax) });
   } finally {
     budget.bytes -= bytesMax;
   }
@@ -81,12 +81,14 @@ function assertJsonType(request: IncomingMessage): void {
   });
 }
 
-function tooLarge(bytesMax: number): EdgeRefusal {
+export function bodyTooLarge(bytesMax: number): EdgeRefusal {
   return new EdgeRefusal(rpcCode.invalidArgument, "BODY_TOO_LARGE", `the body is larger than ${bytesMax} bytes`, {
     httpStatus: 413,
     metadata: { bytesMax: String(bytesMax) },
   });
 }
+
+export const bodyIncomplete = (): EdgeRefusal => new EdgeRefusal(rpcCode.cancelled, "BODY_INCOMPLETE", "the body ended early");
 
 const overloaded = (): EdgeRefusal =>
   new EdgeRefusal(rpcCode.unavailable, "OVERLOADED", "too many large requests at once, try again");
@@ -107,7 +109,7 @@ export function collect(request: IncomingMessage, limits: BodyLimits): Promise<B
       budget.bytes += chunk.length;
       if (bytes > bytesMax) {
         request.pause();
-        finish(() => reject(tooLarge(bytesMax)));
+        finish(() => reject(bodyTooLarge(bytesMax)));
       } else if (budget.bytes > budget.bytesMax) {
         request.pause();
         finish(() => reject(overloaded()));
@@ -117,7 +119,7 @@ export function collect(request: IncomingMessage, limits: BodyLimits): Promise<B
     };
     const onEnd = (): void => finish(() => resolve(Buffer.concat(chunks, bytes)));
     const onClose = (): void => {
-      finish(() => reject(new EdgeRefusal(rpcCode.cancelled, "BODY_INCOMPLETE", "the body ended early")));
+      finish(() => reject(bodyIncomplete()));
     };
     request.on("data", onData).once("end", onEnd).once("close", onClose).once("error", onClose);
   });

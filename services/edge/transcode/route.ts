@@ -8,6 +8,7 @@ import {
   type DescField,
   type DescMessage,
   type DescMethod,
+  type DescMethodClientStreaming,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   type DescService,
@@ -26,6 +27,7 @@ import {
   type BytesBinder,
   type BytesOf,
 } from "./http-body.ts";
+import { compileDownload, type Download } from "./download.ts";
 import { compileEtag, compileIfMatch, type ConditionBinder, type EtagOf } from "./etag.ts";
 import { compileImpliedMask, type MaskBinder } from "./implied-mask.ts";
 import { isJsonObject } from "./json-value.ts";
@@ -39,7 +41,7 @@ import { createRoutingTree, type RoutingTree } from "./routing-tree.ts";
 import { parseTemplate, TemplateError, type Template } from "./template.ts";
 
 export interface Route {
-  method: DescMethodUnary | DescMethodServerStreaming;
+  method: DescMethodUnary | DescMethodServerStreaming | DescMethodClientStreaming;
   body: BodyRule;
   bindQuery: QueryBinder;
   bindPath: PathBinder;
@@ -57,6 +59,8 @@ export interface Route {
   requestHeaders: readonly string[];
   /** For server streams that say how they resume. */
   resume: Resume | undefined;
+  /** For downloads of which a part may be asked for. */
+  download: Download | undefined;
 }
 
 export type BodyRule = { takes: "nothing" | "json"; bind: BodyBinder } | { takes: "bytes"; bind: BytesBinder };
@@ -153,14 +157,18 @@ function compileRoute(
   problems: string[],
 ): Route | undefined {
   if (!isServed(method)) {
-    problems.push("a client stream cannot be called over REST");
+    problems.push("a stream both ways cannot be called over REST");
     return undefined;
   }
   const { input } = method;
   const taken = takenByPath(input, template);
+  if (method.methodKind === "client_streaming" && rule.body === "") problems.push("a client stream must have a body");
   if (taken.get(rule.body) === "is set by the path") problems.push(`body "${rule.body}" is also in the path`);
   const body = compileBodyRule(input, rule.body, registry, problems);
   if (rule.body !== "") taken.set(rule.body, "is set by the body");
+  const answer = compileAnswer(method, rule.responseBody, registry, problems);
+  const download = compileDownload(method, answer.gives === "bytes", problems);
+  for (const name of download?.fields ?? []) taken.set(name, "is asked for by the header Range");
   return {
     method,
     body,
@@ -171,15 +179,15 @@ function compileRoute(
     bindImpliedMask: compileImpliedMask(input, httpMethod, rule.body),
     checkRequired: compileRequired(input),
     successStatus: successStatusOf(method, problems),
-    answer: compileAnswer(method, rule.responseBody, registry, problems),
+    answer,
     etagOf: compileEtag(method.output, fieldNamed(method.output, rule.responseBody)),
     requestHeaders: requestHeadersOf(method, problems),
     resume: compileResume(method, taken, problems),
+    download,
   };
 }
 
-const isServed = (method: DescMethod): method is Route["method"] =>
-  method.methodKind === "unary" || method.methodKind === "server_streaming";
+const isServed = (method: DescMethod): method is Route["method"] => method.methodKind !== "bidi_streaming";
 
 const fieldNamed = (message: DescMessage, name: string): DescField | undefined =>
   message.fields.find((field) => field.name === name);

@@ -59,6 +59,10 @@ describe("verbs", () => {
     ["GET", "/t/x%3Ashow", "Thing", "x:show"],
     ["GET", "/t/x:", "Thing", "x:"],
     ["PURGE", "/t/x", "Purge", "x"],
+    ["GET", "/t/:show", "Thing", ":show"],
+    ["GET", "/t/x:show:show", "ThingVerb", "x:show"],
+    ["GET", "/t/x:SHOW", "Thing", "x:SHOW"],
+    ["GET", "/r/a/x:show", "LiteralThenVariable", "x:show"],
   ])("%s %s takes %s", async (method, target, route, text) => {
     const { json } = await send(method, target, method === "POST" ? { "Content-Length": "0" } : {});
     expect(json).toMatchObject({ route, request: { text } });
@@ -74,6 +78,9 @@ describe("decoding happens once, after routing", () => {
     ["/t/%E2%82%AC", "€"],
     ["/t/%C3%A4%2B", "ä+"],
     ["/t/..", ".."],
+    ["/t/%2e%2E", ".."],
+    ["/t/%F0%9F%98%80", "😀"],
+    ["/t/a%3Fb%23c", "a?b#c"],
     ["/r/p/q%2Fr/s", "p/q%2Fr/s"],
     ["/r/p/q%2fr%20s/t", "p/q%2fr s/t"],
   ])("%s gives %s", async (target, text) => {
@@ -82,11 +89,14 @@ describe("decoding happens once, after routing", () => {
     expect(json).toMatchObject({ request: { text } });
   });
 
-  test.each(["/t/%", "/t/%zz", "/t/%ff", "/t/a%2"])("%s is refused and names the field", async (target) => {
-    const { status, json } = await send("GET", target);
-    expect(status).toBe(400);
-    expect(detailOf(json, "BadRequest")).toMatchObject({ fieldViolations: [{ field: "text" }] });
-  });
+  test.each(["/t/%", "/t/%zz", "/t/%ff", "/t/a%2", "/t/%C0%AF", "/t/%ED%A0%80", "/r/a/b/%"])(
+    "%s is refused and names the field",
+    async (target) => {
+      const { status, json } = await send("GET", target);
+      expect(status).toBe(400);
+      expect(detailOf(json, "BadRequest")).toMatchObject({ fieldViolations: [{ field: "text" }] });
+    },
+  );
 
   test("scalars in a path are read by their type", async () => {
     const { json } = await send("GET", "/n/-7/COLOR_BLUE/true");

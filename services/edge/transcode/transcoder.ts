@@ -14,9 +14,10 @@ import { compileRoutes, type Route } from "./route.ts";
 import type { RoutingTree } from "./routing-tree.ts";
 import { EdgeRefusal, rpcCode } from "./status.ts";
 import { takeTicket, type Tickets } from "./ticket.ts";
+import { callUpload, type UploadLimits } from "./upload.ts";
 
-export interface TranscoderLimits extends CallLimits {
-  /** Bytes of one body. */
+export interface TranscoderLimits extends CallLimits, UploadLimits {
+  /** Bytes of one body that is read as a whole, or of one line of others. */
   bodyBytesMax: number;
   /** Bytes of all bodies that are being read. */
   bodiesBytesMax: number;
@@ -27,8 +28,10 @@ export interface TranscoderLimits extends CallLimits {
 export const defaultLimits: TranscoderLimits = {
   bodyBytesMax: 4_194_304,
   bodiesBytesMax: 268_435_456,
+  streamedBytesMax: 104_857_600,
   timeoutMs: 10_000,
   timeoutMsMax: 300_000,
+  uploadMsMax: 120_000,
   streamMsMax: 3_600_000,
   callsMax: 10_000,
   stream: { headerWaitMs: 1_000, heartbeatMs: 15_000, stalledMsMax: 60_000 },
@@ -91,7 +94,9 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
         if (!found) return;
         const left = await takeTicket(exchange, { route: found.route, path, search }, options.tickets);
         const routed = { ...exchange, ...found, search: left };
-        await call(routed, await bindRequest(routed, bodyLimits), options);
+        const { method } = routed.route;
+        if (method.methodKind === "client_streaming") await callUpload(routed, method, options.limits, options);
+        else await call(routed, method, await bindRequest(routed, bodyLimits), options);
       } catch (error) {
         sendError(request, response, exchange.toErrorAnswer(error), exchange.headers);
       } finally {

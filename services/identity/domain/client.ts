@@ -32,6 +32,7 @@ export const serviceClientIds = [
   "identity",
   "customers",
   "notifications",
+  "media",
   "edge",
 ] as const;
 

@@ -14,6 +14,7 @@ const areas = [
   "customers",
   "privacy",
   "notifications",
+  "media",
 ];
 
 /** Those of operators and services. A client is given its own when it is made. */

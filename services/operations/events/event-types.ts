@@ -6,6 +6,7 @@ import { file_ordermesh_customers_events_v1_customers_events } from "#gen/orderm
 import { file_ordermesh_fraud_events_v1_fraud_events } from "#gen/ordermesh/fraud/events/v1/fraud_events_pb.ts";
 import { file_ordermesh_identity_events_v1_identity_events } from "#gen/ordermesh/identity/events/v1/identity_events_pb.ts";
 import { file_ordermesh_inventory_events_v1_inventory_events } from "#gen/ordermesh/inventory/events/v1/inventory_events_pb.ts";
+import { file_ordermesh_media_events_v1_media_events } from "#gen/ordermesh/media/events/v1/media_events_pb.ts";
 import { file_ordermesh_notifications_events_v1_notifications_events } from "#gen/ordermesh/notifications/events/v1/notifications_events_pb.ts";
 import { file_ordermesh_operations_events_v1_operations_events } from "#gen/ordermesh/operations/events/v1/operations_events_pb.ts";
 import { file_ordermesh_orders_events_v1_order_changed } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
@@ -25,6 +26,7 @@ const files: readonly DescFile[] = [
   file_ordermesh_fraud_events_v1_fraud_events,
   file_ordermesh_identity_events_v1_identity_events,
   file_ordermesh_inventory_events_v1_inventory_events,
+  file_ordermesh_media_events_v1_media_events,
   file_ordermesh_notifications_events_v1_notifications_events,
   file_ordermesh_operations_events_v1_operations_events,
   file_ordermesh_orders_events_v1_order_changed,

@@ -47,6 +47,7 @@ async function handleBatches(database: BatchDatabase, leased: readonly LeasedDel
   const deliveries = leased.flatMap((one) => one.deliveries);
   if (deliveries.length === 0) return;
   const hearings = new Set(deliveries.map(({ hearing }) => hearing.name));
+  await prepare(deliveries);
   await database.transaction(async (tx) => {
     const fresh = await enterInbox(tx, leased);
     // A repeat inside the batch has one inbox row: the first delivery counts.
@@ -59,6 +60,18 @@ async function handleBatches(database: BatchDatabase, leased: readonly LeasedDel
     for (const name of hearings) crashPoint(name, "before_commit");
   });
   for (const name of hearings) crashPoint(name, "after_commit");
+}
+
+async function prepare(deliveries: readonly Delivery[]): Promise<void> {
+  const toPrepare = deliveries.filter(({ hearing, discarded }) => hearing.prepare && !discarded);
+  for (const [tenant, own] of byTenant(toPrepare, ({ event }) => event.tenant)) {
+    const { id = "", traceparent = "" } = own[0]?.event.cause ?? {};
+    await runInContext({ requestId: id, traceparent, tenant }, async () => {
+      for (const group of groupForHandlers(own)) {
+        await group[0]?.hearing.prepare?.(group.map(({ event }) => event as ReceivedEvent<never>));
+      }
+    });
+  }
 }
 
 /** What the handlers read and write is their tenant's, whatever they ask for. */

@@ -30,6 +30,11 @@ export interface Hearing {
   /** Such as inventory.reserve; for logs. */
   name: string;
   versions: Telling<unknown>[];
+  /**
+   * Before the transaction, and outside any: the place for work that leaves the process or takes long. It may run more than once
+   * for an event, and for one that has been handled. Where it throws the events have failed.
+   */
+  prepare?(events: readonly ReceivedEvent<never>[]): Promise<void>;
   handle(tx: Transaction<never>, events: ReceivedEvent<never>[]): Promise<void>;
 }
 
@@ -42,10 +47,13 @@ export function hear<Desc extends DescMessage, Tables>(hearing: {
   name: string;
   event: Desc;
   older?: Telling<MessageShape<Desc>>[];
+  prepare?: (events: readonly ReceivedEvent<MessageShape<Desc>>[]) => Promise<void>;
   handle(tx: Transaction<Tables>, events: ReceivedEvent<MessageShape<Desc>>[]): Promise<void>;
 }): Hearing {
-  const { name, event, older = [], handle } = hearing;
-  return hearFacts<Tables, MessageShape<Desc>>({ name, tellings: [tells(event, (message) => message), ...older], handle });
+  const { name, event, older = [], prepare, handle } = hearing;
+  const tellings = [tells(event, (message: MessageShape<Desc>) => message), ...older];
+  const told = hearFacts<Tables, MessageShape<Desc>>({ name, tellings, handle });
+  return prepare ? { ...told, prepare } : told;
 }
 
 /**

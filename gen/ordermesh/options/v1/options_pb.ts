@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/options/v1/options.proto.
  */
 export const file_ordermesh_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmRlcm1lc2gvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhRvcmRlcm1lc2gub3B0aW9ucy52MSJMCgZBY2Nlc3MSDgoGcHVibGljGAEgASgIEg4KBnNjb3BlcxgCIAMoCRINCgVyb2xlcxgDIAMoCRITCgtvd25lcl9maWVsZBgEIAEoCSI3CgxTdHJlYW1SZXN1bWUSEAoIaWRfZmllbGQYASABKAkSFQoNcmVxdWVzdF9maWVsZBgCIAEoCSIvCglDYWxsTGltaXQSDAoEbmFtZRgBIAEoCRIUCgxjbGllbnRfZmllbGQYAiABKAki0QEKDE1ldGhvZFBvbGljeRIsCgZhY2Nlc3MYASABKAsyHC5vcmRlcm1lc2gub3B0aW9ucy52MS5BY2Nlc3MSFgoOc3VjY2Vzc19zdGF0dXMYAiABKAUSMgoGcmVzdW1lGAMgASgLMiIub3JkZXJtZXNoLm9wdGlvbnMudjEuU3RyZWFtUmVzdW1lEi4KBWxpbWl0GAQgASgLMh8ub3JkZXJtZXNoLm9wdGlvbnMudjEuQ2FsbExpbWl0EhcKD3JlcXVlc3RfaGVhZGVycxgFIAMoCSIwCgtFdmVudFBvbGljeRIRCglrZXlfZmllbGQYASABKAkSDgoGc3RyZWFtGAIgASgJOlwKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyIi5vcmRlcm1lc2gub3B0aW9ucy52MS5NZXRob2RQb2xpY3lSBm1ldGhvZDpaCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi2hwMgASgLMiEub3JkZXJtZXNoLm9wdGlvbnMudjEuRXZlbnRQb2xpY3lSBWV2ZW50YgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("CiJvcmRlcm1lc2gvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEhRvcmRlcm1lc2gub3B0aW9ucy52MSJMCgZBY2Nlc3MSDgoGcHVibGljGAEgASgIEg4KBnNjb3BlcxgCIAMoCRINCgVyb2xlcxgDIAMoCRITCgtvd25lcl9maWVsZBgEIAEoCSI3CgxTdHJlYW1SZXN1bWUSEAoIaWRfZmllbGQYASABKAkSFQoNcmVxdWVzdF9maWVsZBgCIAEoCSIvCglDYWxsTGltaXQSDAoEbmFtZRgBIAEoCRIUCgxjbGllbnRfZmllbGQYAiABKAkidAoIRG93bmxvYWQSFAoMb2Zmc2V0X2ZpZWxkGAEgASgJEhMKC2xpbWl0X2ZpZWxkGAIgASgJEhIKCnNpemVfZmllbGQYAyABKAkSEgoKZXRhZ19maWVsZBgEIAEoCRIVCg1jYWNoZV9jb250cm9sGAUgASgJIoMCCgxNZXRob2RQb2xpY3kSLAoGYWNjZXNzGAEgASgLMhwub3JkZXJtZXNoLm9wdGlvbnMudjEuQWNjZXNzEhYKDnN1Y2Nlc3Nfc3RhdHVzGAIgASgFEjIKBnJlc3VtZRgDIAEoCzIiLm9yZGVybWVzaC5vcHRpb25zLnYxLlN0cmVhbVJlc3VtZRIuCgVsaW1pdBgEIAEoCzIfLm9yZGVybWVzaC5vcHRpb25zLnYxLkNhbGxMaW1pdBIXCg9yZXF1ZXN0X2hlYWRlcnMYBSADKAkSMAoIZG93bmxvYWQYBiABKAsyHi5vcmRlcm1lc2gub3B0aW9ucy52MS5Eb3dubG9hZCIwCgtFdmVudFBvbGljeRIRCglrZXlfZmllbGQYASABKAkSDgoGc3RyZWFtGAIgASgJOlwKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyIi5vcmRlcm1lc2gub3B0aW9ucy52MS5NZXRob2RQb2xpY3lSBm1ldGhvZDpaCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxi2hwMgASgLMiEub3JkZXJtZXNoLm9wdGlvbnMudjEuRXZlbnRQb2xpY3lSBWV2ZW50YgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call a method. Exactly one of public and roles is given.
@@ -195,6 +195,97 @@ export const CallLimitSchema: GenMessage<CallLimit, {jsonType: CallLimitJson}> =
   messageDesc(file_ordermesh_options_v1_options, 2);
 
 /**
+ * A download of which a caller may ask for a part: a server stream whose response_body is a google.api.HttpBody.
+ *
+ * @generated from message ordermesh.options.v1.Download
+ */
+export type Download = Message<"ordermesh.options.v1.Download"> & {
+  /**
+   * Name of the request field, an int64, that takes the first byte wanted; below zero so many before the end.
+   *
+   * @generated from field: string offset_field = 1;
+   */
+  offsetField: string;
+
+  /**
+   * Name of the request field, an int64, that takes how many bytes are wanted at most; 0 for all.
+   *
+   * @generated from field: string limit_field = 2;
+   */
+  limitField: string;
+
+  /**
+   * Name of the field, an int64, that has the bytes of the whole in the first message. That message comes before any bytes are read.
+   *
+   * @generated from field: string size_field = 3;
+   */
+  sizeField: string;
+
+  /**
+   * Name of the field that has the entity tag in the first message, with its quotes. Other bytes have another.
+   *
+   * @generated from field: string etag_field = 4;
+   */
+  etagField: string;
+
+  /**
+   * Cache-Control of the answer, such as "private, no-cache".
+   *
+   * @generated from field: string cache_control = 5;
+   */
+  cacheControl: string;
+};
+
+/**
+ * A download of which a caller may ask for a part: a server stream whose response_body is a google.api.HttpBody.
+ *
+ * @generated from message ordermesh.options.v1.Download
+ */
+export type DownloadJson = {
+  /**
+   * Name of the request field, an int64, that takes the first byte wanted; below zero so many before the end.
+   *
+   * @generated from field: string offset_field = 1;
+   */
+  offsetField?: string;
+
+  /**
+   * Name of the request field, an int64, that takes how many bytes are wanted at most; 0 for all.
+   *
+   * @generated from field: string limit_field = 2;
+   */
+  limitField?: string;
+
+  /**
+   * Name of the field, an int64, that has the bytes of the whole in the first message. That message comes before any bytes are read.
+   *
+   * @generated from field: string size_field = 3;
+   */
+  sizeField?: string;
+
+  /**
+   * Name of the field that has the entity tag in the first message, with its quotes. Other bytes have another.
+   *
+   * @generated from field: string etag_field = 4;
+   */
+  etagField?: string;
+
+  /**
+   * Cache-Control of the answer, such as "private, no-cache".
+   *
+   * @generated from field: string cache_control = 5;
+   */
+  cacheControl?: string;
+};
+
+/**
+ * Describes the message ordermesh.options.v1.Download.
+ * Use `create(DownloadSchema)` to create a new message.
+ */
+export const DownloadSchema: GenMessage<Download, {jsonType: DownloadJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_options_v1_options, 3);
+
+/**
  * Options of a method.
  *
  * @generated from message ordermesh.options.v1.MethodPolicy
@@ -234,6 +325,13 @@ export type MethodPolicy = Message<"ordermesh.options.v1.MethodPolicy"> & {
    * @generated from field: repeated string request_headers = 5;
    */
   requestHeaders: string[];
+
+  /**
+   * For downloads in parts.
+   *
+   * @generated from field: ordermesh.options.v1.Download download = 6;
+   */
+  download?: Download | undefined;
 };
 
 /**
@@ -276,6 +374,13 @@ export type MethodPolicyJson = {
    * @generated from field: repeated string request_headers = 5;
    */
   requestHeaders?: string[];
+
+  /**
+   * For downloads in parts.
+   *
+   * @generated from field: ordermesh.options.v1.Download download = 6;
+   */
+  download?: DownloadJson;
 };
 
 /**
@@ -283,7 +388,7 @@ export type MethodPolicyJson = {
  * Use `create(MethodPolicySchema)` to create a new message.
  */
 export const MethodPolicySchema: GenMessage<MethodPolicy, {jsonType: MethodPolicyJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_options_v1_options, 3);
+  messageDesc(file_ordermesh_options_v1_options, 4);
 
 /**
  * Options of an event message.
@@ -332,7 +437,7 @@ export type EventPolicyJson = {
  * Use `create(EventPolicySchema)` to create a new message.
  */
 export const EventPolicySchema: GenMessage<EventPolicy, {jsonType: EventPolicyJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_options_v1_options, 4);
+  messageDesc(file_ordermesh_options_v1_options, 5);
 
 /**
  * Policy of the method; required.

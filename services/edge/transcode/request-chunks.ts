@@ -1,0 +1,65 @@
+// A body as it comes: no more is taken from the connection than is asked for, so that it is never in memory as a whole.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { codingOf } from "./coding.ts";
+import { bodyIncomplete, bodyTooLarge } from "./read-body.ts";
+import { EdgeRefusal, rpcCode } from "./status.ts";
+
+export interface RequestChunks extends AsyncIterable<Buffer> {
+  /** Takes no more; what has not come yet is left to whoever answers. */
+  release(): void;
+}
+
+/** @throws EdgeRefusal, also from the chunks: for a body of more bytes, one that is compressed, and one that ends early. */
+export function openChunks(request: IncomingMessage, response: ServerResponse, bytesMax: number): RequestChunks {
+  if (codingOf(request.headers)) throw notExpanded();
+  if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw bodyTooLarge(bytesMax);
+  if (request.headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
+  const come: Buffer[] = [];
+  let bytes = 0;
+  let isOver = false;
+  let failure: unknown;
+  let wake = (): void => {};
+
+  const end = (reason?: unknown): void => {
+    request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
+    request.pause();
+    failure ??= isOver ? undefined : reason;
+    isOver = true;
+    wake();
+  };
+  const onData = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes > bytesMax) return end(bodyTooLarge(bytesMax));
+    request.pause();
+    come.push(chunk);
+    wake();
+  };
+  const onEnd = (): void => end();
+  const onClose = (): void => end(bodyIncomplete());
+  request.pause();
+  request.on("data", onData).once("end", onEnd).once("close", onClose).once("error", onClose);
+
+  return {
+    release: () => end(),
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        const chunk = come.shift();
+        if (chunk) yield chunk;
+        else if (failure !== undefined) throw failure;
+        else if (isOver) return;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+            request.resume();
+          });
+        }
+      }
+    },
+  };
+}
+
+const notExpanded = (): EdgeRefusal =>
+  new EdgeRefusal(rpcCode.invalidArgument, "UNSUPPORTED_ENCODING", "send what is uploaded as it is, without Content-Encoding", {
+    httpStatus: 415,
+    headers: { "accept-encoding": "identity" },
+  });

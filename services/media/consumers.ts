@@ -1,0 +1,76 @@
+// Makes the thumbnails of images that were uploaded, and forgets whoever is erased.
+import { buffer } from "node:stream/consumers";
+import { CustomerErasedSchema } from "#gen/ordermesh/customers/events/v1/customers_events_pb.ts";
+import { ImageUploadedSchema, ThumbnailCreatedSchema } from "#gen/ordermesh/media/events/v1/media_events_pb.ts";
+import { hear, type Hearing } from "#runtime/events/hearing.ts";
+import { appendEvents } from "#runtime/events/outbox.ts";
+import { outgoing, requestCause, type Cause } from "#runtime/events/outgoing.ts";
+import type { ServiceRuntime } from "#runtime/service.ts";
+import { imageName, thumbnailName, thumbnailPath, thumbnailSize, type ImageKey } from "./domain/names.ts";
+import { planErasure } from "./events/erase-files.ts";
+import type { Media } from "./provider/settings.ts";
+import { eraseUser } from "./store/personal-data.ts";
+import type { MediaTables } from "./store/tables.ts";
+import { currentImages, erasedUsers, saveThumbnails } from "./store/user-images.ts";
+
+/** While one picture is made, others are read and flushed to the disk; no more of them are in memory. */
+const workersPerPicture = 3;
+
+export function mediaHears({ db, clock }: Pick<ServiceRuntime<MediaTables>, "db" | "clock">, media: Media): Hearing[] {
+  return [
+    hear<typeof ImageUploadedSchema, MediaTables>({
+      name: "media.thumbnail",
+      event: ImageUploadedSchema,
+      prepare: async (events) => {
+        const left = (await currentImages(db, events.map(keyOf))).filter(({ hasThumbnail }) => !hasThumbnail);
+        const make = async (): Promise<void> => {
+          for (let key = left.shift(); key; key = left.shift()) await makeThumbnail(media, key);
+        };
+        await Promise.all(Array.from({ length: media.pictures.atOnce * workersPerPicture }, make));
+      },
+      handle: async (tx, events) => {
+        const keys = events.map(keyOf);
+        const saved = await saveThumbnails(tx, keys);
+        const causes = new Map(events.map((event) => [event.key, event.cause]));
+        const causeOf = (userId: string): Cause => causes.get(userId) ?? requestCause();
+        const time = clock.now();
+        const created = saved.map(({ tenant, userId, contentHash, eventsSent: sequence }) => {
+          const message = { userId, contentHash, thumbnailPath: thumbnailPath(userId) };
+          return outgoing(ThumbnailCreatedSchema, message, { tenant, sequence, time, cause: causeOf(userId) });
+        });
+        await appendEvents(tx, created);
+        // Of who was erased while it was made, it goes the way of the others.
+        if (saved.length === keys.length) return;
+        for (const user of await erasedUsers(tx, keys)) await planErasure(tx, user, causeOf(user.userId));
+      },
+    }),
+    hear<typeof CustomerErasedSchema, MediaTables>({
+      name: "media.erase",
+      event: CustomerErasedSchema,
+      handle: async (tx, events) => {
+        for (const { tenant, message, cause } of events) {
+          const user = { tenant, userId: message.customerId };
+          await eraseUser(tx, user);
+          await planErasure(tx, user, cause);
+        }
+      },
+    }),
+  ];
+}
+
+const keyOf = ({ tenant, message }: { tenant: string; message: { userId: string; contentHash: string } }): ImageKey => ({
+  tenant,
+  userId: message.userId,
+  contentHash: message.contentHash,
+});
+
+/** Its name says what it holds, so that one more is the same file. */
+async function makeThumbnail({ store, spool, pictures }: Media, key: ImageKey): Promise<void> {
+  const file = await store.open(imageName(key));
+  if (!file) throw new Error(`${imageName(key)} is not in the store, although its row is there`);
+  const bytes = await buffer(file.chunks({ start: 0, end: file.size }));
+  await spool.using(async (path) => {
+    await pictures.square(bytes, path, thumbnailSize);
+    await store.put(thumbnailName(key), path);
+  });
+}

@@ -1,0 +1,39 @@
+// Files that are being made, under names that nobody knows: what is not whole never stands in the store.
+import { randomUUID } from "node:crypto";
+import { mkdir, opendir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+export interface Spool {
+  /** Gives a path for a new file, and removes whatever stands there afterwards. */
+  using<Result>(work: (path: string) => Promise<Result>): Promise<Result>;
+  /** Removes what a crash has left: files that nobody has written to since. Answers how many. */
+  sweep(before: Date): Promise<number>;
+}
+
+export function createSpool(folder: string): Spool {
+  return {
+    using: async (work) => {
+      await mkdir(folder, { recursive: true });
+      const path = join(folder, randomUUID());
+      try {
+        return await work(path);
+      } finally {
+        await rm(path, { force: true });
+      }
+    },
+
+    sweep: async (before) => {
+      let count = 0;
+      const found = await opendir(folder).catch(() => undefined);
+      if (!found) return count;
+      for await (const { name } of found) {
+        const path = join(folder, name);
+        const known = await stat(path).catch(() => undefined);
+        if (!known || known.mtime >= before) continue;
+        await rm(path, { force: true });
+        count += 1;
+      }
+      return count;
+    },
+  };
+}
