@@ -47,9 +47,9 @@ export const isQuiet = ({ dueLater: _later, ...now }: UnderWay): boolean => Obje
 
 /**
  * The provider's tok_error never answers: that payments goes on asking is right, and no end is waited for. Nor does what runs at set
- * times have one.
+ * times have one, nor alerts, which are planned for as long as there is something to tell of.
  */
-export const hasNoEnd = `(kind = '${jobKind}' or kind = 'payments.settle'
+export const hasNoEnd = `(kind in ('${jobKind}', 'operations.alert') or kind = 'payments.settle'
   and key in (select order_id from orders.orders where payment_token = 'tok_error'))`;
 
 /** Payments looks only after minutes whether an ask that was cut off has reached the provider after all. */
