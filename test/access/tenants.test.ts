@@ -1,5 +1,8 @@
 // An operator of another shop, with every scope and every id, sees and changes nothing of this one: by every RPC that operators
 // may call.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -15,12 +18,14 @@ import { NotificationsService } from "#gen/ordermesh/notifications/v1/notificati
 import { WebhooksService } from "#gen/ordermesh/notifications/v1/webhooks_service_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
+import { jpeg } from "../../services/media/media.fixture.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
 import { openForge } from "./forge.ts";
 import { until } from "../support/until.ts";
 import { callRpc, rpcs, type Rpc } from "./surface.ts";
 
 let mesh: TestMesh;
+let mediaFolder: string;
 let transport: Transport;
 let orderId: string;
 let ruleId: string;
@@ -32,7 +37,8 @@ let deliveryId: string;
 let tokenOf: (rpc: Rpc) => Promise<string>;
 
 beforeAll(async () => {
-  mesh = await testMesh({ ORDERMESH_CARRIER_DISPATCH_MS: "600000" });
+  mediaFolder = await mkdtemp(join(tmpdir(), "ordermesh-tenants-"));
+  mesh = await testMesh({ ORDERMESH_CARRIER_DISPATCH_MS: "600000", ORDERMESH_MEDIA_DIR: mediaFolder });
   await mesh.product("MUG");
   ({ orderId } = await mesh.place());
   await mesh.place();
@@ -46,6 +52,8 @@ beforeAll(async () => {
   await mesh.client(FraudService).addListEntries({ listId, entries: [{ value: "9" }] });
   const { address } = await mesh.client(CustomersService).createAddress({ customerId: "ada", address: home });
   addressId = address?.addressId ?? "";
+  const image = { method: "POST", headers: { "content-type": "image/jpeg" }, body: Uint8Array.from(await jpeg(40, 30)) };
+  expect((await mesh.fetch("/v1/users/ada/image", image)).status).toBe(201);
   const webhooks = mesh.client(WebhooksService);
   const { endpoint } = await webhooks.createWebhookEndpoint({ endpoint: { url: hookUrl } });
   endpointId = endpoint?.endpointId ?? "";
@@ -67,7 +75,10 @@ beforeAll(async () => {
   const listRules = rpcs.find(({ name }) => name === "FraudService/ListRules")!;
   await until(async () => (await callRpc(transport, listRules, await tokenOf(listRules))).code === "ok");
 });
-afterAll(() => mesh.close());
+afterAll(async () => {
+  await mesh.close();
+  await rm(mediaFolder, { recursive: true });
+});
 
 const by = { reason: "mine" };
 const home = { recipient: "Ada", lines: ["1 Main St"], city: "Paris", countryCode: "FR" };
@@ -108,6 +119,10 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "CustomersService/ExportCustomer": { request: () => ({ customerId: "bob" }), expected: "its own" },
   "CustomersService/EraseCustomer": { request: () => ({ customerId: "ada", reason: 3 }), expected: "its own" },
   "CustomersService/GetErasure": { request: () => ({ customerId: "bob" }), expected: "NOT_FOUND" },
+  // Without bytes it is no image, whoever sends it.
+  "MediaService/UploadUserImage": { request: () => ({ userId: "ada" }), expected: "its own" },
+  "MediaService/GetUserImage": { request: () => ({ userId: "ada" }), expected: "NOT_FOUND" },
+  "MediaService/GetUserThumbnail": { request: () => ({ userId: "ada" }), expected: "NOT_FOUND" },
   "FraudService/GetAssessment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "FraudService/ListAssessments": { expected: "nothing" },
   "FraudService/DecideAssessment": { request: () => ({ orderId, decision: 3 }), expected: "NOT_FOUND" },
@@ -300,6 +315,8 @@ test("and afterwards all is here as it was", async () => {
   expect(taxRates).toMatchObject([{ taxClass: "REDUCED", name: "ours" }]);
   const { clients } = await mesh.client(AdminService).listClients({});
   expect(clients.map(({ clientId }) => clientId)).toContain("erp");
+  const kept = await mesh.fetch("/v1/users/ada/image");
+  expect([kept.status, kept.headers.get("content-type")]).toEqual([200, "image/jpeg"]);
   const other = createClient(FraudService, transport);
   const list = rpcs.find(({ name }) => name === "FraudService/ListAssessments") as Rpc;
   const headers = { authorization: `Bearer ${await tokenOf(list)}` };
