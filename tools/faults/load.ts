@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { secretOf } from "./buyer.ts";
 import { parcelIsBack, trackingNumberOf } from "./carrier.ts";
 import type { Outcome, Sender } from "./command.ts";
+import { newTrackingNumber, splitParcel } from "./parcels.ts";
 import type { Random } from "./random.ts";
 import { planOrder, type PlannedOrder, type Product, type Shape } from "./traffic.ts";
 
@@ -16,6 +17,7 @@ export interface Asked {
   decided?: { decision: string; outcome: Outcome };
   refunds?: { outcome: Outcome; /** Undefined for all that was taken. */ minorUnits?: number }[];
   returned?: Outcome;
+  split?: Outcome;
 }
 
 export interface LoadOptions {
@@ -143,6 +145,14 @@ async function follow(sender: Sender, { tenant, planned, entry, signal }: Follow
     case "returned": {
       const trackingNumber = await trackingNumberOf(sender, orderId, isPassing);
       // It may have arrived meanwhile, and then does not come back.
+      if (trackingNumber !== "") entry.returned = await sender.send(parcelIsBack(tenant, trackingNumber), { isPassing });
+      return;
+    }
+    case "split":
+    case "split_returned": {
+      const split = await splitParcel(sender, { orderId, key: planned.key }, isPassing);
+      if (split) entry.split = split;
+      const trackingNumber = planned.shape === "split_returned" ? newTrackingNumber(split) : "";
       if (trackingNumber !== "") entry.returned = await sender.send(parcelIsBack(tenant, trackingNumber), { isPassing });
       return;
     }

@@ -151,8 +151,8 @@ async function work(settings: RunSettings, { servers, mesh, connection }: Bench)
 function commandCounts(shops: readonly WorkingShop[]): RunReport["commands"] {
   const asked = shops.flatMap(({ load }) => load.asked);
   const isAccepted = ({ placed }: Asked): boolean => placed.some(({ kind }) => kind === "accepted");
-  const outcomes: Outcome[] = asked.flatMap(({ placed, cancelled, decided, refunds = [], returned }) =>
-    [...placed, cancelled, decided?.outcome, ...refunds.map(({ outcome }) => outcome), returned].filter(
+  const outcomes: Outcome[] = asked.flatMap(({ placed, cancelled, decided, refunds = [], returned, split }) =>
+    [...placed, cancelled, decided?.outcome, ...refunds.map(({ outcome }) => outcome), returned, split].filter(
       (outcome) => outcome !== undefined,
     ),
   );

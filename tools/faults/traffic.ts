@@ -19,7 +19,9 @@ export type Shape =
   | "scheduled"
   | "refunded"
   | "refunded_in_parts"
-  | "returned";
+  | "returned"
+  | "split"
+  | "split_returned";
 
 export interface PlannedOrder {
   shape: Shape;
@@ -54,7 +56,7 @@ export const productsOf = (shop: number): readonly Product[] =>
 
 /** Of a hundred orders. */
 const shares: readonly (readonly [Shape, number])[] = [
-  ["good", 15],
+  ["good", 9],
   ["scheduled", 4],
   ["two_products", 10],
   ["scarce", 14],
@@ -72,6 +74,8 @@ const shares: readonly (readonly [Shape, number])[] = [
   ["refunded", 3],
   ["refunded_in_parts", 2],
   ["returned", 3],
+  ["split", 3],
+  ["split_returned", 3],
 ];
 const deck: readonly Shape[] = shares.flatMap(([shape, share]) => Array.from({ length: share }, () => shape));
 
@@ -89,13 +93,15 @@ const repeatedShare = 0.1;
 /** So long after it is planned an order that begins later begins. Milliseconds. */
 const scheduledMs = 3_000;
 
+const isSplit = (shape: Shape): boolean => shape === "split" || shape === "split_returned";
+
 function itemsOf(shape: Shape, random: Random): { sku: string; quantity: string }[] {
   const item = (product: Product, quantity: number) => ({ sku: product.sku, quantity: String(quantity) });
   if (shape === "review_decided" || shape === "review_left") return [item(grand, 1)];
   if (shape === "scarce") return [item(random.pick(scarce), random.between(1, 3)), item(random.pick(plenty), 1)];
   const [first, second] = random.shuffle(plenty);
   if (!first || !second) return [];
-  return shape === "two_products"
+  return shape === "two_products" || isSplit(shape)
     ? [item(first, random.between(1, 3)), item(second, random.between(1, 2))]
     : [item(first, random.between(1, 2))];
 }
@@ -120,7 +126,8 @@ export function planOrder(index: number, run: { name: string; random: Random; sh
       ...(shape === "scheduled" ? { processAfter: new Date(Date.now() + scheduledMs).toISOString() } : {}),
     },
     isRepeated: random.next() < repeatedShare,
-    followMs: random.between(0, shape.startsWith("refunded") ? 6_000 : 3_500),
+    // A parcel is split before it leaves.
+    followMs: isSplit(shape) ? 0 : random.between(0, shape.startsWith("refunded") ? 6_000 : 3_500),
     decision: random.next() < 0.7 ? "CLEARED" : "REJECTED",
   };
 }

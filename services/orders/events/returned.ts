@@ -1,7 +1,8 @@
 // What orders tells of goods that came back, under the next number of their order.
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { ReturnReceivedSchema } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
+import { OrderParcelReturnedSchema, ReturnReceivedSchema } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
+import type { ParcelPaidBack } from "./announced.ts";
 import type { LockedOrder } from "../store/progress.ts";
 
 export function returnReceived(
@@ -22,5 +23,19 @@ export function returnReceived(
       receiveTime: timestampFromDate(time),
     },
     { tenant, sequence: order.eventsSent, time, cause },
+  );
+}
+
+/** A parcel that came back, while the order goes on with others. */
+export function parcelReturned(
+  { orderId, currencyCode }: LockedOrder,
+  { returnedParcel: shipmentId, refund }: ParcelPaidBack,
+  envelope: { tenant: string; sequence: number; time: Date; cause: Cause },
+): OutgoingEvent {
+  const returnTime = timestampFromDate(envelope.time);
+  return outgoing(
+    OrderParcelReturnedSchema,
+    { orderId, shipmentId, refund: { currencyCode, minorUnits: BigInt(refund) }, returnTime },
+    envelope,
   );
 }

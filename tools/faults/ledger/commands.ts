@@ -14,10 +14,11 @@ const isAccepted = (outcome: Outcome | undefined): boolean => outcome?.kind === 
 export function checkCommands(asked: readonly Asked[], books: Books): Findings[] {
   const byRequest = new Map(books.orders.map((order) => [order.requestId, order]));
   const assessments = new Map(books.assessments.map((assessment) => [assessment.orderId, assessment]));
+  const shipments = Map.groupBy(books.shipments, ({ orderId }) => orderId);
   const keys = new Set(asked.map(({ key }) => key));
   return [
     findings(asked, (entry) => placement(entry, byRequest.get(entry.key))),
-    findings(asked, (entry) => followUp(entry, { order: byRequest.get(entry.key), assessments })),
+    findings(asked, (entry) => followUp(entry, { order: byRequest.get(entry.key), assessments, shipments })),
     findings(books.orders, ({ orderId, requestId }) => [
       keys.has(requestId ?? "")
         ? undefined
@@ -45,12 +46,21 @@ function placement(entry: Asked, order: OrderRow | undefined): (Disagreement | u
 
 function followUp(
   entry: Asked,
-  { order, assessments }: { order: OrderRow | undefined; assessments: ReadonlyMap<string, AssessmentRow> },
+  {
+    order,
+    assessments,
+    shipments,
+  }: {
+    order: OrderRow | undefined;
+    assessments: ReadonlyMap<string, AssessmentRow>;
+    shipments: ReadonlyMap<string, readonly unknown[]>;
+  },
 ): (Disagreement | undefined)[] {
   if (!order) return [];
   const subject = order.orderId;
   const assessment = assessments.get(order.orderId);
-  const { cancelled, decided } = entry;
+  const { cancelled, decided, split } = entry;
+  const parcels = shipments.get(order.orderId)?.length ?? 0;
   const isLate = cancelled?.kind === "refused" && cancelled.reason === "ORDER_ALREADY_DISPATCHED";
   return [
     isAccepted(cancelled) && order.state !== "cancelled"
@@ -58,6 +68,9 @@ function followUp(
       : undefined,
     isLate && order.state === "cancelled"
       ? { rule: "cancelled_after_dispatch", subject, message: "its parcel had left when it was asked to be cancelled" }
+      : undefined,
+    isAccepted(split) && parcels !== 2
+      ? { rule: "split_lost", subject, message: `its parcel was split once, and it has ${parcels}` }
       : undefined,
     isAccepted(decided?.outcome) && assessment?.decider === "PERSON" && assessment.state !== decided?.decision
       ? { rule: "decision_lost", subject, message: `${decided?.decision} was decided, and it is ${assessment.state}` }

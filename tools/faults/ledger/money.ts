@@ -9,13 +9,19 @@ export function checkMoney(asked: readonly Asked[], books: Books): Findings[] {
   const payments = new Map(books.payments.map((payment) => [payment.orderId, payment]));
   const paymentIds = new Set(books.payments.map(({ paymentId }) => `${paymentId}:authorize`));
   const charges = Map.groupBy(books.charges, ({ askedUnder }) => askedUnder ?? "");
+  const returned = returnedParts(books);
   const refunds = new Map(asked.map(({ key, refunds: asOrdered }) => [key, asOrdered]));
   const chargesOf = (payment: PaymentRow | undefined): ChargeRow[] =>
     payment ? (charges.get(`${payment.paymentId}:authorize`) ?? []) : [];
   return [
     findings(books.orders, (order) => {
       const payment = payments.get(order.orderId);
-      return orderMoney(order, { payment, charges: chargesOf(payment), refunds: refunds.get(order.requestId ?? "") ?? [] });
+      return orderMoney(order, {
+        payment,
+        charges: chargesOf(payment),
+        refunds: refunds.get(order.requestId ?? "") ?? [],
+        returned: returned.get(order.orderId) ?? 0,
+      });
     }),
     findings(books.payments, (payment) => ledgerMoney(payment, chargesOf(payment)[0] ?? nothing)),
     findings(books.charges, ({ reference, askedUnder }) => [
@@ -30,9 +36,22 @@ interface OrderMoney {
   payment: PaymentRow | undefined;
   charges: readonly ChargeRow[];
   refunds: NonNullable<Asked["refunds"]>;
+  /** What is in those of its parcels that came back. */
+  returned: number;
 }
 
-function orderMoney(order: OrderRow, { charges, refunds }: OrderMoney): (Disagreement | undefined)[] {
+/** By order: what the units of parcels have cost that came back. */
+function returnedParts({ shipments, items }: Books): Map<string, number> {
+  const prices = new Map(items.map(({ orderId, sku, unitPrice }) => [`${orderId} ${sku}`, unitPrice]));
+  const parts = new Map<string, number>();
+  for (const { orderId, lines } of shipments.filter(({ state }) => state === "RETURNED")) {
+    const part = lines.reduce((sum, { sku, quantity }) => sum + quantity * (prices.get(`${orderId} ${sku}`) ?? 0), 0);
+    parts.set(orderId, (parts.get(orderId) ?? 0) + part);
+  }
+  return parts;
+}
+
+function orderMoney(order: OrderRow, { charges, refunds, returned }: OrderMoney): (Disagreement | undefined)[] {
   const subject = order.orderId;
   if (charges.length > 1) return [{ rule: "charged_twice", subject, message: `the provider has ${charges.length} charges` }];
   const charge = charges[0] ?? nothing;
@@ -44,7 +63,7 @@ function orderMoney(order: OrderRow, { charges, refunds }: OrderMoney): (Disagre
     case "delivered":
       return [
         unlessEqual(is("captured", "taken"), charge.captured, order.total),
-        unlessEqual(is("refunded", "given back"), charge.refunded, givenBack),
+        unlessEqual(is("refunded", "given back"), charge.refunded, givenBack + returned),
         unlessEqual(is("held_back", "still held"), heldBack, 0),
       ];
     case "returned":
@@ -59,7 +78,7 @@ function orderMoney(order: OrderRow, { charges, refunds }: OrderMoney): (Disagre
         unlessEqual(is("held_back", "still held"), heldBack, 0),
       ];
     default:
-      return [unlessEqual(is("captured_too_early", "taken"), order.state === "shipped" ? 0 : charge.captured, 0)];
+      return [unlessEqual(is("captured_too_early", "taken"), order.state.endsWith("shipped") ? 0 : charge.captured, 0)];
   }
 }
 
