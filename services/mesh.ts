@@ -23,6 +23,7 @@ import { createLogger, type Logger } from "#runtime/log.ts";
 import { untilAvailable } from "#runtime/rpc/until-available.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { choiceSetting, numberSetting, textSetting, type Environment } from "#runtime/settings.ts";
+import { untilSignal } from "#runtime/until-signal.ts";
 import { seedCatalogue, seededSkus } from "./catalog/seed.ts";
 import { catalog } from "./catalog/main.ts";
 import { customers } from "./customers/main.ts";
@@ -261,7 +262,7 @@ function greeting(mesh: Mesh, startedMs: number): string {
   const json = "'content-type: application/json'";
   return [
     ...lines.slice(0, 3),
-    `  REST        ${rest}`,
+    `  REST        ${rest}  (all of it: ${rest}/docs)`,
     ...lines.slice(3),
     "",
     "Try:",
@@ -273,22 +274,6 @@ function greeting(mesh: Mesh, startedMs: number): string {
     `  curl -N -H "authorization: Bearer $token" ${rest}/v1/orders/<orderId>:watch`,
     "",
   ].join("\n");
-}
-
-/** A second Ctrl-C after this time ends at once. Before, it is the same one: npm passes on what the terminal has sent already. */
-const sameSignalMs = 1_000;
-
-function untilSignal(): Promise<undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  let firstMs: number | undefined;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      firstMs ??= performance.now();
-      if (performance.now() - firstMs > sameSignalMs) process.exit(130);
-      resolve(undefined);
-    });
-  }
-  return promise;
 }
 
 async function main(): Promise<void> {

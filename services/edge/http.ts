@@ -2,10 +2,10 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { StartupError } from "#runtime/backing/startup-error.ts";
+import type { Cors } from "#runtime/cors.ts";
 import { boundConnections, type ConnectionBounds } from "#runtime/limits/connection-bounds.ts";
 import { serverTlsOptions } from "#runtime/tls/options.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
-import type { Cors } from "./cors.ts";
 import { mayAnswer, refuseConnection, refuseRequest, requestProblem } from "./refuse-connection.ts";
 import { securityHeaders } from "./security-headers.ts";
 
@@ -135,7 +135,7 @@ function listen(server: http.Server, { port, host }: { port: number; host: strin
       reject(
         error.code === "EADDRINUSE" || error.code === "EACCES"
           ? new StartupError(
-              `The REST edge cannot listen on ${host}:${port} (${error.code === "EACCES" ? "no permission" : "the port is in use"}); set ORDERMESH_EDGE_PORT to a free port.`,
+              `The REST edge cannot listen on ${host}:${port} (${error.code === "EACCES" ? "no permission" : "the port is in use"}); set ORDERMESH_EDGE_PORT (or --port) to a free port.`,
             )
           : error,
       );

@@ -242,6 +242,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       fallback: health.fallback,
       tls,
       bounds: connectionBounds,
+      env,
     });
     if (probePort > 0) closeProbes = await serveProbes({ host: options.host, port: probePort, answer: health.fallback });
     for (const service of running) service.begin();

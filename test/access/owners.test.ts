@@ -97,7 +97,9 @@ cases["NotificationsService/UpdatePreferences"] = {
   refused: "PermissionDenied",
 };
 
-const forCustomers = rpcs.filter(({ access }) => access.roles.has("customer"));
+/** Concern nobody but the token that they are called with. */
+const ofTheCaller = ["IdentityService/CreateStreamTicket"];
+const forCustomers = rpcs.filter(({ name, access }) => access.roles.has("customer") && !ofTheCaller.includes(name));
 
 test("every RPC that customers may call is tried here", () => {
   expect(forCustomers.map(({ name }) => name).toSorted()).toEqual(Object.keys(cases).toSorted());

@@ -198,4 +198,30 @@ describe.each([
     expect(idsOf(rest)[0]).toBe(Number(lastId) + 1);
     expect(rest).toMatch(/CANCELLED[\s\S]*event: end/);
   });
+
+  test("a ticket opens it once, where no header can be sent, and ends with the token that it was made with", async () => {
+    const token = await newToken();
+    const path = `/v1/orders/${await readyOrder()}:watch`;
+    const ticket = String((await ask("/v1/stream-tickets", token, { path }))["ticket"]);
+    const accept = { accept: "text/event-stream" };
+    const open = (headers: Record<string, string> = accept, more = "") =>
+      fetch(`${world.edgeUrl}${path}?stream_ticket=${ticket}${more}`, { headers });
+    const both = await open({ ...accept, authorization: `Bearer ${token}` });
+    expect([both.status, await both.text()]).toEqual([400, expect.stringContaining("send one of both")]);
+    expect((await open(accept, `&stream_ticket=${ticket}`)).status).toBe(400);
+
+    const watching = await open();
+    expect([watching.status, watching.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+    const again = await open();
+    expect([again.status, await again.text()]).toEqual([401, expect.stringContaining("TICKET_UNKNOWN")]);
+    await revoke(token);
+    expect(await watching.text()).toContain("TOKEN_REVOKED");
+  });
+
+  test("a ticket opens nothing but a stream", async () => {
+    const path = `/v1/orders/${orderId}`;
+    const { ticket } = await ask("/v1/stream-tickets", await newToken(), { path });
+    const answer = await fetch(`${world.edgeUrl}${path}?stream_ticket=${String(ticket)}`);
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("stream_ticket")]);
+  });
 });

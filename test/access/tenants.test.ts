@@ -135,6 +135,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "FraudService/AddListEntries": { request: () => ({ listId, entries: [{ value: "8" }] }), expected: "NOT_FOUND" },
   "FraudService/RemoveListEntries": { request: () => ({ listId, values: ["9"] }), expected: "NOT_FOUND" },
   "FraudService/DeleteRule": { request: () => ({ ruleId }), expected: "NOT_FOUND" },
+  "IdentityService/CreateStreamTicket": { request: () => ({ path: "/v1/orders:watch" }), expected: "its own" },
   "AdminService/CreateClient": { request: () => ({ roles: ["operator"], scopes: ["orders:read"] }), expected: "its own" },
   "AdminService/ListClients": { expected: "its own" },
   "AdminService/RotateClientSecret": { request: () => ({ clientId: "erp" }), expected: "NOT_FOUND" },

@@ -34,6 +34,8 @@ const secrets = ["tok_", "1 Main St", "Lovelace", ada.login, ada.password, newPa
 const changesNothing = [
   // Reads, and does not say so in its contract: it could then be called by GET, with its secrets in the URL.
   "ordermesh.identity.v1.IdentityService/IntrospectToken",
+  // Takes what CreateStreamTicket has left an entry of, for whoever shows it.
+  "ordermesh.identity.v1.IdentityService/RedeemStreamTicket",
   // Makes us look into the provider's books; what is found there is booked by nobody's call, and told by events.
   "ordermesh.payments.v1.PaymentsWebhookService/ReceiveWebhook",
   // The buyer's word to its bank, where the sandbox plays it: it changes a foreign firm's books, and what follows is told by events.

@@ -195,6 +195,18 @@ const ofIdentity: readonly Scenario[] = [
       async () =>
         sessionOf((await identity.issueToken({ grantType: "refresh_token", clientId: "shop", refreshToken })).accessToken),
   }),
+  scenario("IdentityService", "CreateStreamTicket", {
+    resourceKind: "stream",
+    changesAgain: true,
+    prepare: identityWorld,
+    change:
+      ({ identity }) =>
+      async () => {
+        const path = "/v1/orders/ord_1:watch";
+        await identity.createStreamTicket({ path });
+        return path;
+      },
+  }),
   scenario("IdentityService", "RevokeToken", {
     resourceKind: "session",
     prepare: signedInWorld,

@@ -60,7 +60,7 @@ describe("an operation", () => {
     });
     expect(parameters.map(({ name }) => name)).toEqual(["Idempotency-Key"]);
     expect(Object.keys(responses)).toEqual(["202", "4XX", "5XX"]);
-    expect(security).toEqual([{ oauth2: ["orders:write"] }]);
+    expect(security).toEqual([{ oauth2: ["orders:write"] }, { bearer: [] }]);
   });
 
   test("leaves out of its body what the path says", () => {

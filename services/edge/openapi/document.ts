@@ -52,7 +52,7 @@ export function openapiOf(files: FileRegistry, info: DocumentInfo): Schema {
     openapi: "3.1.1",
     info: { ...info },
     servers: [{ url: "/", description: "Where this document comes from" }],
-    security: [{ oauth2: [] }],
+    security: [{ oauth2: [] }, { bearer: [] }],
     tags: services
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
       .map((service) => described({ name: service.name }, commentOf(service))),
@@ -63,7 +63,7 @@ export function openapiOf(files: FileRegistry, info: DocumentInfo): Schema {
         Refused: answer("Refused, with the reason in details", status),
         Failed: answer("Failed or overloaded", status),
       },
-      securitySchemes: { oauth2: securityScheme(services) },
+      securitySchemes: { oauth2: securityScheme(services), bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
     },
   };
 }

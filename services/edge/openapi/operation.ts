@@ -9,6 +9,7 @@ import { takenByPath } from "../transcode/path.ts";
 import { compileIdempotencyKey } from "../transcode/request-headers.ts";
 import type { Template } from "../transcode/template.ts";
 import { firstSentence, type CommentOf } from "./comments.ts";
+import { exampleOfField, exampleOfFields } from "./examples.ts";
 import { isRequired } from "./rules.ts";
 import { described, type Schema, type Schemas } from "./schema.ts";
 
@@ -59,7 +60,7 @@ export function operationOf(binding: Binding, writing: Writing): Schema {
     description: [comment, who].filter((text) => text !== "").join("\n\n"),
     tags: [method.parent.name],
     ...(method.deprecated ? { deprecated: true } : {}),
-    ...(access ? { security: access.public ? [] : [{ oauth2: access.scopes }] } : {}),
+    ...(access ? { security: access.public ? [] : [{ oauth2: access.scopes }, { bearer: [] }] } : {}),
     parameters: [...pathParameters(binding, writing), ...queryParameters(binding, writing), ...headerParameters(binding)],
     ...requestBodyOf(binding, writing),
     responses: responsesOf(binding, writing),
@@ -78,7 +79,13 @@ function pathParameters({ method: { input }, template }: Binding, { schemas, com
     if (!field) return [];
     return [
       described(
-        { name: jsonPath(input, fieldPath), in: "path", required: true, schema: schemas.ofField(field) },
+        {
+          name: jsonPath(input, fieldPath),
+          in: "path",
+          required: true,
+          schema: schemas.ofField(field),
+          example: exampleOfField(field),
+        },
         commentOf(field),
       ),
     ];
@@ -98,7 +105,8 @@ function queryParameters(binding: Binding, { schemas, commentOf }: Writing): Sch
   if (body !== "") taken.add(body);
   return leavesOf(method.input, taken).map(({ name, field }) => {
     const isAsked = isRequired(field) && !isOwner(method, field) && !name.includes(".");
-    const parameter = { name, in: "query", ...(isAsked ? { required: true } : {}), schema: schemas.ofField(field) };
+    const needed = isAsked ? { required: true, example: exampleOfField(field) } : {};
+    const parameter = { name, in: "query", ...needed, schema: schemas.ofField(field) };
     return described(parameter, commentOf(field));
   });
 }
@@ -152,7 +160,8 @@ function requestBodyOf({ method, template, body }: Binding, { schemas }: Writing
   const rest = input.fields.filter(({ name }) => !inPath.has(name));
   const schema = field ? schemas.ofField(field) : schemas.ofFields(rest, (each) => isOwner(method, each));
   const isNeeded = field ? isRequired(field) : schema["required"] !== undefined;
-  return { requestBody: { ...(isNeeded ? { required: true } : {}), content: { "application/json": { schema } } } };
+  const example = field ? exampleOfField(field) : exampleOfFields(rest);
+  return { requestBody: { ...(isNeeded ? { required: true } : {}), content: { "application/json": { schema, example } } } };
 }
 
 function responsesOf(binding: Binding, writing: Writing): Schema {

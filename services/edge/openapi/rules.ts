@@ -65,6 +65,33 @@ function numberBounds({ greaterThan, lessThan }: NumberRules): JsonObject {
   return Object.fromEntries(bounds);
 }
 
+/** The texts that are taken, where there are few. */
+export function choicesOf(field: DescField): readonly string[] {
+  const type = typeOf(field);
+  return type?.case === "string" ? type.value.in.filter((choice) => choice !== "") : [];
+}
+
+/** The least whole number that is taken, and one where zero and less are. */
+export const leastOf = (field: DescField): number => Math.max(1, leastTaken(typeOf(field)?.value));
+
+function leastTaken(value: unknown): number {
+  const { greaterThan } = (value ?? {}) as { greaterThan?: { case?: string; value?: number | bigint } };
+  const bound = Number(greaterThan?.value ?? 0);
+  return greaterThan?.case === "gt" ? bound + 1 : bound;
+}
+
+/** Numbers of an enum that are taken, where not all are; zero says nothing. */
+export function enumChoicesOf(field: DescField): readonly number[] {
+  const type = typeOf(field);
+  return type?.case === "enum" ? type.value.in.filter((choice) => choice !== 0) : [];
+}
+
+/** Of a list those of its items. */
+function typeOf(field: DescField): FieldRules["type"] | undefined {
+  const type = rulesOf(field)?.type;
+  return type?.case === "repeated" ? type.value.items?.type : type;
+}
+
 /** True where a request without the field is refused. */
 export function isRequired(field: DescField): boolean {
   const rules = rulesOf(field);
@@ -74,7 +101,8 @@ export function isRequired(field: DescField): boolean {
   if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) return false;
   const { type } = rules;
   if (type.case === "repeated") return type.value.minItems > 0n;
-  if (type.case !== "string") return false;
+  if (type.case === "enum") return type.value.notIn.includes(0) || (type.value.in.length > 0 && !type.value.in.includes(0));
+  if (type.case !== "string") return leastTaken(type.value) > 0;
   const { minLen, pattern, in: choices } = type.value;
   return minLen > 0n || (choices.length > 0 && !choices.includes("")) || (pattern !== "" && !matchesNothing(pattern));
 }

@@ -36,10 +36,21 @@ test("is served to anybody, compressed where that is taken, and once to who has 
   expect((await fetch(`${edge.url}/openapi.json?v=2`)).status).toBe(200);
 });
 
+test("the page runs its own scripts and talks to its own host alone", async () => {
+  const page = await fetch(`${edge.url}/docs`);
+  expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(page.headers.get("content-security-policy")).toContain("default-src 'none'; script-src 'self'");
+  const html = await page.text();
+  const parts = [...html.matchAll(/(?:src|href)="([^":]+)"/g)].map(([, address = ""]) => new URL(address, `${edge.url}/docs`));
+  const answers = await Promise.all(parts.map((part) => fetch(part)));
+  expect(answers.map(({ status }) => status)).toEqual(parts.map(() => 200));
+  expect(parts.length).toBeGreaterThan(3);
+});
+
 test.each(["POST", "DELETE"])("by %s it is no path", async (method) => {
   expect((await fetch(`${edge.url}/openapi.json`, { method })).status).toBe(404);
 });
 
 test("an edge without its file does not start, and says what to do", () => {
-  expect(() => createOpenapiEndpoint(pathToFileURL(join(folder, "none.json")))).toThrow('run "npm run generate"');
+  expect(() => createOpenapiEndpoint(pathToFileURL(join(folder, "none.json")))).toThrow('"npm run generate"');
 });

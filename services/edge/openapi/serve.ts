@@ -1,40 +1,38 @@
-// GET /openapi.json: the contracts as a document of OpenAPI, which `npm run generate` writes.
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { StartupError } from "#runtime/backing/startup-error.ts";
-import { sendBytes } from "../transcode/answer.ts";
-import { encode } from "../transcode/coding.ts";
-import { isKnown } from "../transcode/etag.ts";
+// GET /openapi.json: the contracts as a document of OpenAPI, which `npm run generate` writes; GET /docs: a page that shows it, and
+// from which its calls can be made.
+import { serveFiles, type StaticEndpoint, type StaticFile } from "../static-file.ts";
 
-const path = "/openapi.json";
+/** The page runs the scripts that we give and talks to this edge alone. Swagger UI writes styles and small images itself. */
+const pagePolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
 
-/** Answers what is for it, and says whether it has. */
-export type OpenapiEndpoint = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+const ofPage = (name: string): URL => new URL(`./page/${name}`, import.meta.url);
+const ofLibrary = (name: string): URL => new URL(import.meta.resolve(`swagger-ui-dist/${name}`));
 
-/** @throws StartupError where the file cannot be read. */
-export function createOpenapiEndpoint(file: URL): OpenapiEndpoint {
-  const bytes = read(file);
-  const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
-  const headers = { etag, "cache-control": "no-cache" };
-  const contentType = "application/json";
-  return async (request, response) => {
-    const isForIt = request.url?.split("?", 1)[0] === path && (request.method === "GET" || request.method === "HEAD");
-    if (!isForIt) return false;
-    if (isKnown(request, etag)) {
-      sendBytes(request, response, 304, headers, { contentType, bytes: new Uint8Array() });
-      return true;
-    }
-    const coded = await encode(request.headers["accept-encoding"], { bytes, contentType, headers });
-    sendBytes(request, response, 200, coded.headers, { contentType, bytes: coded.bytes });
-    return true;
-  };
-}
+const page: readonly StaticFile[] = [
+  {
+    path: "/docs",
+    file: ofPage("index.html"),
+    contentType: "text/html; charset=utf-8",
+    headers: { "content-security-policy": pagePolicy },
+  },
+  { path: "/docs/start.js", file: ofPage("start.js"), contentType: "text/javascript; charset=utf-8" },
+  {
+    path: "/docs/swagger-ui-bundle.js",
+    file: ofLibrary("swagger-ui-bundle.js"),
+    contentType: "text/javascript; charset=utf-8",
+  },
+  { path: "/docs/swagger-ui.css", file: ofLibrary("swagger-ui.css"), contentType: "text/css; charset=utf-8" },
+];
 
-function read(file: URL): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new StartupError(`The edge cannot read ${file.pathname} (${(error as Error).message}): run "npm run generate".`);
-  }
-}
+/** @throws StartupError where a file cannot be read. */
+export const createOpenapiEndpoint = (document: URL): StaticEndpoint =>
+  serveFiles([{ path: "/openapi.json", file: document, contentType: "application/json" }, ...page]);

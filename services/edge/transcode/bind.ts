@@ -16,6 +16,7 @@ export async function bindRequest(exchange: RoutedExchange, limits: BodyLimits):
   const lastEventId = request.headers["last-event-id"];
   if (typeof lastEventId === "string" && lastEventId !== "") route.resume?.bind(lastEventId, fields, violations);
   route.bindPath(segments, fields, violations);
+  if (violations.list.length === 0) route.checkRequired?.(message, violations);
   if (violations.list.length > 0) throw invalidRequest(violations.list);
   route.bindImpliedMask?.(text, fields);
   route.bindIfMatch(request, fields);

@@ -1,5 +1,6 @@
 // JSON bodies to request messages.
 import { create, fromJson, type DescMessage, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
+import { illFormedTexts } from "./ill-formed.ts";
 import { diagnoseJson, isFloatingPoint } from "./json-diagnose.ts";
 import { printJsonPath, scanJson, type JsonFindings, type JsonPath } from "./json-scan.ts";
 import { parseJsonText } from "./json-value.ts";
@@ -30,7 +31,9 @@ export function compileBody(input: DescMessage, body: string, registry: Registry
     }
     if (findings) reportFindings(findings, input, field ? [field.name] : [], violations);
     try {
-      return fromJson(input, json, options);
+      const message = fromJson(input, json, options);
+      for (const path of illFormedTexts(text, json) ?? []) violations.add(printJsonPath(path), "has half of a surrogate pair");
+      return message;
     } catch {
       const known = violations.list.length;
       diagnoseJson(input, json, registry, violations);

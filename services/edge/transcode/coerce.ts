@@ -146,8 +146,9 @@ const fieldMask: Coercer = (text) => {
   if (text === "") return create(FieldMaskSchema);
   if (!/^[A-Za-z0-9_.]+(?:,[A-Za-z0-9_.]+)*$/.test(text))
     return refuseValue("field paths, comma-separated, such as title,basePrice");
-  // Camel case first, so that a path that is in snake case already stays what it is.
-  return create(FieldMaskSchema, { paths: text.split(",").map((path) => protoSnakeCase(protoCamelCase(path))) });
+  // Only a capital says that it is camel case: "address_1" would lose its line on the way there and back.
+  const protoPath = (path: string): string => (/[A-Z]/.test(path) ? protoSnakeCase(protoCamelCase(path)) : path);
+  return create(FieldMaskSchema, { paths: text.split(",").map(protoPath) });
 };
 
 /** Messages that have a one-word text form; undefined for all others. */

@@ -1,5 +1,7 @@
 // A query sets what the path and the body leave, by proto or JSON names, and says everything that is wrong with it.
+import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { messageCoercer } from "./coerce.ts";
 import { compileContracts, serviceOf } from "./fixture/contracts.ts";
 import { detailOf, startTestEdge, violatedFields, type ErrorBody, type TestEdge } from "./fixture/edge.ts";
 
@@ -199,4 +201,9 @@ describe("path, body and query are disjoint", () => {
     const { fields } = await refusalOf("/inner/%ff?nope=1", json("PATCH", '{"count":"x","other":1}'));
     expect(fields).toEqual(["inner.count", "inner.other", "nope", "text"]);
   });
+});
+
+test("a mask's path that only proto names can write stays what it is", () => {
+  const mask = messageCoercer(FieldMaskSchema)?.("address_1,a__b,inner.baseName");
+  expect(mask).toMatchObject({ paths: ["address_1", "a__b", "inner.base_name"] });
 });

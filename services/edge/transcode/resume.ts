@@ -1,8 +1,8 @@
 // How a stream goes on after a cut connection: one of its fields is the event id, and a field of the request takes the last.
-import { getOption, hasOption, type DescField, type DescMethod, type Message } from "@bufbuild/protobuf";
-import { method as methodPolicy } from "#gen/ordermesh/options/v1/options_pb.ts";
+import type { DescField, DescMethod, Message } from "@bufbuild/protobuf";
 import { CoercionError, fieldCoercer } from "./coerce.ts";
 import { setField, type Fields } from "./field-path.ts";
+import { policyOf } from "./method-policy.ts";
 import type { Violations } from "./violations.ts";
 
 export interface Resume {
@@ -13,7 +13,7 @@ export interface Resume {
 }
 
 export function compileResume(method: DescMethod, taken: ReadonlyMap<string, string>, problems: string[]): Resume | undefined {
-  const resume = hasOption(method, methodPolicy) ? getOption(method, methodPolicy).resume : undefined;
+  const { resume } = policyOf(method);
   if (!resume) return undefined;
   if (method.methodKind !== "server_streaming") {
     problems.push("resume is for server streams only");

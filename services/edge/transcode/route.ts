@@ -16,7 +16,6 @@ import {
 } from "@bufbuild/protobuf";
 import { http } from "#gen/google/api/annotations_pb.ts";
 import type { HttpRule } from "#gen/google/api/http_pb.ts";
-import { method as methodPolicy } from "#gen/ordermesh/options/v1/options_pb.ts";
 import { compileBody, type BodyBinder } from "./body.ts";
 import {
   compileBytes,
@@ -30,9 +29,11 @@ import {
 import { compileEtag, compileIfMatch, type ConditionBinder, type EtagOf } from "./etag.ts";
 import { compileImpliedMask, type MaskBinder } from "./implied-mask.ts";
 import { isJsonObject } from "./json-value.ts";
+import { policyOf } from "./method-policy.ts";
 import { compilePath, takenByPath, type PathBinder } from "./path.ts";
 import { compileQuery, refuseQuery, type QueryBinder } from "./query.ts";
 import { compileIdempotencyKey, type IdempotencyBinder } from "./request-headers.ts";
+import { compileRequired, type RequiredCheck } from "./required.ts";
 import { compileResume, type Resume } from "./resume.ts";
 import { createRoutingTree, type RoutingTree } from "./routing-tree.ts";
 import { parseTemplate, TemplateError, type Template } from "./template.ts";
@@ -46,6 +47,8 @@ export interface Route {
   bindIfMatch: ConditionBinder;
   /** For PATCH of a resource with update_mask beside it. */
   bindImpliedMask: MaskBinder | undefined;
+  /** Where the request may have required fields. */
+  checkRequired: RequiredCheck | undefined;
   successStatus: number;
   answer: AnswerRule;
   /** Where an answer has an etag. */
@@ -166,6 +169,7 @@ function compileRoute(
     bindIdempotencyKey: compileIdempotencyKey(input),
     bindIfMatch: compileIfMatch(input),
     bindImpliedMask: compileImpliedMask(input, httpMethod, rule.body),
+    checkRequired: compileRequired(input),
     successStatus: successStatusOf(method, problems),
     answer: compileAnswer(method, rule.responseBody, registry, problems),
     etagOf: compileEtag(method.output, fieldNamed(method.output, rule.responseBody)),
@@ -194,7 +198,7 @@ function compileBodyRule(input: DescMessage, body: string, registry: Registry, p
 const reservedHeaders = new Set(["authorization", "cookie", "host", "connection", "content-length", "transfer-encoding", "te"]);
 
 function requestHeadersOf(method: DescMethod, problems: string[]): readonly string[] {
-  const { requestHeaders } = getOption(method, methodPolicy);
+  const { requestHeaders } = policyOf(method);
   for (const name of requestHeaders) {
     if (!/^[a-z0-9-]+$/.test(name) || reservedHeaders.has(name)) problems.push(`request_headers must not have "${name}"`);
   }
@@ -211,7 +215,7 @@ function compileAnswer(method: DescMethod, responseBody: string, registry: Regis
 }
 
 function successStatusOf(method: DescMethod, problems: string[]): number {
-  const status = getOption(method, methodPolicy).successStatus;
+  const status = policyOf(method).successStatus;
   if (status === 0) return 200;
   if (status < 200 || status > 299) problems.push(`success_status ${status} is not from 200 to 299`);
   return status;

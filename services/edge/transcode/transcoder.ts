@@ -13,6 +13,7 @@ import { requestIdOf } from "./request-headers.ts";
 import { compileRoutes, type Route } from "./route.ts";
 import type { RoutingTree } from "./routing-tree.ts";
 import { EdgeRefusal, rpcCode } from "./status.ts";
+import { takeTicket, type Tickets } from "./ticket.ts";
 
 export interface TranscoderLimits extends CallLimits {
   /** Bytes of one body. */
@@ -35,10 +36,14 @@ export const defaultLimits: TranscoderLimits = {
 
 export interface TranscoderOptions extends CallContext {
   services: readonly DescService[];
+  /** Files of types that answers may name, beyond those that the services' files import. */
+  files?: readonly DescFile[] | undefined;
   /** Domain of ErrorInfo in the edge's own refusals. */
   errorDomain: string;
   newRequestId: () => string;
   limits: TranscoderLimits;
+  /** Without it every stream wants its header. */
+  tickets?: Tickets | undefined;
   /** Hears of what was not foreseen; the caller only reads "internal error". */
   onUnexpected: (error: unknown, context: { path: string; requestId: string }) => void;
 }
@@ -50,7 +55,7 @@ export interface Transcoder {
 
 /** @throws ContractError where HTTP rules of the services cannot be served. */
 export function createTranscoder(options: TranscoderOptions): Transcoder {
-  const registry = registryOf(options.services);
+  const registry = registryOf([...options.services.map(({ file }) => file), ...(options.files ?? [])]);
   const routes = compileRoutes(options.services, registry);
   const errorOptions = { registry, domain: options.errorDomain };
   const bodyLimits = {
@@ -84,7 +89,8 @@ export function createTranscoder(options: TranscoderOptions): Transcoder {
         }
         const found = findRoute(routes, exchange, path);
         if (!found) return;
-        const routed = { ...exchange, ...found, search };
+        const left = await takeTicket(exchange, { route: found.route, path, search }, options.tickets);
+        const routed = { ...exchange, ...found, search: left };
         await call(routed, await bindRequest(routed, bodyLimits), options);
       } catch (error) {
         sendError(request, response, exchange.toErrorAnswer(error), exchange.headers);
@@ -135,15 +141,15 @@ function allowHeader(methods: readonly string[]): string {
   return [...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"].toSorted().join(", ");
 }
 
-/** All types of the services' files and of what they import, and the standard error details. */
-function registryOf(services: readonly DescService[]): Registry {
+/** All types of the files and of what they import, and the standard error details. */
+function registryOf(roots: readonly DescFile[]): Registry {
   const files = new Map<string, DescFile>();
   const visit = (file: DescFile): void => {
     if (files.has(file.name)) return;
     files.set(file.name, file);
     file.dependencies.forEach(visit);
   };
-  services.forEach((service) => visit(service.file));
+  roots.forEach(visit);
   visit(file_google_rpc_error_details);
   return createRegistry(...files.values());
 }

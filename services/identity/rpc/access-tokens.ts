@@ -18,6 +18,8 @@ export interface IssuedToken {
 
 export interface AccessTokens {
   issue(tx: Transaction<IdentityTables>, claims: Omit<TokenClaims, "jti">, now: Date): Promise<IssuedToken>;
+  /** The token with these claims, as they are. */
+  sign(tx: Transaction<IdentityTables>, claims: JWTPayload, now: Date): Promise<string>;
   /** What a token says that we have signed and that has not ended; undefined for everything else. */
   verify(tx: Transaction<IdentityTables>, token: string, now: Date): Promise<VerifiedToken | undefined>;
 }
@@ -35,17 +37,20 @@ export function createAccessTokens({ issuer, sealingKey }: AccessTokenSettings):
     opened.set(keyId, key);
     return key;
   };
+  const sign: AccessTokens["sign"] = async (tx, claims, now) => {
+    const keys = await readKeys(tx);
+    const key = signingKey(keys, now);
+    if (!key) throw new Error("there is no signing key");
+    for (const keyId of opened.keys()) if (!keys.some((kept) => kept.keyId === keyId)) opened.delete(keyId);
+    return new SignJWT(claims).setProtectedHeader({ alg: tokenAlgorithm, typ: tokenType, kid: key.keyId }).sign(open(key));
+  };
   return {
+    sign,
     issue: async (tx, claims, now) => {
-      const keys = await readKeys(tx);
-      const key = signingKey(keys, now);
-      if (!key) throw new Error("there is no signing key");
-      for (const keyId of opened.keys()) if (!keys.some((kept) => kept.keyId === keyId)) opened.delete(keyId);
       const iat = Math.floor(now.getTime() / 1_000);
       const exp = iat + accessTokenMs / 1_000;
-      const accessToken = await new SignJWT({ ...claims, jti: newId("tok"), iss: issuer, aud: tokenAudience, iat, nbf: iat, exp })
-        .setProtectedHeader({ alg: tokenAlgorithm, typ: tokenType, kid: key.keyId })
-        .sign(open(key));
+      const whole = { ...claims, jti: newId("tok"), iss: issuer, aud: tokenAudience, iat, nbf: iat, exp };
+      const accessToken = await sign(tx, whole, now);
       return { accessToken, expireTime: new Date(exp * 1_000) };
     },
     verify: async (tx, token, now) => {

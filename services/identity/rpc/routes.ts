@@ -11,6 +11,7 @@ import { introspectMethod, revokeMethod } from "./given-tokens.ts";
 import { tokenIssuer } from "./issue-token.ts";
 import { keysMethods, preparation } from "./keys.ts";
 import { serverMetadata } from "./metadata.ts";
+import { createTicketMethod, redeemTicketMethod } from "./stream-tickets.ts";
 import { tenantMethods } from "./tenants.ts";
 import { changePasswordMethod, registerMethod, signInMethod } from "./sign-in.ts";
 
@@ -35,6 +36,8 @@ export function identityRoutes(deps: IdentityDeps): (router: ConnectRouter) => v
       changePassword: withKeys(changePasswordMethod(deps)),
       revokeToken: withKeys(revokeMethod(deps)),
       introspectToken: withKeys(introspectMethod(deps)),
+      createStreamTicket: createTicketMethod(deps),
+      redeemStreamTicket: withKeys(redeemTicketMethod(deps)),
       getServerMetadata: () => Promise.resolve(serverMetadata(deps.issuer)),
     });
   };

@@ -18,6 +18,9 @@ export async function deleteExpired(
       select tenant_id, login_hash from sign_in_attempts
       where last_time <= ${attemptsBefore} order by last_time limit ${rowsMax} for update skip locked
     )`,
+    sql`delete from stream_ticket where ticket_hash in (
+      select ticket_hash from stream_ticket where expire_time <= ${now} order by expire_time limit ${rowsMax} for update skip locked
+    )`,
     sql`delete from client_secret where secret_hash in (
       select secret_hash from client_secret where expire_time <= ${now} limit ${rowsMax} for update skip locked
     )`,

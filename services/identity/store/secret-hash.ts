@@ -7,5 +7,6 @@ const newSecret = (prefix: string): string => `${prefix}_${randomBytes(32).toStr
 
 export const newClientSecret = (): string => newSecret("oms");
 export const newRefreshToken = (): string => newSecret("omr");
+export const newStreamTicket = (): string => newSecret("omt");
 
 export const hashSecret = (secret: string): Buffer => createHash("sha256").update(secret).digest();

@@ -9,4 +9,5 @@ export interface IdentityTables {
   session: unknown;
   refresh_token: unknown;
   revocation: unknown;
+  stream_ticket: unknown;
 }

@@ -8,6 +8,7 @@ import type { Logger } from "#runtime/log.ts";
 import { clientTlsOptions } from "#runtime/tls/options.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { deadlineExceeded } from "./deadline.ts";
+import { withErrorsHeard } from "./heard-sessions.ts";
 import { withErrors } from "./streams.ts";
 
 /** Failures in a row that open the breaker. */
@@ -94,29 +95,6 @@ export function connectReplica(options: {
       return breaker.state === CircuitState.Closed;
     },
     close: () => sessions.abort(),
-  };
-}
-
-type Sessions = Pick<Http2SessionManager, "authority" | "request" | "notifyResponseByteRead">;
-
-/**
- * The manager ends a connection after GOAWAY with an error, and stops to listen to it when a call or close() comes before
- * that error is told: unheard, it would end the process. Calls hear of it from their streams.
- */
-function withErrorsHeard(sessions: Sessions): Sessions {
-  const heard = new WeakSet<object>();
-  return {
-    authority: sessions.authority,
-    notifyResponseByteRead: (stream) => sessions.notifyResponseByteRead(stream),
-    request: async (...call) => {
-      const stream = await sessions.request(...call);
-      const { session } = stream;
-      if (session && !heard.has(session)) {
-        heard.add(session);
-        session.on("error", () => {});
-      }
-      return stream;
-    },
   };
 }
 

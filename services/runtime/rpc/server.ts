@@ -8,6 +8,7 @@ import { StartupError } from "#runtime/backing/startup-error.ts";
 import { refuse } from "#runtime/errors.ts";
 import type { ConnectionBounds } from "#runtime/limits/connection-bounds.ts";
 import type { Logger } from "#runtime/log.ts";
+import type { Environment } from "#runtime/settings.ts";
 import { peerOf } from "#runtime/tls/peer.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { admitByPath, pathOf } from "./admit-calls.ts";
@@ -17,6 +18,7 @@ import { createDrain } from "./drain.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import type { RouterOptions } from "./interceptors.ts";
 import { createListeners, requestTimeoutMs } from "./listeners.ts";
+import { withCors } from "./rpc-cors.ts";
 import { cutSlowStream, type StreamTimes } from "./slow-streams.ts";
 
 const defaultTimes: StreamTimes = { bodyMs: requestTimeoutMs, stalledMs: 60_000 };
@@ -31,6 +33,8 @@ export interface RpcServerOptions {
   log: Logger;
   /** Without it every call is let in. */
   admission?: Admission;
+  /** For ORDERMESH_CORS_ORIGINS; without it no page of another origin may call. */
+  env?: Environment;
   /** Answers what is no RPC, such as /readyz; without it 404. */
   fallback?: HttpHandler;
   /** Without it, or where it has no certificate, the port is cleartext. */
@@ -56,7 +60,7 @@ export async function serveRpc(given: RpcServerOptions): Promise<RpcServer> {
   const { host, port, tls, log, bounds, times } = given;
   const shutdown = new AbortController();
   const answer = createHandler(given, shutdown.signal);
-  const listeners = createListeners({ answer, tls, log, bounds, idleMs: times?.idleMs });
+  const listeners = createListeners({ answer: withCors(answer, given.env ?? {}), tls, log, bounds, idleMs: times?.idleMs });
   const { http1 } = listeners;
   const drain = createDrain(listeners);
   await listen(http1, { host, port });

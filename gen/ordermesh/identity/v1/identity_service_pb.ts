@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
+import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_ordermesh_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/identity/v1/identity_service.proto.
  */
 export const file_ordermesh_identity_v1_identity_service: GenFile = /*@__PURE__*/
-  fileDesc("CixvcmRlcm1lc2gvaWRlbnRpdHkvdjEvaWRlbnRpdHlfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLmlkZW50aXR5LnYxItsBChFJc3N1ZVRva2VuUmVxdWVzdBIbCgpncmFudF90eXBlGAEgASgJQge6SARyAhhkEhoKCWNsaWVudF9pZBgCIAEoCUIHukgEcgIYQBIiCg1jbGllbnRfc2VjcmV0GAMgASgJQguAAQG6SAVyAxjIARIiCg1yZWZyZXNoX3Rva2VuGAQgASgJQguAAQG6SAVyAxjIARIXCgVzY29wZRgFIAEoCUIIukgFcgMY6AcSLAoGdGVuYW50GAYgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2M30kIrcBChJJc3N1ZVRva2VuUmVzcG9uc2USJwoMYWNjZXNzX3Rva2VuGAEgASgJQgOAAQFSDGFjY2Vzc190b2tlbhIeCgp0b2tlbl90eXBlGAIgASgJUgp0b2tlbl90eXBlEh4KCmV4cGlyZXNfaW4YAyABKAVSCmV4cGlyZXNfaW4SKQoNcmVmcmVzaF90b2tlbhgEIAEoCUIDgAEBUg1yZWZyZXNoX3Rva2VuEg0KBXNjb3BlGAUgASgJIoUBCg1TaWduSW5SZXF1ZXN0EhwKCWNsaWVudF9pZBgBIAEoCUIJukgGcgQQARhAEhwKBWxvZ2luGAIgASgJQg2AAQG6SAdyBRABGP4BEh8KCHBhc3N3b3JkGAMgASgJQg2AAQG6SAdyBRABGIACEhcKBXNjb3BlGAQgASgJQgi6SAVyAxjoByKzAQoOU2lnbkluUmVzcG9uc2USJwoMYWNjZXNzX3Rva2VuGAEgASgJQgOAAQFSDGFjY2Vzc190b2tlbhIeCgp0b2tlbl90eXBlGAIgASgJUgp0b2tlbl90eXBlEh4KCmV4cGlyZXNfaW4YAyABKAVSCmV4cGlyZXNfaW4SKQoNcmVmcmVzaF90b2tlbhgEIAEoCUIDgAEBUg1yZWZyZXNoX3Rva2VuEg0KBXNjb3BlGAUgASgJIqgBChZSZWdpc3RlckFjY291bnRSZXF1ZXN0EhwKCWNsaWVudF9pZBgBIAEoCUIJukgGcgQQARhAEhwKBWxvZ2luGAIgASgJQg2AAQG6SAdyBRj+AWABEh8KCHBhc3N3b3JkGAMgASgJQg2AAQG6SAdyBRAIGIACEjEKC2N1c3RvbWVyX2lkGAQgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2NH0kIi4KF1JlZ2lzdGVyQWNjb3VudFJlc3BvbnNlEhMKC2N1c3RvbWVyX2lkGAEgASgJIpgBChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSMQoLY3VzdG9tZXJfaWQYASABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSJwoQY3VycmVudF9wYXNzd29yZBgCIAEoCUINgAEBukgHcgUQARiAAhIjCgxuZXdfcGFzc3dvcmQYAyABKAlCDYABAbpIB3IFEAgYgAIiGAoWQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSKUAQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhoKCWNsaWVudF9pZBgBIAEoCUIHukgEcgIYQBIiCg1jbGllbnRfc2VjcmV0GAIgASgJQguAAQG6SAVyAxjIARIcCgV0b2tlbhgDIAEoCUINgAEBukgHcgUQARiAIBIgCg90b2tlbl90eXBlX2hpbnQYBCABKAlCB7pIBHICGGQiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSKYAQoWSW50cm9zcGVjdFRva2VuUmVxdWVzdBIaCgljbGllbnRfaWQYASABKAlCB7pIBHICGEASIgoNY2xpZW50X3NlY3JldBgCIAEoCUILgAEBukgFcgMYyAESHAoFdG9rZW4YAyABKAlCDYABAbpIB3IFEAEYgCASIAoPdG9rZW5fdHlwZV9oaW50GAQgASgJQge6SARyAhhkIoACChdJbnRyb3NwZWN0VG9rZW5SZXNwb25zZRITCgZhY3RpdmUYASABKAhIAIgBARINCgVzY29wZRgCIAEoCRIcCgljbGllbnRfaWQYAyABKAlSCWNsaWVudF9pZBIeCgp0b2tlbl90eXBlGAQgASgJUgp0b2tlbl90eXBlEgsKA2V4cBgFIAEoDRILCgNpYXQYBiABKA0SCwoDc3ViGAcgASgJEgsKA2F1ZBgIIAEoCRILCgNpc3MYCSABKAkSCwoDanRpGAogASgJEgsKA3NpZBgLIAEoCRIOCgZ0ZW5hbnQYDCABKAkSDQoFcm9sZXMYDSADKAlCCQoHX2FjdGl2ZSIaChhHZXRTZXJ2ZXJNZXRhZGF0YVJlcXVlc3QikwUKGUdldFNlcnZlck1ldGFkYXRhUmVzcG9uc2USDgoGaXNzdWVyGAEgASgJEiYKDnRva2VuX2VuZHBvaW50GAIgASgJUg50b2tlbl9lbmRwb2ludBIwChNyZXZvY2F0aW9uX2VuZHBvaW50GAMgASgJUhNyZXZvY2F0aW9uX2VuZHBvaW50EjYKFmludHJvc3BlY3Rpb25fZW5kcG9pbnQYBCABKAlSFmludHJvc3BlY3Rpb25fZW5kcG9pbnQSGgoIandrc191cmkYBSABKAlSCGp3a3NfdXJpEjQKFWdyYW50X3R5cGVzX3N1cHBvcnRlZBgGIAMoCVIVZ3JhbnRfdHlwZXNfc3VwcG9ydGVkEjoKGHJlc3BvbnNlX3R5cGVzX3N1cHBvcnRlZBgHIAMoCVIYcmVzcG9uc2VfdHlwZXNfc3VwcG9ydGVkEioKEHNjb3Blc19zdXBwb3J0ZWQYCCADKAlSEHNjb3Blc19zdXBwb3J0ZWQSVAoldG9rZW5fZW5kcG9pbnRfYXV0aF9tZXRob2RzX3N1cHBvcnRlZBgJIAMoCVIldG9rZW5fZW5kcG9pbnRfYXV0aF9tZXRob2RzX3N1cHBvcnRlZBJeCipyZXZvY2F0aW9uX2VuZHBvaW50X2F1dGhfbWV0aG9kc19zdXBwb3J0ZWQYCiADKAlSKnJldm9jYXRpb25fZW5kcG9pbnRfYXV0aF9tZXRob2RzX3N1cHBvcnRlZBJkCi1pbnRyb3NwZWN0aW9uX2VuZHBvaW50X2F1dGhfbWV0aG9kc19zdXBwb3J0ZWQYCyADKAlSLWludHJvc3BlY3Rpb25fZW5kcG9pbnRfYXV0aF9tZXRob2RzX3N1cHBvcnRlZDLvCQoPSWRlbnRpdHlTZXJ2aWNlEpsBCgpJc3N1ZVRva2VuEigub3JkZXJtZXNoLmlkZW50aXR5LnYxLklzc3VlVG9rZW5SZXF1ZXN0Gikub3JkZXJtZXNoLmlkZW50aXR5LnYxLklzc3VlVG9rZW5SZXNwb25zZSI4qrsYGQoCCAEiEwoGdG9rZW5zEgljbGllbnRfaWSC0+STAhU6ASoiEC92MS90b2tlbnM6aXNzdWUSoQEKBlNpZ25JbhIkLm9yZGVybWVzaC5pZGVudGl0eS52MS5TaWduSW5SZXF1ZXN0GiUub3JkZXJtZXNoLmlkZW50aXR5LnYxLlNpZ25JblJlc3BvbnNlIkqquxgaCgIIASIUCgdzaWduX2luEgljbGllbnRfaWSC0+STAiY6ASpaEDoBKiILL2F1dGgvdG9rZW4iDy92MS9hdXRoOnNpZ25JbhKqAQoPUmVnaXN0ZXJBY2NvdW50Ei0ub3JkZXJtZXNoLmlkZW50aXR5LnYxLlJlZ2lzdGVyQWNjb3VudFJlcXVlc3QaLi5vcmRlcm1lc2guaWRlbnRpdHkudjEuUmVnaXN0ZXJBY2NvdW50UmVzcG9uc2UiOKq7GB0KAggBEMkBIhQKB3NpZ25faW4SCWNsaWVudF9pZILT5JMCEToBKiIML3YxL2FjY291bnRzEt0BCg5DaGFuZ2VQYXNzd29yZBIsLm9yZGVybWVzaC5pZGVudGl0eS52MS5DaGFuZ2VQYXNzd29yZFJlcXVlc3QaLS5vcmRlcm1lc2guaWRlbnRpdHkudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSJuqrsYNAonEg5pZGVudGl0eTp3cml0ZRoIY3VzdG9tZXIiC2N1c3RvbWVyX2lkIgkKB3NpZ25faW6C0+STAjA6ASoiKy92MS9jdXN0b21lcnMve2N1c3RvbWVyX2lkfS9wYXNzd29yZDpjaGFuZ2USogEKC1Jldm9rZVRva2VuEikub3JkZXJtZXNoLmlkZW50aXR5LnYxLlJldm9rZVRva2VuUmVxdWVzdBoqLm9yZGVybWVzaC5pZGVudGl0eS52MS5SZXZva2VUb2tlblJlc3BvbnNlIjyQAgKquxgZCgIIASITCgZ0b2tlbnMSCWNsaWVudF9pZILT5JMCFjoBKiIRL3YxL3Rva2VuczpyZXZva2USsgEKD0ludHJvc3BlY3RUb2tlbhItLm9yZGVybWVzaC5pZGVudGl0eS52MS5JbnRyb3NwZWN0VG9rZW5SZXF1ZXN0Gi4ub3JkZXJtZXNoLmlkZW50aXR5LnYxLkludHJvc3BlY3RUb2tlblJlc3BvbnNlIkCQAgKquxgZCgIIASITCgZ0b2tlbnMSCWNsaWVudF9pZILT5JMCGjoBKiIVL3YxL3Rva2VuczppbnRyb3NwZWN0ErIBChFHZXRTZXJ2ZXJNZXRhZGF0YRIvLm9yZGVybWVzaC5pZGVudGl0eS52MS5HZXRTZXJ2ZXJNZXRhZGF0YVJlcXVlc3QaMC5vcmRlcm1lc2guaWRlbnRpdHkudjEuR2V0U2VydmVyTWV0YWRhdGFSZXNwb25zZSI6kAIBqrsYBAoCCAGC0+STAikSJy8ud2VsbC1rbm93bi9vYXV0aC1hdXRob3JpemF0aW9uLXNlcnZlcmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_ordermesh_options_v1_options]);
+  fileDesc("CixvcmRlcm1lc2gvaWRlbnRpdHkvdjEvaWRlbnRpdHlfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLmlkZW50aXR5LnYxItsBChFJc3N1ZVRva2VuUmVxdWVzdBIbCgpncmFudF90eXBlGAEgASgJQge6SARyAhhkEhoKCWNsaWVudF9pZBgCIAEoCUIHukgEcgIYQBIiCg1jbGllbnRfc2VjcmV0GAMgASgJQguAAQG6SAVyAxjIARIiCg1yZWZyZXNoX3Rva2VuGAQgASgJQguAAQG6SAVyAxjIARIXCgVzY29wZRgFIAEoCUIIukgFcgMY6AcSLAoGdGVuYW50GAYgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2M30kIrcBChJJc3N1ZVRva2VuUmVzcG9uc2USJwoMYWNjZXNzX3Rva2VuGAEgASgJQgOAAQFSDGFjY2Vzc190b2tlbhIeCgp0b2tlbl90eXBlGAIgASgJUgp0b2tlbl90eXBlEh4KCmV4cGlyZXNfaW4YAyABKAVSCmV4cGlyZXNfaW4SKQoNcmVmcmVzaF90b2tlbhgEIAEoCUIDgAEBUg1yZWZyZXNoX3Rva2VuEg0KBXNjb3BlGAUgASgJIoUBCg1TaWduSW5SZXF1ZXN0EhwKCWNsaWVudF9pZBgBIAEoCUIJukgGcgQQARhAEhwKBWxvZ2luGAIgASgJQg2AAQG6SAdyBRABGP4BEh8KCHBhc3N3b3JkGAMgASgJQg2AAQG6SAdyBRABGIACEhcKBXNjb3BlGAQgASgJQgi6SAVyAxjoByKzAQoOU2lnbkluUmVzcG9uc2USJwoMYWNjZXNzX3Rva2VuGAEgASgJQgOAAQFSDGFjY2Vzc190b2tlbhIeCgp0b2tlbl90eXBlGAIgASgJUgp0b2tlbl90eXBlEh4KCmV4cGlyZXNfaW4YAyABKAVSCmV4cGlyZXNfaW4SKQoNcmVmcmVzaF90b2tlbhgEIAEoCUIDgAEBUg1yZWZyZXNoX3Rva2VuEg0KBXNjb3BlGAUgASgJIqgBChZSZWdpc3RlckFjY291bnRSZXF1ZXN0EhwKCWNsaWVudF9pZBgBIAEoCUIJukgGcgQQARhAEhwKBWxvZ2luGAIgASgJQg2AAQG6SAdyBRj+AWABEh8KCHBhc3N3b3JkGAMgASgJQg2AAQG6SAdyBRAIGIACEjEKC2N1c3RvbWVyX2lkGAQgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2NH0kIi4KF1JlZ2lzdGVyQWNjb3VudFJlc3BvbnNlEhMKC2N1c3RvbWVyX2lkGAEgASgJIpgBChVDaGFuZ2VQYXNzd29yZFJlcXVlc3QSMQoLY3VzdG9tZXJfaWQYASABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSJwoQY3VycmVudF9wYXNzd29yZBgCIAEoCUINgAEBukgHcgUQARiAAhIjCgxuZXdfcGFzc3dvcmQYAyABKAlCDYABAbpIB3IFEAgYgAIiGAoWQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSKUAQoSUmV2b2tlVG9rZW5SZXF1ZXN0EhoKCWNsaWVudF9pZBgBIAEoCUIHukgEcgIYQBIiCg1jbGllbnRfc2VjcmV0GAIgASgJQguAAQG6SAVyAxjIARIcCgV0b2tlbhgDIAEoCUINgAEBukgHcgUQARiAIBIgCg90b2tlbl90eXBlX2hpbnQYBCABKAlCB7pIBHICGGQiFQoTUmV2b2tlVG9rZW5SZXNwb25zZSKYAQoWSW50cm9zcGVjdFRva2VuUmVxdWVzdBIaCgljbGllbnRfaWQYASABKAlCB7pIBHICGEASIgoNY2xpZW50X3NlY3JldBgCIAEoCUILgAEBukgFcgMYyAESHAoFdG9rZW4YAyABKAlCDYABAbpIB3IFEAEYgCASIAoPdG9rZW5fdHlwZV9oaW50GAQgASgJQge6SARyAhhkIoACChdJbnRyb3NwZWN0VG9rZW5SZXNwb25zZRITCgZhY3RpdmUYASABKAhIAIgBARINCgVzY29wZRgCIAEoCRIcCgljbGllbnRfaWQYAyABKAlSCWNsaWVudF9pZBIeCgp0b2tlbl90eXBlGAQgASgJUgp0b2tlbl90eXBlEgsKA2V4cBgFIAEoDRILCgNpYXQYBiABKA0SCwoDc3ViGAcgASgJEgsKA2F1ZBgIIAEoCRILCgNpc3MYCSABKAkSCwoDanRpGAogASgJEgsKA3NpZBgLIAEoCRIOCgZ0ZW5hbnQYDCABKAkSDQoFcm9sZXMYDSADKAlCCQoHX2FjdGl2ZSJAChlDcmVhdGVTdHJlYW1UaWNrZXRSZXF1ZXN0EiMKBHBhdGgYASABKAlCFbpIEnIQGOgHMgteL1tePyNcc10qJCJiChpDcmVhdGVTdHJlYW1UaWNrZXRSZXNwb25zZRITCgZ0aWNrZXQYASABKAlCA4ABARIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUgoZUmVkZWVtU3RyZWFtVGlja2V0UmVxdWVzdBIdCgZ0aWNrZXQYASABKAlCDYABAbpIB3IFEAEYyAESFgoEcGF0aBgCIAEoCUIIukgFcgMY6AciNwoaUmVkZWVtU3RyZWFtVGlja2V0UmVzcG9uc2USGQoMYWNjZXNzX3Rva2VuGAEgASgJQgOAAQEiGgoYR2V0U2VydmVyTWV0YWRhdGFSZXF1ZXN0IpMFChlHZXRTZXJ2ZXJNZXRhZGF0YVJlc3BvbnNlEg4KBmlzc3VlchgBIAEoCRImCg50b2tlbl9lbmRwb2ludBgCIAEoCVIOdG9rZW5fZW5kcG9pbnQSMAoTcmV2b2NhdGlvbl9lbmRwb2ludBgDIAEoCVITcmV2b2NhdGlvbl9lbmRwb2ludBI2ChZpbnRyb3NwZWN0aW9uX2VuZHBvaW50GAQgASgJUhZpbnRyb3NwZWN0aW9uX2VuZHBvaW50EhoKCGp3a3NfdXJpGAUgASgJUghqd2tzX3VyaRI0ChVncmFudF90eXBlc19zdXBwb3J0ZWQYBiADKAlSFWdyYW50X3R5cGVzX3N1cHBvcnRlZBI6ChhyZXNwb25zZV90eXBlc19zdXBwb3J0ZWQYByADKAlSGHJlc3BvbnNlX3R5cGVzX3N1cHBvcnRlZBIqChBzY29wZXNfc3VwcG9ydGVkGAggAygJUhBzY29wZXNfc3VwcG9ydGVkElQKJXRva2VuX2VuZHBvaW50X2F1dGhfbWV0aG9kc19zdXBwb3J0ZWQYCSADKAlSJXRva2VuX2VuZHBvaW50X2F1dGhfbWV0aG9kc19zdXBwb3J0ZWQSXgoqcmV2b2NhdGlvbl9lbmRwb2ludF9hdXRoX21ldGhvZHNfc3VwcG9ydGVkGAogAygJUipyZXZvY2F0aW9uX2VuZHBvaW50X2F1dGhfbWV0aG9kc19zdXBwb3J0ZWQSZAotaW50cm9zcGVjdGlvbl9lbmRwb2ludF9hdXRoX21ldGhvZHNfc3VwcG9ydGVkGAsgAygJUi1pbnRyb3NwZWN0aW9uX2VuZHBvaW50X2F1dGhfbWV0aG9kc19zdXBwb3J0ZWQyygwKD0lkZW50aXR5U2VydmljZRKbAQoKSXNzdWVUb2tlbhIoLm9yZGVybWVzaC5pZGVudGl0eS52MS5Jc3N1ZVRva2VuUmVxdWVzdBopLm9yZGVybWVzaC5pZGVudGl0eS52MS5Jc3N1ZVRva2VuUmVzcG9uc2UiOKq7GBkKAggBIhMKBnRva2VucxIJY2xpZW50X2lkgtPkkwIVOgEqIhAvdjEvdG9rZW5zOmlzc3VlEqEBCgZTaWduSW4SJC5vcmRlcm1lc2guaWRlbnRpdHkudjEuU2lnbkluUmVxdWVzdBolLm9yZGVybWVzaC5pZGVudGl0eS52MS5TaWduSW5SZXNwb25zZSJKqrsYGgoCCAEiFAoHc2lnbl9pbhIJY2xpZW50X2lkgtPkkwImOgEqWhA6ASoiCy9hdXRoL3Rva2VuIg8vdjEvYXV0aDpzaWduSW4SqgEKD1JlZ2lzdGVyQWNjb3VudBItLm9yZGVybWVzaC5pZGVudGl0eS52MS5SZWdpc3RlckFjY291bnRSZXF1ZXN0Gi4ub3JkZXJtZXNoLmlkZW50aXR5LnYxLlJlZ2lzdGVyQWNjb3VudFJlc3BvbnNlIjiquxgdCgIIARDJASIUCgdzaWduX2luEgljbGllbnRfaWSC0+STAhE6ASoiDC92MS9hY2NvdW50cxLdAQoOQ2hhbmdlUGFzc3dvcmQSLC5vcmRlcm1lc2guaWRlbnRpdHkudjEuQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0Gi0ub3JkZXJtZXNoLmlkZW50aXR5LnYxLkNoYW5nZVBhc3N3b3JkUmVzcG9uc2Uibqq7GDQKJxIOaWRlbnRpdHk6d3JpdGUaCGN1c3RvbWVyIgtjdXN0b21lcl9pZCIJCgdzaWduX2lugtPkkwIwOgEqIisvdjEvY3VzdG9tZXJzL3tjdXN0b21lcl9pZH0vcGFzc3dvcmQ6Y2hhbmdlEqIBCgtSZXZva2VUb2tlbhIpLm9yZGVybWVzaC5pZGVudGl0eS52MS5SZXZva2VUb2tlblJlcXVlc3QaKi5vcmRlcm1lc2guaWRlbnRpdHkudjEuUmV2b2tlVG9rZW5SZXNwb25zZSI8kAICqrsYGQoCCAEiEwoGdG9rZW5zEgljbGllbnRfaWSC0+STAhY6ASoiES92MS90b2tlbnM6cmV2b2tlErIBCg9JbnRyb3NwZWN0VG9rZW4SLS5vcmRlcm1lc2guaWRlbnRpdHkudjEuSW50cm9zcGVjdFRva2VuUmVxdWVzdBouLm9yZGVybWVzaC5pZGVudGl0eS52MS5JbnRyb3NwZWN0VG9rZW5SZXNwb25zZSJAkAICqrsYGQoCCAEiEwoGdG9rZW5zEgljbGllbnRfaWSC0+STAho6ASoiFS92MS90b2tlbnM6aW50cm9zcGVjdBLIAQoSQ3JlYXRlU3RyZWFtVGlja2V0EjAub3JkZXJtZXNoLmlkZW50aXR5LnYxLkNyZWF0ZVN0cmVhbVRpY2tldFJlcXVlc3QaMS5vcmRlcm1lc2guaWRlbnRpdHkudjEuQ3JlYXRlU3RyZWFtVGlja2V0UmVzcG9uc2UiTaq7GCwKHRoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlEMkBIggKBnRva2Vuc4LT5JMCFzoBKiISL3YxL3N0cmVhbS10aWNrZXRzEo0BChJSZWRlZW1TdHJlYW1UaWNrZXQSMC5vcmRlcm1lc2guaWRlbnRpdHkudjEuUmVkZWVtU3RyZWFtVGlja2V0UmVxdWVzdBoxLm9yZGVybWVzaC5pZGVudGl0eS52MS5SZWRlZW1TdHJlYW1UaWNrZXRSZXNwb25zZSISqrsYDgoCCAEiCAoGdG9rZW5zErIBChFHZXRTZXJ2ZXJNZXRhZGF0YRIvLm9yZGVybWVzaC5pZGVudGl0eS52MS5HZXRTZXJ2ZXJNZXRhZGF0YVJlcXVlc3QaMC5vcmRlcm1lc2guaWRlbnRpdHkudjEuR2V0U2VydmVyTWV0YWRhdGFSZXNwb25zZSI6kAIBqrsYBAoCCAGC0+STAikSJy8ud2VsbC1rbm93bi9vYXV0aC1hdXRob3JpemF0aW9uLXNlcnZlcmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * A request to the token endpoint.
@@ -958,6 +960,174 @@ export const IntrospectTokenResponseSchema: GenMessage<IntrospectTokenResponse, 
   messageDesc(file_ordermesh_identity_v1_identity_service, 11);
 
 /**
+ * For which stream.
+ *
+ * @generated from message ordermesh.identity.v1.CreateStreamTicketRequest
+ */
+export type CreateStreamTicketRequest = Message<"ordermesh.identity.v1.CreateStreamTicketRequest"> & {
+  /**
+   * Path of the stream, as it will be asked for: such as /v1/orders/ord_01h455vb4pex5vsknk084sn02q:watch, without a query.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+};
+
+/**
+ * For which stream.
+ *
+ * @generated from message ordermesh.identity.v1.CreateStreamTicketRequest
+ */
+export type CreateStreamTicketRequestJson = {
+  /**
+   * Path of the stream, as it will be asked for: such as /v1/orders/ord_01h455vb4pex5vsknk084sn02q:watch, without a query.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+};
+
+/**
+ * Describes the message ordermesh.identity.v1.CreateStreamTicketRequest.
+ * Use `create(CreateStreamTicketRequestSchema)` to create a new message.
+ */
+export const CreateStreamTicketRequestSchema: GenMessage<CreateStreamTicketRequest, {jsonType: CreateStreamTicketRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_v1_identity_service, 12);
+
+/**
+ * What to put into the address.
+ *
+ * @generated from message ordermesh.identity.v1.CreateStreamTicketResponse
+ */
+export type CreateStreamTicketResponse = Message<"ordermesh.identity.v1.CreateStreamTicketResponse"> & {
+  /**
+   * Value of the parameter stream_ticket.
+   *
+   * @generated from field: string ticket = 1;
+   */
+  ticket: string;
+
+  /**
+   * Until when the stream must have been asked for.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * What to put into the address.
+ *
+ * @generated from message ordermesh.identity.v1.CreateStreamTicketResponse
+ */
+export type CreateStreamTicketResponseJson = {
+  /**
+   * Value of the parameter stream_ticket.
+   *
+   * @generated from field: string ticket = 1;
+   */
+  ticket?: string;
+
+  /**
+   * Until when the stream must have been asked for.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.identity.v1.CreateStreamTicketResponse.
+ * Use `create(CreateStreamTicketResponseSchema)` to create a new message.
+ */
+export const CreateStreamTicketResponseSchema: GenMessage<CreateStreamTicketResponse, {jsonType: CreateStreamTicketResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_v1_identity_service, 13);
+
+/**
+ * A ticket that somebody has shown.
+ *
+ * @generated from message ordermesh.identity.v1.RedeemStreamTicketRequest
+ */
+export type RedeemStreamTicketRequest = Message<"ordermesh.identity.v1.RedeemStreamTicketRequest"> & {
+  /**
+   * The ticket.
+   *
+   * @generated from field: string ticket = 1;
+   */
+  ticket: string;
+
+  /**
+   * Path that was asked for with it.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+};
+
+/**
+ * A ticket that somebody has shown.
+ *
+ * @generated from message ordermesh.identity.v1.RedeemStreamTicketRequest
+ */
+export type RedeemStreamTicketRequestJson = {
+  /**
+   * The ticket.
+   *
+   * @generated from field: string ticket = 1;
+   */
+  ticket?: string;
+
+  /**
+   * Path that was asked for with it.
+   *
+   * @generated from field: string path = 2;
+   */
+  path?: string;
+};
+
+/**
+ * Describes the message ordermesh.identity.v1.RedeemStreamTicketRequest.
+ * Use `create(RedeemStreamTicketRequestSchema)` to create a new message.
+ */
+export const RedeemStreamTicketRequestSchema: GenMessage<RedeemStreamTicketRequest, {jsonType: RedeemStreamTicketRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_v1_identity_service, 14);
+
+/**
+ * What the ticket stood for.
+ *
+ * @generated from message ordermesh.identity.v1.RedeemStreamTicketResponse
+ */
+export type RedeemStreamTicketResponse = Message<"ordermesh.identity.v1.RedeemStreamTicketResponse"> & {
+  /**
+   * A JWT by RFC 9068, with the claims of the one that the ticket was made with.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+};
+
+/**
+ * What the ticket stood for.
+ *
+ * @generated from message ordermesh.identity.v1.RedeemStreamTicketResponse
+ */
+export type RedeemStreamTicketResponseJson = {
+  /**
+   * A JWT by RFC 9068, with the claims of the one that the ticket was made with.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken?: string;
+};
+
+/**
+ * Describes the message ordermesh.identity.v1.RedeemStreamTicketResponse.
+ * Use `create(RedeemStreamTicketResponseSchema)` to create a new message.
+ */
+export const RedeemStreamTicketResponseSchema: GenMessage<RedeemStreamTicketResponse, {jsonType: RedeemStreamTicketResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_identity_v1_identity_service, 15);
+
+/**
  * Asks for the metadata.
  *
  * @generated from message ordermesh.identity.v1.GetServerMetadataRequest
@@ -978,7 +1148,7 @@ export type GetServerMetadataRequestJson = {
  * Use `create(GetServerMetadataRequestSchema)` to create a new message.
  */
 export const GetServerMetadataRequestSchema: GenMessage<GetServerMetadataRequest, {jsonType: GetServerMetadataRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_identity_v1_identity_service, 12);
+  messageDesc(file_ordermesh_identity_v1_identity_service, 16);
 
 /**
  * Metadata of the authorization server (RFC 8414, section 2).
@@ -1153,7 +1323,7 @@ export type GetServerMetadataResponseJson = {
  * Use `create(GetServerMetadataResponseSchema)` to create a new message.
  */
 export const GetServerMetadataResponseSchema: GenMessage<GetServerMetadataResponse, {jsonType: GetServerMetadataResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_identity_v1_identity_service, 13);
+  messageDesc(file_ordermesh_identity_v1_identity_service, 17);
 
 /**
  * Gives tokens to clients and to people, and takes them back. The names in JSON are those of the RFCs, so that the answers
@@ -1232,6 +1402,30 @@ export const IdentityService: GenService<{
     methodKind: "unary";
     input: typeof IntrospectTokenRequestSchema;
     output: typeof IntrospectTokenResponseSchema;
+  },
+  /**
+   * Makes a ticket for one stream, for a caller that cannot send a header: a page's EventSource can only give an address, and no
+   * access token belongs into an address. The ticket opens one path, once, within half a minute, and gives what the token of this
+   * call gives, for as long.
+   * Errors: FAILED_PRECONDITION with TOKEN_NEEDED where the caller has shown none.
+   *
+   * @generated from rpc ordermesh.identity.v1.IdentityService.CreateStreamTicket
+   */
+  createStreamTicket: {
+    methodKind: "unary";
+    input: typeof CreateStreamTicketRequestSchema;
+    output: typeof CreateStreamTicketResponseSchema;
+  },
+  /**
+   * Takes a ticket and gives the access token that it stands for: for the edge, which gets tickets as the parameter stream_ticket.
+   * Errors: UNAUTHENTICATED with TICKET_UNKNOWN for one that is none, was used, is over, or is for another path.
+   *
+   * @generated from rpc ordermesh.identity.v1.IdentityService.RedeemStreamTicket
+   */
+  redeemStreamTicket: {
+    methodKind: "unary";
+    input: typeof RedeemStreamTicketRequestSchema;
+    output: typeof RedeemStreamTicketResponseSchema;
   },
   /**
    * Says where everything is (RFC 8414, section 3).

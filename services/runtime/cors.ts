@@ -1,39 +1,29 @@
 // Which other origins' pages may read our answers. https://fetch.spec.whatwg.org/#http-cors-protocol
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { StartupError } from "#runtime/backing/startup-error.ts";
-import type { Environment } from "#runtime/settings.ts";
+import type { IncomingHttpHeaders } from "node:http";
+import { StartupError } from "./backing/startup-error.ts";
+import type { Environment } from "./settings.ts";
 
-/** Request headers that mean something here; a page may send no others. */
-const requestHeaders = [
-  "authorization",
-  "content-type",
-  "idempotency-key",
-  "if-match",
-  "if-none-match",
-  "last-event-id",
-  "traceparent",
-  "tracestate",
-  "x-request-id",
-  "x-server-timeout",
-].join(", ");
-/** What a page may read beyond content-type and its like. */
-const exposedHeaders = [
-  "etag",
-  "location",
-  "ratelimit",
-  "ratelimit-limit",
-  "ratelimit-policy",
-  "ratelimit-remaining",
-  "ratelimit-reset",
-  "retry-after",
-  "www-authenticate",
-  "x-request-id",
-].join(", ");
 /** Browsers keep the answer to a preflight for two hours at most. */
 const maxAgeSeconds = 7_200;
 
+export interface CorsHeaders {
+  /** Request headers that mean something here; a page may send no others. */
+  request: readonly string[];
+  /** What a page may read beyond content-type and its like. */
+  exposed: readonly string[];
+}
+
+/** Of either HTTP version. */
+interface Asked {
+  method?: string | undefined;
+  headers: IncomingHttpHeaders;
+}
+
 /** Puts the headers of the protocol on an answer before it begins. */
-export type Cors = (request: IncomingMessage, response: ServerResponse) => void;
+export type Cors = (request: Asked, response: { setHeader(name: string, value: string): unknown }) => void;
+
+export const isPreflight = ({ method, headers }: Asked): boolean =>
+  method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
 
 /**
  * From ORDERMESH_CORS_ORIGINS: origins parted by commas, "*" for all, none where it is not set. Credentials are never allowed:
@@ -41,7 +31,7 @@ export type Cors = (request: IncomingMessage, response: ServerResponse) => void;
  *
  * @throws StartupError where an entry is no origin.
  */
-export function readCors(env: Environment): Cors {
+export function readCors(env: Environment, headers: CorsHeaders): Cors {
   const entries = (env["ORDERMESH_CORS_ORIGINS"] ?? "")
     .split(",")
     .map((entry) => entry.trim())
@@ -49,16 +39,17 @@ export function readCors(env: Environment): Cors {
   if (entries.length === 0) return () => {};
   const all = entries.includes("*");
   const origins = new Set(all ? [] : entries.map(originOf));
+  const [allowed, exposed] = [headers.request.join(", "), headers.exposed.join(", ")];
   return (request, response) => {
     // Also where there is no origin: a cache must not give that answer to a page.
     if (!all) response.setHeader("vary", "Origin");
     const { origin } = request.headers;
     if (origin === undefined || !(all || origins.has(origin))) return;
     response.setHeader("access-control-allow-origin", all ? "*" : origin);
-    if (request.method === "OPTIONS" && request.headers["access-control-request-method"] !== undefined) {
-      response.setHeader("access-control-allow-headers", requestHeaders);
+    if (isPreflight(request)) {
+      response.setHeader("access-control-allow-headers", allowed);
       response.setHeader("access-control-max-age", String(maxAgeSeconds));
-    } else response.setHeader("access-control-expose-headers", exposedHeaders);
+    } else response.setHeader("access-control-expose-headers", exposed);
   };
 }
 
