@@ -26,15 +26,19 @@ import {
   ShipmentDispatchedSchema,
   ShipmentReturnedSchema,
   ShipmentStoppedSchema,
+  type ParcelStanding,
 } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { hear, hearFacts, RefusedEvent, tells, type Hearing, type ReceivedEvent, type Telling } from "#runtime/events/hearing.ts";
 import type { Logger } from "#runtime/log.ts";
-import { takeFact, type Announcement, type Fact } from "./domain/facts.ts";
+import { takeFact, type Announcement, type Fact, type ParcelBack } from "./domain/facts.ts";
+import type { OrderParcel, ShipmentStatus } from "./domain/order.ts";
+import { parcelRefund } from "./domain/parcel-returns.ts";
+import { isParcelState, statusOf } from "./domain/parcels.ts";
 import { announceAndSave } from "./events/announce.ts";
 import type { Announced } from "./events/announced.ts";
 import { planErasures } from "./events/erase.ts";
-import { keyOf, lockOrders, type LockedOrder } from "./store/progress.ts";
+import { keyOf, lockOrders, readLines, type LockedOrder } from "./store/progress.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
 /** A fact without what every event has anyway. */
@@ -91,13 +95,29 @@ const paymentTellings: Telling<Told>[] = [
 ];
 
 const shippingTellings: Telling<Told>[] = [
-  tells(ShipmentCreatedSchema, ({ trackingNumber }) => ({ reporter: "shipping", status: "created", trackingNumber })),
-  tells(ShipmentDispatchedSchema, () => ({ reporter: "shipping", status: "dispatched" })),
-  tells(ShipmentDeliveredSchema, () => ({ reporter: "shipping", status: "delivered" })),
-  tells(ShipmentDeliveryFailedSchema, () => ({ reporter: "shipping", status: "delivery_failed" })),
-  tells(ShipmentReturnedSchema, () => ({ reporter: "shipping", status: "returned" })),
-  tells(ShipmentStoppedSchema, ({ reason }) => ({ reporter: "shipping", status: "stopped", detail: reason })),
+  tells(ShipmentCreatedSchema, ({ trackingNumber, parcels }) => parcelFact(parcels, "created", { trackingNumber })),
+  tells(ShipmentDispatchedSchema, ({ parcels }) => parcelFact(parcels, "dispatched")),
+  tells(ShipmentDeliveredSchema, ({ parcels }) => parcelFact(parcels, "delivered")),
+  tells(ShipmentDeliveryFailedSchema, ({ parcels }) => parcelFact(parcels, "delivery_failed")),
+  tells(ShipmentReturnedSchema, ({ parcels }) => parcelFact(parcels, "returned")),
+  tells(ShipmentStoppedSchema, ({ reason, parcels }) => parcelFact(parcels, "stopped", { detail: reason })),
 ];
+
+/** Of one parcel what it says is the order's; of several what they come to together. */
+function parcelFact(
+  standings: readonly ParcelStanding[],
+  status: ShipmentStatus,
+  also: { trackingNumber?: string; detail?: string } = {},
+): Told {
+  if (standings.length === 0) return { reporter: "shipping", status, ...also };
+  const parcels = standings.map(({ shipmentId, state, trackingNumber, lines }): OrderParcel => {
+    if (!isParcelState(state)) throw new RefusedEvent("PARCEL_STATE_UNKNOWN", `parcel ${shipmentId} is "${state}"`);
+    return { shipmentId, state, trackingNumber, lines: lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) })) };
+  });
+  // The order's number is the first parcel's.
+  const { trackingNumber = "" } = parcels[0] ?? {};
+  return { reporter: "shipping", ...also, status: statusOf(parcels), parcels, trackingNumber };
+}
 
 async function takeFacts(
   tx: Transaction<OrdersTables>,
@@ -108,7 +128,7 @@ async function takeFacts(
     tx,
     events.map((event) => ({ tenant: event.tenant, orderId: event.key })),
   );
-  const announced: Announced[] = [];
+  const announced: Pending[] = [];
   const changed = new Set<LockedOrder>();
   for (const event of events) {
     const order = orders.get(keyOf({ tenant: event.tenant, orderId: event.key }));
@@ -118,7 +138,24 @@ async function takeFacts(
     const announcements = applyTo(order, fact, changed);
     announced.push(...announcements.map((announcement) => ({ order, announcement, cause: event.cause })));
   }
-  await announceAndSave(tx, { changed: [...changed], announced, now });
+  await announceAndSave(tx, { changed: [...changed], announced: await withRefunds(tx, announced), now });
+}
+
+/** What is to be told, where it is not known yet what is given back for parcels. */
+type Pending = Omit<Announced, "announcement"> & { announcement: Announcement | ParcelBack };
+
+async function withRefunds(tx: Transaction<OrdersTables>, announced: readonly Pending[]): Promise<Announced[]> {
+  const backs = announced.filter(({ announcement }) => typeof announcement === "object");
+  const lines = await readLines(
+    tx,
+    backs.map(({ order }) => order),
+  );
+  return announced.map(({ order, announcement, cause }) => {
+    if (typeof announcement !== "object") return { order, announcement, cause };
+    const items = (lines.get(keyOf(order)) ?? []).map((line) => ({ ...line, title: "" }));
+    const refund = parcelRefund(items, order.progress.parcels, announcement);
+    return { order, announcement: { returnedParcel: announcement.returnedParcel, refund }, cause };
+  });
 }
 
 function factOf(event: ReceivedEvent<Told>, order: LockedOrder): Fact {
@@ -128,7 +165,7 @@ function factOf(event: ReceivedEvent<Told>, order: LockedOrder): Fact {
   return { detail: "", ...told, sequence, time: event.time };
 }
 
-function applyTo(order: LockedOrder, fact: Fact, changed: Set<LockedOrder>): Announcement[] {
+function applyTo(order: LockedOrder, fact: Fact, changed: Set<LockedOrder>): (Announcement | ParcelBack)[] {
   const outcome = takeFact(order.progress, fact);
   switch (outcome.kind) {
     case "unchanged":
@@ -138,7 +175,7 @@ function applyTo(order: LockedOrder, fact: Fact, changed: Set<LockedOrder>): Ann
     case "changed":
       order.progress = outcome.progress;
       changed.add(order);
-      return outcome.announcements;
+      return [...outcome.parcelsBack, ...outcome.announcements];
   }
 }
 

@@ -3,6 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { OrderChangedSchema } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import { OrderPaymentDueSchema, OrderReturnedSchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { OrderParcelReturnedSchema } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { PaymentState } from "#gen/ordermesh/payments/v1/payment_pb.ts";
 import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
@@ -54,7 +55,7 @@ describe.each([
     await fixture.runDue();
   });
 
-  const mugs = () => ({ orderId, shipmentId: "shp_mugs", lines: [{ sku: "MUG", quantity: 2n }] });
+  const mugs = () => ({ orderId, shipmentId: `shp_mugs_${orders}`, lines: [{ sku: "MUG", quantity: 2n }] });
   const tea = () => ({ orderId, shipmentId: "shp_tea", lines: [{ sku: "TEA", quantity: 1n }] });
   const send = async (...parcels: ReturnType<typeof mugs>[]): Promise<void> => {
     await fixture.deliver(ShipmentDispatchedSchema, ...parcels);
@@ -110,6 +111,32 @@ describe.each([
     expect(await shown()).toEqual({ state: PaymentState.REFUNDED, taken: taken[0], back: taken[0] });
     await send(tea());
     expect(await shown()).toMatchObject({ taken: taken[1], back: taken[0] });
+  });
+
+  test("a parcel that came back gives back what is in it, once, and the next one is still taken", async () => {
+    await send(mugs());
+    const back = () => ({ orderId, shipmentId: `shp_mugs_${orders}`, refund: euros(2_000) });
+    await fixture.deliver(OrderParcelReturnedSchema, back());
+    await fixture.deliver(OrderParcelReturnedSchema, back(), back());
+    await fixture.runDue();
+    expect(await shown()).toMatchObject({ taken: taken[0], back: 2_000 });
+    await send(tea());
+    expect(await shown()).toMatchObject({ taken: taken[1], back: 2_000 });
+    // The other one, too: that is the order's end, and the rest goes back.
+    await fixture.deliver(OrderReturnedSchema, { orderId });
+    await fixture.runDue();
+    expect(await shown()).toEqual({ state: PaymentState.REFUNDED, taken: taken[1], back: taken[1] });
+  });
+
+  test("a parcel that is back before its money is here waits for that", async () => {
+    await fixture.deliver(ShipmentDispatchedSchema, mugs());
+    const back = () =>
+      fixture.deliver(OrderParcelReturnedSchema, { orderId, shipmentId: `shp_mugs_${orders}`, refund: euros(2_000) });
+    await expect(back()).rejects.toThrow("is being taken");
+    await fixture.runDue();
+    await back();
+    await fixture.runDue();
+    expect(await shown()).toMatchObject({ back: 2_000 });
   });
 
   describe("an order that has changed", () => {

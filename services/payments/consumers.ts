@@ -10,13 +10,19 @@ import {
   type OrderPaymentDue,
   type PricedLine,
 } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
-import { ReturnReceivedSchema, type ReturnReceived } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
+import {
+  OrderParcelReturnedSchema,
+  ReturnReceivedSchema,
+  type OrderParcelReturned,
+  type ReturnReceived,
+} from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { ShipmentDispatchedSchema, type ShipmentDispatched } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
+import type { Cause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
-import { dispatch } from "./domain/capture.ts";
+import { dispatch, needsCapture } from "./domain/capture.ts";
 import { refundReturn, reprice } from "./domain/cost.ts";
 import { cancel, undo } from "./domain/movement.ts";
 import { openPayment, type DueOrder, type PaymentLine } from "./domain/payment.ts";
@@ -69,6 +75,11 @@ export function paymentHearings({ clock }: { clock: Clock }, inParts: (tenant: s
       name: "payments.refund_return",
       event: ReturnReceivedSchema,
       handle: (tx: Transacted, events) => refundReturns(tx, events, clock.now()),
+    }),
+    hear({
+      name: "payments.refund_parcel",
+      event: OrderParcelReturnedSchema,
+      handle: (tx: Transacted, events) => refundParcels(tx, events, clock.now()),
     }),
     hear({
       name: "payments.erase",
@@ -201,18 +212,52 @@ async function giveBack(tx: Transacted, events: readonly ReceivedEvent<unknown>[
   await saveChanges(tx, decided, now);
 }
 
-/** Each return once, whatever else is given back: what is left of what was taken is the most. */
-async function refundReturns(tx: Transacted, events: readonly ReceivedEvent<ReturnReceived>[], now: Date): Promise<void> {
-  const payments = await lockPayments(tx, events.map(orderKey));
-  const wished = events.map(({ tenant, message: { returnId } }) => ({ tenant, returnId }));
-  const paid = await findPaidReturns(tx, wished);
+/** What came back: by a buyer's return, or as a parcel that its carrier has brought back. */
+interface Back extends OrderKey {
+  /** Of the return, or of the parcel. */
+  returnId: string;
+  wanted: number;
+  reason: string;
+  cause: Cause;
+}
+
+const refundReturns = (tx: Transacted, events: readonly ReceivedEvent<ReturnReceived>[], now: Date): Promise<void> =>
+  refundBack(
+    tx,
+    events.map(({ cause, message: { returnId, refund }, ...event }) => {
+      return { ...orderKey(event), returnId, wanted: Number(refund?.minorUnits ?? 0n), reason: `return ${returnId}`, cause };
+    }),
+    { now },
+  );
+
+/** The parcel's money may still be on its way to us, and is given back once it is here. */
+const refundParcels = (tx: Transacted, events: readonly ReceivedEvent<OrderParcelReturned>[], now: Date): Promise<void> =>
+  refundBack(
+    tx,
+    events.map(({ cause, message: { shipmentId, refund }, ...event }) => {
+      const wanted = Number(refund?.minorUnits ?? 0n);
+      return { ...orderKey(event), returnId: shipmentId, wanted, reason: `${returnReason}: ${shipmentId}`, cause };
+    }),
+    { now, waitsForCapture: true },
+  );
+
+/** Each once, whatever else is given back: what is left of what was taken is the most. */
+async function refundBack(
+  tx: Transacted,
+  backs: readonly Back[],
+  { now, waitsForCapture = false }: { now: Date; waitsForCapture?: boolean },
+): Promise<void> {
+  const payments = await lockPayments(tx, backs);
+  const paid = await findPaidReturns(tx, backs);
   const refunds: ReturnRefund[] = [];
-  const decided = events.flatMap(({ cause, message: { returnId, refund }, ...event }): Decided[] => {
-    const key = orderKey(event);
-    const wanted = Number(refund?.minorUnits ?? 0n);
+  const decided = backs.flatMap(({ cause, returnId, wanted, reason, ...key }): Decided[] => {
     const payment = payments.get(keyOf(key));
-    if (!payment || wanted <= 0 || paid.has(returnKeyOf({ tenant: key.tenant, returnId }))) return [];
-    const refunded = refundReturn(payment, { wanted, returnId });
+    const isKnown = paid.has(returnKeyOf({ tenant: key.tenant, returnId }));
+    if (!payment || wanted <= 0 || isKnown) return [];
+    paid.add(returnKeyOf({ tenant: key.tenant, returnId }));
+    // The provider's answer may come any moment, so this one is worth a repeat.
+    if (waitsForCapture && needsCapture(payment)) throw new Error(`the money of order ${key.orderId} is being taken`);
+    const refunded = refundReturn(payment, { wanted, reason, returnId });
     refunds.push({ ...key, returnId, amount: refunded?.amount ?? 0, wanted });
     if (!refunded) return [];
     payments.set(keyOf(payment), refunded.change.payment);

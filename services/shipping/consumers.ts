@@ -21,12 +21,14 @@ import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Carriers } from "./carrier/contract.ts";
 import { changeContents, type Contents } from "./domain/contents.ts";
 import { defaultRates } from "./domain/default-rates.ts";
-import { makeParcel, onReady, stop, stopBeforeParcel, type ReadyOrder, type ShippingMethod } from "./domain/shipment.ts";
+import { stepsOf } from "./domain/parcels.ts";
+import { stopThoseHere } from "./domain/stopping.ts";
+import { hasLeft, makeParcel, onReady, stopBeforeParcel, type ReadyOrder, type ShippingMethod } from "./domain/shipment.ts";
 import { endHolds, saveContents } from "./store/holds.ts";
 import { planStep, tellOf, type Step } from "./store/outbox.ts";
 import { eraseShipments } from "./store/personal-data.ts";
 import { prepareRates } from "./store/rates.ts";
-import { insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "./store/shipments.ts";
+import { insertShipments, keyOf, lockParcels, saveSteps, type Tables } from "./store/shipments.ts";
 
 export function shippingHears({ clock, log }: Pick<ServiceRuntime<Tables>, "clock" | "log">, carriers: Carriers): Hearing[] {
   return [
@@ -86,7 +88,7 @@ async function makeParcels(
   const causes = new Map(events.map(({ id, cause }) => [id, cause]));
   const steps = made.flatMap((shipment): Step[] => {
     const cause = causes.get(shipment.readyEventId ?? "");
-    return cause ? [{ shipment, cause }] : [];
+    return cause ? stepsOf([], [shipment]).map((step) => ({ ...step, cause })) : [];
   });
   const paceOf = (name: string) => carriers.named(name)?.pace;
   await Promise.all([planStep(tx, steps, { step: "dispatch", paceOf }), tellOf(tx, steps, now)]);
@@ -94,13 +96,13 @@ async function makeParcels(
 
 /** Leaves out orders that were stopped and events that were handled before. Throws where an order is ready a second time. */
 async function withoutKnown(tx: Transaction<Tables>, orders: ReadyOrder[]): Promise<ReadyOrder[]> {
-  const known = new Map<string, { readyEventId: string | null }>(await lockShipments(tx, orders));
+  const known = new Map<string, readonly { readyEventId: string | null }[]>(await lockParcels(tx, orders));
   return orders.filter((order) => {
-    const outcome = onReady(known.get(keyOf(order)), order.eventId);
+    const outcome = onReady(known.get(keyOf(order))?.[0], order.eventId);
     if (outcome === "duplicate") {
       throw new RefusedEvent("DUPLICATE_SHIPMENT", `order ${order.orderId} was ready before, by another event`);
     }
-    if (outcome === "make_parcel") known.set(keyOf(order), { readyEventId: order.eventId });
+    if (outcome === "make_parcel") known.set(keyOf(order), [{ readyEventId: order.eventId }]);
     return outcome === "make_parcel";
   });
 }
@@ -150,10 +152,14 @@ async function changeParcels(
   { carriers, now }: { carriers: Carriers; now: Date },
 ): Promise<void> {
   const keys = events.map(({ tenant, key }) => ({ tenant, orderId: key }));
-  const before = await lockShipments(tx, keys);
+  const parcels = await lockParcels(tx, keys);
+  const before = new Map([...parcels].flatMap(([key, [first]]) => (first ? [[key, first] as const] : [])));
   const after = new Map(before);
   for (const { tenant, key: orderId, message } of events) {
     if (!message.changed) continue;
+    if ((parcels.get(keyOf({ tenant, orderId }))?.length ?? 0) > 1) {
+      throw new RefusedEvent("CHANGED_AFTER_SPLIT", `order ${orderId} leaves in several parcels, which have what it was before`);
+    }
     const outcome = changeContents(after.get(keyOf({ tenant, orderId })), contentsOf(message.changed), carriers.forMethod);
     if (outcome.kind === "too_late") {
       throw new RefusedEvent("CHANGED_AFTER_DISPATCH", `the parcel of order ${orderId} has left as the order was before`);
@@ -171,7 +177,7 @@ async function changeParcels(
   const paceOf = (name: string) => carriers.named(name)?.pace;
   const moved = changed.filter((shipment) => !paceOf(before.get(keyOf(shipment))?.carrier ?? ""));
   const causes = new Map(events.map(({ tenant, key, cause }) => [keyOf({ tenant, orderId: key }), cause]));
-  const steps = moved.flatMap((shipment): Step[] => {
+  const steps = moved.flatMap((shipment) => {
     const cause = causes.get(keyOf(shipment));
     return cause ? [{ shipment, cause }] : [];
   });
@@ -201,19 +207,17 @@ async function stopParcels(
     stopBeforeParcel({ tenant, orderId, shipmentId: newId("shp") }, { reason, isTold: false, now }),
   );
   const withoutParcel = new Set((await insertShipments(tx, places)).map(keyOf));
-  const shipments = await lockShipments(
+  const locked = await lockParcels(
     tx,
     orders.filter((order) => !withoutParcel.has(keyOf(order))),
   );
-  const steps = [...shipments].flatMap(([key, shipment]): Step[] => {
+  const steps = [...locked].flatMap(([key, parcels]): Step[] => {
     const order = cancelled.get(key);
     if (!order) return [];
-    const outcome = stop(shipment, { reason: order.reason, now });
-    if (outcome.kind === "too_late") {
-      const { tenant, orderId, shipmentId, state } = shipment;
+    for (const { tenant, orderId, shipmentId, state } of parcels.filter(hasLeft)) {
       log.warn({ tenant, orderId, shipmentId, state }, "cancel_after_dispatch");
     }
-    return outcome.kind === "stopped" ? [{ shipment: outcome.shipment, cause: order.cause }] : [];
+    return stopThoseHere(parcels, { reason: order.reason, now }).map((step) => ({ ...step, cause: order.cause }));
   });
   await saveSteps(
     tx,

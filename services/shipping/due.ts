@@ -4,22 +4,27 @@ import type { Clock } from "#runtime/clock.ts";
 import { dueWork, planDue, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
 import type { Carriers } from "./carrier/contract.ts";
 import type { CarrierEvent } from "./domain/carrier-events.ts";
+import { stepsOf, withParcel } from "./domain/parcels.ts";
 import { deliver, dispatch, type Shipment } from "./domain/shipment.ts";
 import { readHeld } from "./store/holds.ts";
-import { deliverKind, dispatchKind, planStep, tellOf, type Step } from "./store/outbox.ts";
+import { deliverKind, dispatchKind, planKey, planStep, tellOf, type Step } from "./store/outbox.ts";
 import { trackingOf } from "./domain/tracking.ts";
 import { insertTracking } from "./store/tracking.ts";
-import { keyOf, lockShipments, saveSteps, type Tables } from "./store/shipments.ts";
+import { findOrdersOf, keyOf, lockParcels, saveSteps, type OrderKey, type Tables } from "./store/shipments.ts";
 
 export function shippingDueWork({ clock }: { clock: Clock }, carriers: Carriers): DueWork[] {
   const paceOf = (name: string) => carriers.named(name)?.pace;
   return [
     dueWork<Tables>({
       kind: dispatchKind,
-      apply: async (tx, works) => {
+      apply: async (tx, items) => {
         const now = clock.now();
-        const { free, held } = await splitHeld(tx, works);
-        const steps = await move(tx, free, (shipment) => (paceOf(shipment.carrier) ? dispatch(shipment, now) : undefined));
+        const { works, parcels } = await lockWorks(tx, items);
+        const isHeld = await readHeld(tx, works);
+        const { free = [], held = [] } = Object.groupBy(works, (work) => (isHeld.has(keyOf(work)) ? "held" : "free"));
+        const steps = await move(tx, free, parcels, (shipment) =>
+          paceOf(shipment.carrier) ? dispatch(shipment, now) : undefined,
+        );
         await planDue(
           tx,
           held.map(({ item: { kind, tenant, key, cause } }) => ({ kind, tenant, key, due: { inMs: heldAgainMs }, cause })),
@@ -30,9 +35,10 @@ export function shippingDueWork({ clock }: { clock: Clock }, carriers: Carriers)
     }),
     dueWork<Tables>({
       kind: deliverKind,
-      apply: async (tx, works) => {
+      apply: async (tx, items) => {
         const now = clock.now();
-        const steps = await move(tx, works, (shipment) => arrive(shipment, now));
+        const { works, parcels } = await lockWorks(tx, items);
+        const steps = await move(tx, works, parcels, (shipment) => arrive(shipment, now));
         await Promise.all([trackSteps(tx, steps, { event: "delivered", now }), tellOf(tx, steps, now)]);
       },
     }),
@@ -42,32 +48,45 @@ export function shippingDueWork({ clock }: { clock: Clock }, carriers: Carriers)
 /** A parcel that is held is looked at again after this time. Milliseconds. */
 const heldAgainMs = 1_000;
 
-type Work = { item: DueItem };
+/** Planned work, and the order whose parcel it is about. */
+interface Work extends OrderKey {
+  item: DueItem;
+}
 
-/** Locks the parcels, and says which of them may leave. */
-async function splitHeld<Item extends Work>(
+/** Locks the parcels of all orders that the work is about. */
+async function lockWorks(
   tx: Transaction<Tables>,
-  works: readonly Item[],
-): Promise<{ free: Item[]; held: Item[] }> {
-  const keyOfWork = ({ item: { tenant, key } }: Work) => ({ tenant, orderId: key });
-  await lockShipments(tx, works.map(keyOfWork));
-  const isHeld = await readHeld(tx, works.map(keyOfWork));
-  const { free = [], held = [] } = Object.groupBy(works, (work) => (isHeld.has(keyOf(keyOfWork(work))) ? "held" : "free"));
-  return { free, held };
+  items: readonly { item: DueItem }[],
+): Promise<{ works: Work[]; parcels: Map<string, Shipment[]> }> {
+  // Work for a parcel that was split off is planned under its own id, which no order has.
+  const ofParcels = items.filter(({ item: { key } }) => key.startsWith("shp_"));
+  const found = await findOrdersOf(
+    tx,
+    ofParcels.map(({ item: { tenant, key } }) => ({ tenant, shipmentId: key })),
+  );
+  const orderIds = new Map(found.map(({ tenant, shipmentId, orderId }) => [`${tenant}.${shipmentId}`, orderId]));
+  const works = items.map(({ item }) => {
+    const { tenant, key } = item;
+    return { item, tenant, orderId: orderIds.get(`${tenant}.${key}`) ?? key };
+  });
+  return { works, parcels: await lockParcels(tx, works) };
 }
 
 /** Takes the step with every parcel that can take it, and answers those. */
 async function move(
   tx: Transaction<Tables>,
-  works: readonly { item: DueItem }[],
+  works: readonly Work[],
+  locked: ReadonlyMap<string, Shipment[]>,
   step: (shipment: Shipment) => Shipment | undefined,
 ): Promise<Step[]> {
-  const orders = works.map(({ item: { tenant, key, cause } }) => ({ tenant, orderId: key, cause }));
-  const shipments = await lockShipments(tx, orders);
-  const steps = orders.flatMap(({ cause, ...key }): Step[] => {
-    const shipment = shipments.get(keyOf(key));
+  const orders = new Map<string, readonly Shipment[]>(locked);
+  const steps = works.flatMap(({ item, ...key }): Step[] => {
+    const parcels = orders.get(keyOf(key)) ?? [];
+    const shipment = parcels.find((each) => planKey(each) === item.key);
     const moved = shipment && step(shipment);
-    return moved ? [{ shipment: moved, cause }] : [];
+    if (!moved) return [];
+    orders.set(keyOf(key), withParcel(parcels, moved));
+    return stepsOf(parcels, [moved]).map((taken) => ({ ...taken, cause: item.cause }));
   });
   await saveSteps(
     tx,

@@ -8,7 +8,7 @@ import { reasonOf } from "#runtime/errors.ts";
 import { newId } from "#runtime/ids.ts";
 import { serviceFixture, testTenant, type ServiceFixture } from "../../test/support/service-fixture.ts";
 import { shipping } from "./main.ts";
-import { findShipment, type Tables } from "./store/shipments.ts";
+import { findParcels, type Tables } from "./store/shipments.ts";
 
 let fixture: ServiceFixture<Tables>;
 beforeAll(async () => {
@@ -78,7 +78,7 @@ async function fallDue(fact: "dispatch due" | "deliver due", orderIds: readonly 
 async function outcomeOf(orderId: string): Promise<string> {
   const events = (await fixture.sent()).filter(({ key }) => key === orderId);
   expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
-  const state = (await findShipment(fixture.runtime.db, { tenant: testTenant, orderId }))?.state ?? "none";
+  const state = (await findParcels(fixture.runtime.db, { tenant: testTenant, orderId }))[0]?.state ?? "none";
   return `${state}: ${events.map(({ typeName }) => typeName.replace(/.*\.Shipment/, "")).join(" ")}`.trimEnd();
 }
 

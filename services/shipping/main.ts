@@ -1,6 +1,7 @@
 // Shipping: makes the parcel of an order that is ready, moves it, or keeps it from leaving.
 import { file_ordermesh_shipping_events_v1_shipping_events } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { ParcelHoldsService } from "#gen/ordermesh/shipping/v1/parcel_holds_service_pb.ts";
+import { ParcelsService } from "#gen/ordermesh/shipping/v1/parcels_service_pb.ts";
 import { PicksService } from "#gen/ordermesh/shipping/v1/picks_service_pb.ts";
 import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
 import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
@@ -15,6 +16,7 @@ import { shippingDueWork } from "./due.ts";
 import { auditMethods } from "./rpc/audit.ts";
 import { shippingMethods } from "./rpc/methods.ts";
 import { parcelHoldsMethods } from "./rpc/parcel-holds.ts";
+import { parcelsMethods } from "./rpc/parcels.ts";
 import { picksMethods } from "./rpc/picks.ts";
 import { ratesMethods } from "./rpc/rates.ts";
 import { receiveCarrierMessage } from "./rpc/webhook.ts";
@@ -24,7 +26,15 @@ import type { Tables } from "./store/shipments.ts";
 
 export const shipping: ServiceDefinition<Tables> = {
   name: "shipping",
-  services: [ShippingService, RatesService, PicksService, ParcelHoldsService, ShippingAuditService, ShippingWebhookService],
+  services: [
+    ShippingService,
+    RatesService,
+    PicksService,
+    ParcelsService,
+    ParcelHoldsService,
+    ShippingAuditService,
+    ShippingWebhookService,
+  ],
   emits: [file_ordermesh_shipping_events_v1_shipping_events],
   migrations: new URL("migrations/", import.meta.url),
   create: (runtime) => {
@@ -36,6 +46,7 @@ export const shipping: ServiceDefinition<Tables> = {
         router.service(ShippingService, shippingMethods(runtime, { shopCountryCode, shipFrom }));
         router.service(RatesService, ratesMethods(runtime, shopCountryCode));
         router.service(PicksService, picksMethods(runtime));
+        router.service(ParcelsService, parcelsMethods(runtime, carriers));
         router.service(ParcelHoldsService, parcelHoldsMethods(runtime));
         router.service(ShippingWebhookService, { receiveCarrierMessage: receiveCarrierMessage(runtime, carriers) });
         router.service(ShippingAuditService, auditMethods(runtime, carriers));

@@ -156,7 +156,7 @@ test("a page reads as many rows as it shows, among thousands that have left and 
     const before = await rowsReadFrom(tx, "shipment");
     const page = await readQueue(tx, { tenant: "demo", after: undefined, rowsMax: 10 });
     const last = page.at(-1);
-    const after = last && { isRush: false, createTime: last.createTime, orderId: last.orderId };
+    const after = last && { isRush: false, createTime: last.createTime, orderId: last.orderId, parcel: 1 };
     expect(await readQueue(tx, { tenant: "demo", after, rowsMax: 10 })).toHaveLength(10);
     return (await rowsReadFrom(tx, "shipment")) - before;
   });

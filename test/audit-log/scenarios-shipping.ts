@@ -1,5 +1,6 @@
 // The same for what operators do about parcels.
 import { OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { ParcelsService } from "#gen/ordermesh/shipping/v1/parcels_service_pb.ts";
 import { PicksService } from "#gen/ordermesh/shipping/v1/picks_service_pb.ts";
 import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
 import { shipping } from "../../services/shipping/main.ts";
@@ -50,6 +51,18 @@ export const shippingScenarios: readonly Scenario[] = [
       await claim();
       const pack = async () => (await picks.packPick({ orderId: "ord_1", worker: "bench-1" })).pick?.orderId;
       return { ...world, change: pack };
+    },
+  },
+  {
+    method: "ordermesh.shipping.v1.ParcelsService/SplitShipment",
+    resourceKind: "shipment",
+    prepare: async () => {
+      const { world } = await picksWorld();
+      const parcels = world.client(ParcelsService);
+      const [first] = (await parcels.listShipments({ orderId: "ord_1" })).shipments;
+      const lines = [{ sku: "MUG", quantity: 1n }];
+      const wish = { shipmentId: first?.shipmentId ?? "", lines, requestId: "split-1" };
+      return { ...world, change: async () => (await parcels.splitShipment(wish)).newShipment?.orderId };
     },
   },
   {

@@ -18,6 +18,7 @@ export interface Asked {
   proved?: { isApproved: boolean; outcome: Outcome };
   refunds?: { outcome: Outcome; /** Undefined for all that was taken. */ minorUnits?: number }[];
   returned?: Outcome;
+  split?: Outcome;
   /** In the order in which they were confirmed; those that were only looked at are not among them. */
   changes?: AskedChange[];
   sentBack?: AskedReturn[];
@@ -43,7 +44,7 @@ export interface AskedReturn {
 }
 
 /** Of everything that was asked about an order. */
-export const outcomesOf = ({ placed, cancelled, decided, proved, refunds = [], returned, ...more }: Asked): Outcome[] =>
+export const outcomesOf = ({ placed, cancelled, decided, proved, refunds = [], returned, split, ...more }: Asked): Outcome[] =>
   [
     ...placed,
     cancelled,
@@ -51,6 +52,7 @@ export const outcomesOf = ({ placed, cancelled, decided, proved, refunds = [], r
     proved?.outcome,
     ...refunds.map(({ outcome }) => outcome),
     returned,
+    split,
     ...(more.changes ?? []).flatMap(({ confirmed }) => confirmed),
     ...(more.sentBack ?? []).flatMap(({ requested, commands }) => [requested, ...commands.map(({ outcome }) => outcome)]),
   ].filter((outcome) => outcome !== undefined);

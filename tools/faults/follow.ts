@@ -5,6 +5,7 @@ import { secretOf } from "./buyer.ts";
 import { parcelIsBack, trackingNumberOf } from "./carrier.ts";
 import { changeMinds } from "./change-minds.ts";
 import type { Sender } from "./command.ts";
+import { newTrackingNumber, splitParcel } from "./parcels.ts";
 import { sendBack } from "./send-back.ts";
 import type { PlannedOrder } from "./traffic.ts";
 
@@ -86,6 +87,14 @@ export async function follow(sender: Sender, { tenant, planned, entry, signal }:
     case "returned": {
       const trackingNumber = await trackingNumberOf(sender, orderId, isPassing);
       // It may have arrived meanwhile, and then does not come back.
+      if (trackingNumber !== "") entry.returned = await sender.send(parcelIsBack(tenant, trackingNumber), { isPassing });
+      return;
+    }
+    case "split":
+    case "split_returned": {
+      const split = await splitParcel(sender, { orderId, key: planned.key }, isPassing);
+      if (split) entry.split = split;
+      const trackingNumber = planned.shape === "split_returned" ? newTrackingNumber(split) : "";
       if (trackingNumber !== "") entry.returned = await sender.send(parcelIsBack(tenant, trackingNumber), { isPassing });
       return;
     }

@@ -48,6 +48,7 @@ const requests: readonly { service: string; name: string; points?: string[] }[] 
   { service: "orders", name: "orders.approve_return" },
   { service: "orders", name: "orders.reject_return" },
   { service: "orders", name: "orders.receive_return" },
+  { service: "shipping", name: "shipping.split" },
   { service: "customers", name: "customers.erase" },
   { service: "media", name: "media.upload", points: ["after_provider"] },
 ];

@@ -28,7 +28,9 @@ export type Shape =
   | "changed_before"
   | "changed_and_cancelled"
   | "sent_back"
-  | "exchanged";
+  | "exchanged"
+  | "split"
+  | "split_returned";
 
 export interface PlannedOrder {
   shape: Shape;
@@ -46,11 +48,11 @@ export interface PlannedOrder {
 
 /** Of a hundred orders. */
 const shares: readonly (readonly [Shape, number])[] = [
-  ["good", 8],
+  ["good", 6],
   ["scheduled", 3],
   ["two_products", 5],
-  ["scarce", 10],
-  ["cancelled", 9],
+  ["scarce", 8],
+  ["cancelled", 7],
   ["declined", 3],
   ["no_funds", 3],
   ["flaky", 4],
@@ -70,6 +72,8 @@ const shares: readonly (readonly [Shape, number])[] = [
   ["changed_and_cancelled", 4],
   ["sent_back", 7],
   ["exchanged", 4],
+  ["split", 3],
+  ["split_returned", 3],
 ];
 const deck: readonly Shape[] = shares.flatMap(([shape, share]) => Array.from({ length: share }, () => shape));
 
@@ -90,6 +94,7 @@ const scheduledMs = 3_000;
 
 /** Shapes that begin later, so that they can be changed while nobody else has heard of them. */
 const later: readonly Shape[] = ["scheduled", "changed_before"];
+const isSplit = (shape: Shape): boolean => shape === "split" || shape === "split_returned";
 const withChanges: readonly Shape[] = ["changed", "changed_before", "changed_and_cancelled"];
 /** Of these shapes some are changed before they arrive. */
 const changedShare = 0.25;
@@ -105,7 +110,8 @@ function itemsOf(shape: Shape, random: Random): Line[] {
       { sku: first.sku, quantity: 1 },
     ];
   }
-  const isOfTwo = shape === "two_products" || ((isChanged(shape) || isSentBack(shape)) && random.next() < ownShare);
+  const isOfTwo =
+    shape === "two_products" || isSplit(shape) || ((isChanged(shape) || isSentBack(shape)) && random.next() < ownShare);
   const one = { sku: first.sku, quantity: random.between(1, isOfTwo ? 3 : 2) };
   return isOfTwo ? [one, { sku: second.sku, quantity: random.between(1, 2) }] : [one];
 }
@@ -151,6 +157,8 @@ export function planOrder(index: number, run: { name: string; random: Random; sh
 
 /** A changed order has to be caught before its parcel leaves. */
 function followMsMax(shape: Shape): number {
+  // A parcel is split before it leaves.
+  if (isSplit(shape)) return 0;
   if (shape.startsWith("refunded")) return 6_000;
   return isChanged(shape) || isSentBack(shape) ? 1_000 : 3_500;
 }

@@ -11,7 +11,7 @@ import { OrderCreatedSchema as OrderCreatedV1Schema } from "#gen/ordermesh/order
 import { OrderCancelledSchema, OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { ReturnReceivedSchema } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { OrderCreatedSchema, type OrderCreated } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
-import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
+import { ShipmentDispatchedSchema, type ShipmentDispatched } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Clock } from "#runtime/clock.ts";
 import { hear, hearFacts, tells, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { raiseOrderCreatedV1 } from "../../upcasts/order-created.ts";
@@ -49,7 +49,7 @@ export function inventoryHears(deps: { settleFacts: SettleFacts; clock: Clock; l
         tells(OrderChangeRefusedSchema, linesNow),
         tells(OrderReadySchema, () => ({ kind: "ready" })),
         tells(OrderCancelledSchema, () => ({ kind: "cancelled" })),
-        tells(ShipmentDispatchedSchema, () => ({ kind: "dispatched" })),
+        tells(ShipmentDispatchedSchema, dispatched),
       ],
       handle: (tx, events) => settleFacts(tx, events.map(factOf)),
     }),
@@ -72,6 +72,13 @@ const linesNow = ({ changeId, lines }: OrderChanged | OrderChangeRefused): Told 
   changeId,
   lines: sumPerSku(lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) }))),
 });
+
+/** One parcel is the whole order, whatever it says; of several each says what is in it. */
+function dispatched({ shipmentId, lines, parcels }: ShipmentDispatched): Told {
+  if (parcels.length < 2) return { kind: "dispatched" };
+  const units = sumPerSku(lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) })));
+  return { kind: "dispatched", part: { shipmentId, lines: units } };
+}
 
 /** The key of every event of an order is the order's id. */
 function factOf({ tenant, key, time, cause, message }: ReceivedEvent<Told>): OrderFact {

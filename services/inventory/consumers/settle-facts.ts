@@ -74,13 +74,14 @@ async function saveBooks(
 ): Promise<void> {
   const { books, departures } = settlement;
   const reservations = differences(before.reservations, books.reservations);
-  const movements = departures.map(({ tenant, sku, quantity, orderId }) => ({
+  const movements = departures.map(({ tenant, sku, quantity, orderId, shipmentId }) => ({
     tenant,
     sku,
     type: "SHIPMENT" as const,
     quantity: -quantity,
     reason: "left the warehouse for an order",
     orderId,
+    shipmentId,
   }));
   await Promise.all([
     insertReservations(tx, reservations.added, now),

@@ -7,7 +7,7 @@ const other = [
   { sku: "MUG", quantity: 1 },
   { sku: "TEA", quantity: 1 },
 ];
-const base = { tenant: "demo", orderId: "ord_1", releaseReason: undefined, lines, expireTime, sequence: 1 } as const;
+const base = { tenant: "demo", orderId: "ord_1", releaseReason: undefined, lines, parcels: [], expireTime, sequence: 1 } as const;
 
 const reservations = {
   unknown: undefined,

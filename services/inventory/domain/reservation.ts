@@ -6,23 +6,38 @@ export type ReservationState = "HELD" | "FIRM" | "SHIPPED" | "RELEASED" | "REFUS
 /** Cancelled is for good; an expired hold may be taken again where the order turns out to be ready. */
 export type ReleaseReason = "ORDER_CANCELLED" | "HOLD_EXPIRED";
 
+/** Units of a SKU that are held; of those that have left in a parcel while others have not, how many. */
+export interface HeldLine extends Line {
+  shipped?: number;
+}
+
 export interface Reservation {
   tenant: string;
   orderId: string;
   state: ReservationState;
   releaseReason: ReleaseReason | undefined;
   /** One line a SKU. None where the cancellation came before the order itself. */
-  lines: readonly Line[];
+  lines: readonly HeldLine[];
+  /** Parcels that have left with a part of it. */
+  parcels: readonly string[];
   expireTime: Date | undefined;
   /** Events sent under the order's key. */
   sequence: number;
+}
+
+/** What has left in one of several parcels. */
+export interface Part {
+  shipmentId: string;
+  /** One line a SKU. */
+  lines: readonly Line[];
 }
 
 export type OrderChange =
   | { kind: "created"; lines: readonly Line[]; expireTime: Date }
   | { kind: "ready" }
   | { kind: "cancelled" }
-  | { kind: "dispatched" }
+  /** With all of it, or with some units of each SKU. */
+  | { kind: "dispatched"; part?: Part }
   | { kind: "hold_expired" }
   /** Somebody who knows that the order will never be shipped gives its hold back. */
   | { kind: "withdrawn" }
@@ -45,7 +60,8 @@ export type Decision =
   | { kind: "release"; reason: ReleaseReason }
   /** Nothing is held, but whatever comes later must not be held either. */
   | { kind: "note_cancellation" }
-  | { kind: "ship" }
+  /** What has left now, and what is held afterwards; nothing where that was all. */
+  | { kind: "ship"; leaving: readonly Line[]; rest?: { lines: readonly HeldLine[]; parcels: readonly string[] } }
   | { kind: "refuse"; code: string; message: string };
 
 const nothing: Decision = { kind: "nothing" };
@@ -59,7 +75,7 @@ export function decide(reservation: Reservation | undefined, change: OrderChange
     case "cancelled":
       return decideCancelled(reservation);
     case "dispatched":
-      return decideDispatched(reservation);
+      return decideDispatched(reservation, change.part);
     case "hold_expired":
       return reservation?.state === "HELD" ? { kind: "release", reason: "HOLD_EXPIRED" } : nothing;
     case "withdrawn":
@@ -135,7 +151,7 @@ function decideWithdrawn(reservation: Reservation | undefined): Decision {
 
 /** What it is to have less of is given back only once it is sure that it has less: until then it can stay as it was. */
 function decideChanging(reservation: Reservation | undefined, lines: readonly Line[]): Decision {
-  if (reservation?.state !== "HELD" && reservation?.state !== "FIRM") {
+  if ((reservation?.state !== "HELD" && reservation?.state !== "FIRM") || reservation.parcels.length > 0) {
     return { kind: "refuse", code: "RESERVATION_NOT_HELD", message: "nothing is held for it that could be changed" };
   }
   return { kind: "hold", lines: mostOf(reservation.lines, lines) };
@@ -145,17 +161,23 @@ function decideChanged(reservation: Reservation | undefined, lines: readonly Lin
   switch (reservation?.state) {
     case "HELD":
     case "FIRM":
-      return { kind: "hold", lines };
+      if (reservation.parcels.length === 0) return { kind: "hold", lines };
+      return decideLeft(reservation, lines);
     case "RELEASED":
       return reservation.releaseReason === "ORDER_CANCELLED" ? nothing : { kind: "note_lines", lines };
     case "REFUSED":
       return nothing;
     case "SHIPPED":
-      if (isSame(reservation.lines, lines)) return nothing;
-      return { kind: "refuse", code: "CHANGED_AFTER_DISPATCH", message: "the parcel has left with other units" };
+      return decideLeft(reservation, lines);
     case undefined:
       return { kind: "refuse", code: "RESERVATION_NOT_HELD", message: "it has changed, but nothing was ever held for it" };
   }
+}
+
+/** What has left cannot change any more. */
+function decideLeft(reservation: Reservation, lines: readonly Line[]): Decision {
+  if (isSame(reservation.lines, lines)) return nothing;
+  return { kind: "refuse", code: "CHANGED_AFTER_DISPATCH", message: "the parcel has left with other units" };
 }
 
 /** Of each SKU the greater number of units. */
@@ -171,11 +193,15 @@ function isSame(one: readonly Line[], other: readonly Line[]): boolean {
   return one.length === other.length && other.every(({ sku, quantity }) => units.get(sku) === quantity);
 }
 
-function decideDispatched(reservation: Reservation | undefined): Decision {
+/** What is held of each SKU and has not left yet. */
+export const stillHere = (lines: readonly HeldLine[]): Line[] =>
+  lines.map(({ sku, quantity, shipped = 0 }) => ({ sku, quantity: quantity - shipped })).filter(({ quantity }) => quantity > 0);
+
+function decideDispatched(reservation: Reservation | undefined, part: Part | undefined): Decision {
   switch (reservation?.state) {
     case "HELD":
     case "FIRM":
-      return { kind: "ship" };
+      return part ? decidePart(reservation, part) : { kind: "ship", leaving: stillHere(reservation.lines) };
     case "SHIPPED":
       return nothing;
     case "RELEASED":
@@ -183,6 +209,26 @@ function decideDispatched(reservation: Reservation | undefined): Decision {
     case undefined:
       return { kind: "refuse", code: "RESERVATION_NOT_HELD", message: "the parcel left, but nothing is held for its order" };
   }
+}
+
+/** The last parcel ends the reservation; each counts once. */
+function decidePart({ lines, parcels }: Reservation, { shipmentId, lines: leaving }: Part): Decision {
+  if (parcels.includes(shipmentId)) return nothing;
+  const units = new Map(leaving.map(({ sku, quantity }) => [sku, quantity]));
+  const left = lines.map((line): HeldLine => {
+    const gone = units.get(line.sku) ?? 0;
+    units.delete(line.sku);
+    return gone === 0 ? line : { ...line, shipped: (line.shipped ?? 0) + gone };
+  });
+  if (units.size > 0 || left.some(({ quantity, shipped = 0 }) => shipped > quantity)) {
+    return {
+      kind: "refuse",
+      code: "RESERVATION_NOT_HELD",
+      message: `parcel ${shipmentId} has left with more than is held for it`,
+    };
+  }
+  if (stillHere(left).length === 0) return { kind: "ship", leaving };
+  return { kind: "ship", leaving, rest: { lines: left, parcels: [...parcels, shipmentId] } };
 }
 
 /** The SKUs whose stock a fact may change, given the reservation as it is before the whole batch. */

@@ -65,7 +65,7 @@ test("the whole life of an order may lie in one batch", () => {
     fact("a", { kind: "dispatched" }),
   );
   expect(books.stock.get("demo.MUG")).toMatchObject({ onHand: 4, reserved: 0 });
-  expect(departures).toEqual([{ tenant: "demo", sku: "MUG", quantity: 2, orderId: "a" }]);
+  expect(departures).toEqual([{ tenant: "demo", sku: "MUG", quantity: 2, orderId: "a", shipmentId: "" }]);
   // The low stock is told under the SKU, which counts for itself.
   expect(told({ announcements })).toEqual(["reserved 1", "low 1"]);
 });

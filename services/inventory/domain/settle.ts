@@ -1,6 +1,6 @@
 // Settles a batch of facts, in the order given, against reservations and stock.
 import assert from "node:assert/strict";
-import { decide, type Decision, type OrderChange, type ReleaseReason, type Reservation } from "./reservation.ts";
+import { decide, stillHere, type Decision, type OrderChange, type ReleaseReason, type Reservation } from "./reservation.ts";
 import { addedTo, availableUnits, changeUnits, shortagesOf, type Line, type Shortage, type Stock } from "./stock.ts";
 
 /** What led to a fact; carried to whatever follows from it. */
@@ -31,6 +31,8 @@ export interface Departure {
   sku: string;
   quantity: number;
   orderId: string;
+  /** Empty where all of the order has left in one. */
+  shipmentId: string;
 }
 
 export type Announcement = { tenant: string; sequence: number; cause: Origin } & (
@@ -92,7 +94,7 @@ function apply(books: Draft, fact: OrderFact, decision: Exclude<Decision, { kind
       save(books, { ...(find(books, fact) ?? blank(fact)), state: "RELEASED", releaseReason: "ORDER_CANCELLED" });
       return;
     case "ship":
-      ship(books, fact);
+      ship(books, fact, decision);
       return;
   }
 }
@@ -129,17 +131,18 @@ function release(books: Draft, fact: OrderFact, reason: ReleaseReason): void {
   const { tenant, orderId, cause } = fact;
   const old = known(books, fact);
   const sequence = old.sequence + 1;
-  changeStock(books, fact, { lines: old.lines, onHandPerUnit: 0, reservedPerUnit: -1 });
+  changeStock(books, fact, { lines: stillHere(old.lines), onHandPerUnit: 0, reservedPerUnit: -1 });
   save(books, { ...old, state: "RELEASED", releaseReason: reason, sequence });
   books.announcements.push({ kind: "released", tenant, orderId, reason, sequence, cause });
 }
 
-function ship(books: Draft, fact: OrderFact): void {
-  const { tenant, orderId } = fact;
+function ship(books: Draft, fact: OrderFact, { leaving, rest }: Extract<Decision, { kind: "ship" }>): void {
+  const { tenant, orderId, change } = fact;
   const old = known(books, fact);
-  changeStock(books, fact, { lines: old.lines, onHandPerUnit: -1, reservedPerUnit: -1 });
-  for (const { sku, quantity } of old.lines) books.departures.push({ tenant, sku, quantity, orderId });
-  save(books, { ...old, state: "SHIPPED" });
+  const shipmentId = change.kind === "dispatched" ? (change.part?.shipmentId ?? "") : "";
+  changeStock(books, fact, { lines: leaving, onHandPerUnit: -1, reservedPerUnit: -1 });
+  for (const { sku, quantity } of leaving) books.departures.push({ tenant, sku, quantity, orderId, shipmentId });
+  save(books, rest ? { ...old, ...rest, state: "FIRM" } : { ...old, state: "SHIPPED" });
 }
 
 function changeStock(
@@ -172,5 +175,5 @@ function save(books: Draft, reservation: Reservation): void {
 }
 
 function blank({ tenant, orderId }: OrderFact): Reservation {
-  return { tenant, orderId, state: "HELD", releaseReason: undefined, lines: [], expireTime: undefined, sequence: 0 };
+  return { tenant, orderId, state: "HELD", releaseReason: undefined, lines: [], parcels: [], expireTime: undefined, sequence: 0 };
 }

@@ -35,7 +35,7 @@ export async function readBooks(
       select sku, sum(quantity) as units from stock_movement where ${within(range, "stock_movement")} group by sku
     ),
     held as (
-      select line.sku, sum(line.quantity) as units
+      select line.sku, sum(line.quantity - line.shipped) as units
       from reservation join reservation_line line using (tenant_id, order_id)
       where reservation.state in ('HELD', 'FIRM') and ${within(range, "line")}
       group by line.sku
@@ -60,12 +60,14 @@ function unmatchedDepartures(range: SkuRange): RawBuilder<unknown> {
     from (
       select sku, order_id, line.quantity as booked, -movement.quantity as moved
       from (
-        select line.sku, order_id, line.quantity
+        select line.sku, order_id, case reservation.state when 'SHIPPED' then line.quantity else line.shipped end as quantity
         from reservation_line line join reservation using (tenant_id, order_id)
-        where reservation.state = 'SHIPPED' and ${within(range, "line")}
+        where (reservation.state = 'SHIPPED' or line.shipped > 0) and ${within(range, "line")}
       ) as line
       full join (
-        select sku, order_id, quantity from stock_movement where type = 'SHIPMENT' and ${within(range, "stock_movement")}
+        select sku, order_id, sum(quantity)::bigint as quantity from stock_movement
+        where type = 'SHIPMENT' and ${within(range, "stock_movement")}
+        group by sku, order_id
       ) as movement using (sku, order_id)
       where line.quantity is distinct from -movement.quantity
       order by sku, order_id

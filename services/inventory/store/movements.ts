@@ -11,6 +11,8 @@ export interface NewMovement {
   reason: string;
   orderId?: string;
   returnId?: string;
+  /** Of one of several parcels; empty where the order has left in one. */
+  shipmentId?: string;
 }
 
 export interface Movement {
@@ -31,7 +33,7 @@ export async function insertMovements(
   const ids = movements.map(() => newId("mov"));
   if (ids.length === 0) return [];
   await sql`
-    insert into stock_movement (tenant_id, movement_id, sku, type, quantity, reason, order_id, return_id, create_time)
+    insert into stock_movement (tenant_id, movement_id, sku, type, quantity, reason, order_id, return_id, shipment_id, create_time)
     select *, ${now}::timestamptz from unnest(
       ${movements.map(({ tenant }) => tenant)}::text[],
       ${ids}::text[],
@@ -40,7 +42,8 @@ export async function insertMovements(
       ${movements.map(({ quantity }) => quantity)}::bigint[],
       ${movements.map(({ reason }) => reason)}::text[],
       ${movements.map(({ orderId }) => orderId ?? null)}::text[],
-      ${movements.map(({ returnId }) => returnId ?? null)}::text[]
+      ${movements.map(({ returnId }) => returnId ?? null)}::text[],
+      ${movements.map(({ shipmentId }) => shipmentId ?? "")}::text[]
     )`.execute(tx);
   return ids;
 }

@@ -1,7 +1,6 @@
 // Reservations and their lines: locked and written in sets.
 import { sql, type Kysely, type Transaction } from "kysely";
-import type { Reservation } from "../domain/reservation.ts";
-import type { Line } from "../domain/stock.ts";
+import type { HeldLine, Reservation } from "../domain/reservation.ts";
 import type { InventoryTables } from "./tables.ts";
 
 interface OrderOfTenant {
@@ -15,7 +14,7 @@ type ReservationRow = Omit<Reservation, "lines" | "releaseReason" | "expireTime"
 };
 
 const reservationColumns = sql`
-  tenant_id as tenant, order_id as "orderId", state, release_reason as "releaseReason", expire_time as "expireTime", sequence`;
+  tenant_id as tenant, order_id as "orderId", state, release_reason as "releaseReason", expire_time as "expireTime", parcels, sequence`;
 
 const tenants = (of: readonly OrderOfTenant[]): string[] => of.map(({ tenant }) => tenant);
 const orderIds = (of: readonly OrderOfTenant[]): string[] => of.map(({ orderId }) => orderId);
@@ -42,8 +41,8 @@ export async function lockReservations(
 
 async function withLines(db: Kysely<InventoryTables>, rows: readonly ReservationRow[]): Promise<Reservation[]> {
   if (rows.length === 0) return [];
-  const read = await sql<OrderOfTenant & Line>`
-    select tenant_id as tenant, order_id as "orderId", sku, quantity from reservation_line
+  const read = await sql<OrderOfTenant & Required<HeldLine>>`
+    select tenant_id as tenant, order_id as "orderId", sku, quantity, shipped from reservation_line
     where (tenant_id, order_id) in (select * from unnest(${tenants(rows)}::text[], ${orderIds(rows)}::text[]))
     order by sku`.execute(db);
   const lines = Map.groupBy(read.rows, ({ tenant, orderId }) => `${tenant}.${orderId}`);
@@ -51,7 +50,11 @@ async function withLines(db: Kysely<InventoryTables>, rows: readonly Reservation
     ...row,
     releaseReason: row.releaseReason ?? undefined,
     expireTime: row.expireTime ?? undefined,
-    lines: (lines.get(`${row.tenant}.${row.orderId}`) ?? []).map(({ sku, quantity }) => ({ sku, quantity })),
+    lines: (lines.get(`${row.tenant}.${row.orderId}`) ?? []).map(({ sku, quantity, shipped }) => ({
+      sku,
+      quantity,
+      ...(shipped > 0 && { shipped }),
+    })),
   }));
 }
 
@@ -82,15 +85,16 @@ async function insertHeads(tx: Transaction<InventoryTables>, reservations: reado
   return Number(inserted.numAffectedRows);
 }
 
-async function insertLines(tx: Transaction<InventoryTables>, lines: readonly (OrderOfTenant & Line)[]): Promise<void> {
+async function insertLines(tx: Transaction<InventoryTables>, lines: readonly (OrderOfTenant & HeldLine)[]): Promise<void> {
   if (lines.length === 0) return;
   await sql`
-    insert into reservation_line (tenant_id, order_id, sku, quantity)
+    insert into reservation_line (tenant_id, order_id, sku, quantity, shipped)
     select * from unnest(
       ${tenants(lines)}::text[],
       ${orderIds(lines)}::text[],
       ${lines.map(({ sku }) => sku)}::text[],
-      ${lines.map(({ quantity }) => quantity)}::bigint[]
+      ${lines.map(({ quantity }) => quantity)}::bigint[],
+      ${lines.map(({ shipped = 0 }) => shipped)}::bigint[]
     )`.execute(tx);
 }
 
@@ -104,7 +108,8 @@ export async function saveReservations(
   const after = changed.map((change) => change.after);
   const saved = await sql`
     update reservation
-    set state = changed.state, release_reason = changed.release_reason, sequence = changed.sequence, update_time = ${now}
+    set state = changed.state, release_reason = changed.release_reason, sequence = changed.sequence,
+      parcels = array(select jsonb_array_elements_text(changed.parcels)), update_time = ${now}
     from unnest(
       ${tenants(after)}::text[],
       ${orderIds(after)}::text[],
@@ -112,8 +117,9 @@ export async function saveReservations(
       ${changed.map(({ before }) => before.sequence)}::bigint[],
       ${after.map(({ state }) => state)}::text[],
       ${after.map(({ releaseReason }) => releaseReason ?? null)}::text[],
-      ${after.map(({ sequence }) => sequence)}::bigint[]
-    ) as changed (tenant_id, order_id, state_before, sequence_before, state, release_reason, sequence)
+      ${after.map(({ sequence }) => sequence)}::bigint[],
+      ${after.map(({ parcels }) => JSON.stringify(parcels))}::jsonb[]
+    ) as changed (tenant_id, order_id, state_before, sequence_before, state, release_reason, sequence, parcels)
     where reservation.tenant_id = changed.tenant_id and reservation.order_id = changed.order_id
       and reservation.state = changed.state_before and reservation.sequence = changed.sequence_before`.execute(tx);
   if (saved.numAffectedRows !== BigInt(changed.length)) throw new Error("a reservation changed under its lock");
@@ -123,7 +129,7 @@ export async function saveReservations(
   );
 }
 
-/** Only a change of an order brings other lines. */
+/** Only a change of an order brings other lines, or a parcel that leaves before others. */
 async function replaceLines(tx: Transaction<InventoryTables>, reservations: readonly Reservation[]): Promise<void> {
   if (reservations.length === 0) return;
   await sql`

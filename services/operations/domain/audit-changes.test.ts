@@ -34,7 +34,8 @@ test.each([
   expect(finding?.check).toBe(isFound ? "orders.changes" : undefined);
 });
 
-const parcel = (heldByChangeId: string) => ({ orderId: "ord_1", state: "CREATED", heldByChangeId }) as const;
+const parcel = (heldByChangeId: string) =>
+  ({ orderId: "ord_1", parcels: [{ state: "CREATED", units: 3 }], heldByChangeId }) as const;
 
 test.each([
   { what: "by a change that is under way", shipment: parcel("chg_1"), change: { isChanging: true }, isFound: false },

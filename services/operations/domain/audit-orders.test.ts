@@ -10,6 +10,7 @@ import {
   type OrderState,
   type PaymentBooks,
   type ReservationState,
+  type ShipmentBooks,
   type ShipmentState,
 } from "./audit-orders.ts";
 
@@ -35,7 +36,16 @@ const order = (state: OrderState, change: Partial<OrderBooks> = {}): OrderBooks 
   ...change,
 });
 
-const orderStates = ["SCHEDULED", "PENDING", "PENDING_SHIPMENT", "SHIPPED", "DELIVERED", "RETURNED", "CANCELLED"] as const;
+const orderStates = [
+  "SCHEDULED",
+  "PENDING",
+  "PENDING_SHIPMENT",
+  "PARTIALLY_SHIPPED",
+  "SHIPPED",
+  "DELIVERED",
+  "RETURNED",
+  "CANCELLED",
+] as const;
 const reservationStates = ["HELD", "FIRM", "SHIPPED", "RELEASED", "REFUSED", undefined] as const;
 const shipmentStates = ["CREATED", "DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED", "STOPPED", undefined] as const;
 
@@ -43,6 +53,7 @@ const stockFits: Record<OrderState, readonly (ReservationState | undefined)[]> =
   SCHEDULED: [undefined],
   PENDING: reservationStates,
   PENDING_SHIPMENT: ["HELD", "FIRM", "SHIPPED"],
+  PARTIALLY_SHIPPED: ["FIRM", "SHIPPED"],
   SHIPPED: ["SHIPPED"],
   DELIVERED: ["SHIPPED"],
   RETURNED: ["SHIPPED"],
@@ -71,10 +82,13 @@ test("other units than were ordered are a disagreement, except where they were g
   expect(auditOrderStock(order("CANCELLED"), { ...held, state: "RELEASED" })).toBeUndefined();
 });
 
+const parcels = (...of: ShipmentBooks["parcels"]): ShipmentBooks => ({ orderId: "ord_1", parcels: of, heldByChangeId: "" });
+
 const parcelFits: Record<OrderState, readonly (ShipmentState | undefined)[]> = {
   SCHEDULED: [undefined],
   PENDING: shipmentStates,
   PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED", undefined],
+  PARTIALLY_SHIPPED: ["DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED"],
   SHIPPED: ["DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED"],
   DELIVERED: ["DELIVERED"],
   RETURNED: ["RETURNED"],
@@ -84,10 +98,112 @@ const parcelFits: Record<OrderState, readonly (ShipmentState | undefined)[]> = {
 test.each(orderStates.flatMap((state) => shipmentStates.map((parcel) => ({ state, parcel }))))(
   "an order that is $state with a parcel that is $parcel",
   ({ state, parcel }) => {
-    const finding = auditOrderParcel(order(state), parcel && { orderId: "ord_1", state: parcel, heldByChangeId: "" });
+    const finding = auditOrderParcel(order(state), parcel && parcels({ state: parcel, units: 3 }));
     expect(finding === undefined).toBe(parcelFits[state].includes(parcel));
   },
 );
+
+test.each<{ state: OrderState; are: [ShipmentState, number][]; fits: boolean }>([
+  {
+    state: "PENDING_SHIPMENT",
+    are: [
+      ["CREATED", 1],
+      ["CREATED", 2],
+    ],
+    fits: true,
+  },
+  {
+    state: "PENDING_SHIPMENT",
+    are: [
+      ["CREATED", 1],
+      ["STOPPED", 2],
+    ],
+    fits: false,
+  },
+  {
+    state: "PARTIALLY_SHIPPED",
+    are: [
+      ["CREATED", 1],
+      ["DELIVERED", 2],
+    ],
+    fits: true,
+  },
+  {
+    state: "PARTIALLY_SHIPPED",
+    are: [
+      ["CREATED", 1],
+      ["CREATED", 2],
+    ],
+    fits: false,
+  },
+  {
+    state: "SHIPPED",
+    are: [
+      ["RETURNED", 1],
+      ["DISPATCHED", 2],
+    ],
+    fits: true,
+  },
+  {
+    state: "SHIPPED",
+    are: [
+      ["DISPATCHED", 1],
+      ["CREATED", 2],
+    ],
+    fits: false,
+  },
+  {
+    state: "DELIVERED",
+    are: [
+      ["RETURNED", 1],
+      ["DELIVERED", 2],
+    ],
+    fits: true,
+  },
+  {
+    state: "DELIVERED",
+    are: [
+      ["RETURNED", 1],
+      ["RETURNED", 2],
+    ],
+    fits: false,
+  },
+  {
+    state: "DELIVERED",
+    are: [
+      ["DELIVERED", 1],
+      ["DELIVERED", 1],
+    ],
+    fits: false,
+  },
+  {
+    state: "RETURNED",
+    are: [
+      ["RETURNED", 1],
+      ["DELIVERED", 2],
+    ],
+    fits: false,
+  },
+  {
+    state: "CANCELLED",
+    are: [
+      ["STOPPED", 1],
+      ["STOPPED", 2],
+    ],
+    fits: true,
+  },
+  {
+    state: "CANCELLED",
+    are: [
+      ["STOPPED", 1],
+      ["CREATED", 2],
+    ],
+    fits: false,
+  },
+])("an order of 3 units that is $state with parcels that are $are: $fits", ({ state, are, fits }) => {
+  const finding = auditOrderParcel(order(state), parcels(...are.map(([parcel, units]) => ({ state: parcel, units }))));
+  expect(finding === undefined).toBe(fits);
+});
 
 const payment = (state: PaymentBooks["state"], change: Partial<PaymentBooks> = {}): PaymentBooks => ({
   orderId: "ord_1",
@@ -110,6 +226,10 @@ test.each<{ state: OrderState; why: string; books: PaymentBooks | undefined; fit
   { state: "PENDING_SHIPMENT", why: "other money held", books: payment("AUTHORIZED", { amount: 999 }), fits: false },
   { state: "PENDING_SHIPMENT", why: "money taken", books: taken, fits: true },
   { state: "PENDING_SHIPMENT", why: "money voided", books: payment("VOIDED"), fits: false },
+  { state: "PARTIALLY_SHIPPED", why: "money only held", books: payment("AUTHORIZED"), fits: true },
+  { state: "PARTIALLY_SHIPPED", why: "a part taken", books: payment("CAPTURED", { captured: 400 }), fits: true },
+  { state: "PARTIALLY_SHIPPED", why: "too much taken", books: payment("CAPTURED", { captured: 1_001 }), fits: false },
+  { state: "PARTIALLY_SHIPPED", why: "money voided", books: payment("VOIDED"), fits: false },
   { state: "SHIPPED", why: "money taken", books: taken, fits: true },
   { state: "SHIPPED", why: "money only held", books: payment("AUTHORIZED"), fits: false },
   { state: "DELIVERED", why: "money taken", books: taken, fits: true },

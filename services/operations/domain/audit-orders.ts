@@ -2,7 +2,15 @@
 // comes out is a suspicion until it is seen again.
 import type { Finding } from "./audit.ts";
 
-export type OrderState = "SCHEDULED" | "PENDING" | "PENDING_SHIPMENT" | "SHIPPED" | "DELIVERED" | "RETURNED" | "CANCELLED";
+export type OrderState =
+  | "SCHEDULED"
+  | "PENDING"
+  | "PENDING_SHIPMENT"
+  | "PARTIALLY_SHIPPED"
+  | "SHIPPED"
+  | "DELIVERED"
+  | "RETURNED"
+  | "CANCELLED";
 export type ReservationState = "HELD" | "FIRM" | "SHIPPED" | "RELEASED" | "REFUSED";
 export type PaymentState = "PENDING" | "ACTION_REQUIRED" | "AUTHORIZED" | "DECLINED" | "CAPTURED" | "VOIDED" | "REFUNDED";
 export type ShipmentState = "CREATED" | "DISPATCHED" | "DELIVERY_FAILED" | "DELIVERED" | "RETURNED" | "STOPPED";
@@ -53,9 +61,10 @@ export interface PaymentBooks {
 
 export interface ShipmentBooks {
   orderId: string;
-  state: ShipmentState;
   /** The change that holds it back; empty where none does. */
   heldByChangeId: string;
+  /** One, or several once the order is split. */
+  parcels: readonly { state: ShipmentState; units: number }[];
 }
 
 export const isFinal = (state: OrderState): boolean => state === "DELIVERED" || state === "RETURNED" || state === "CANCELLED";
@@ -72,6 +81,7 @@ const stockAllowed: Record<OrderState, readonly (ReservationState | undefined)[]
   SCHEDULED: [undefined],
   PENDING: "any",
   PENDING_SHIPMENT: ["HELD", "FIRM", "SHIPPED"],
+  PARTIALLY_SHIPPED: ["FIRM", "SHIPPED"],
   SHIPPED: ["SHIPPED"],
   DELIVERED: ["SHIPPED"],
   // What came back is put on the shelf by a person.
@@ -108,6 +118,14 @@ const takenInFull: MoneyRule = ({ total }, { captured }) => {
   return captured < total ? "goods have left without their money" : "more was taken than the order costs";
 };
 
+/** How much of it is due is known to payments alone, which proves it. */
+const takenInPart: MoneyRule = ({ total }, { state, captured }) => {
+  if (captured > total) return "more was taken than the order costs";
+  return state === "AUTHORIZED" || state === "CAPTURED" || state === "REFUNDED"
+    ? undefined
+    : "some of the order has left and its money is not held";
+};
+
 function moneyNotBack({ state, captured, refunded, undoing }: PaymentBooks, what: string): string | undefined {
   if (undoing) return undefined;
   if (state === "AUTHORIZED") return `a ${what} order still holds money`;
@@ -125,6 +143,7 @@ const moneyRules: Record<OrderState, MoneyRule> = {
         : "other money is held than the order costs";
     return payment.state === "CAPTURED" ? takenInFull(order, payment) : "the order is ready and its money is not held";
   },
+  PARTIALLY_SHIPPED: takenInPart,
   SHIPPED: takenInFull,
   DELIVERED: takenInFull,
   RETURNED: (_, payment) => moneyNotBack(payment, "returned"),
@@ -139,6 +158,7 @@ function needsMoney({ state, total }: OrderBooks): boolean {
     case "CANCELLED":
       return false;
     case "PENDING_SHIPMENT":
+    case "PARTIALLY_SHIPPED":
     case "SHIPPED":
     case "DELIVERED":
     case "RETURNED":
@@ -170,27 +190,52 @@ function moneyProblem(order: OrderBooks, payment: PaymentBooks): string | undefi
   return moneyRules[order.state](order, payment);
 }
 
+/** Where each parcel of an order may be; undefined stands for none. */
 const parcelAllowed: Record<OrderState, readonly (ShipmentState | undefined)[] | "any"> = {
   SCHEDULED: [undefined],
   PENDING: "any",
   // Its parcel may not be made yet, or have left just now.
   PENDING_SHIPMENT: ["CREATED", "DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED", undefined],
+  PARTIALLY_SHIPPED: ["CREATED", "DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED"],
   SHIPPED: ["DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED"],
-  DELIVERED: ["DELIVERED"],
+  // Some may have come back.
+  DELIVERED: ["DELIVERED", "RETURNED"],
   RETURNED: ["RETURNED"],
   CANCELLED: ["STOPPED", undefined],
 };
 
 export function auditOrderParcel(order: OrderBooks, shipment: ShipmentBooks | undefined): Finding | undefined {
-  const allowed = parcelAllowed[order.state];
-  if (allowed === "any" || allowed.includes(shipment?.state)) return undefined;
-  const parcel = shipment?.state ?? "NONE";
+  const parcels = shipment?.parcels ?? [];
+  const message = parcelProblem(order, parcels);
+  if (message === undefined) return undefined;
+  const parcelState = parcels.map(({ state }) => state).join(", ") || "NONE";
   return {
     check: "orders.parcel",
     key: order.orderId,
-    message: `an order that is ${order.state} has a parcel that is ${parcel}`,
-    figures: { order_state: order.state, parcel_state: parcel },
+    message,
+    figures: { order_state: order.state, parcel_state: parcelState },
   };
+}
+
+/** Of orders in these states at least one parcel is in one of those. */
+const parcelNeeded: Partial<Record<OrderState, readonly ShipmentState[]>> = {
+  PARTIALLY_SHIPPED: ["DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED"],
+  DELIVERED: ["DELIVERED"],
+};
+
+function parcelProblem({ state, units, isChanging }: OrderBooks, parcels: ShipmentBooks["parcels"]): string | undefined {
+  const allowed = parcelAllowed[state];
+  if (allowed === "any") return undefined;
+  const states = parcels.length === 0 ? [undefined] : parcels.map((parcel) => parcel.state);
+  const wrong = states.find((one) => !allowed.includes(one));
+  if (states.some((one) => !allowed.includes(one))) return `an order that is ${state} has a parcel that is ${wrong ?? "NONE"}`;
+  const needed = parcelNeeded[state];
+  if (needed && !states.some((one) => one && needed.includes(one))) {
+    return `an order that is ${state} has no parcel that is ${needed.join(" or ")}`;
+  }
+  if (parcels.length < 2 || isChanging || state === "CANCELLED") return undefined;
+  const inParcels = parcels.reduce((sum, parcel) => sum + parcel.units, 0);
+  return inParcels === units ? undefined : `${units} units were ordered, and ${inParcels} are in its parcels`;
 }
 
 /** An order whose time is over, unless an open dead letter of its key says why. */

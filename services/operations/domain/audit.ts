@@ -27,7 +27,12 @@ export const checks = [
   { check: "stock.on_hand", walk: "stock", ...oneService, rule: "What is on hand is the sum of the movements." },
   { check: "stock.reserved", walk: "stock", ...oneService, rule: "What is reserved is the sum of the live holds." },
   { check: "stock.oversold", walk: "stock", ...oneService, rule: "No more is reserved than is on hand." },
-  { check: "stock.shipped", walk: "stock", ...oneService, rule: "What was shipped is what was held for the order." },
+  {
+    check: "stock.shipped",
+    walk: "stock",
+    ...oneService,
+    rule: "What was shipped is what was held for the order, parcel by parcel.",
+  },
   { check: "stock.stranded", walk: "holds", ...severalServices, rule: "What is held is held for an order that goes on." },
   { check: "money.ledger", walk: "payments", ...oneService, rule: "The sums of a payment are those of its ledger." },
   { check: "money.provider", walk: "payments", ...oneService, rule: "The ledger and the provider's books agree." },
@@ -57,7 +62,12 @@ export const checks = [
     rule: "Stock is held, shipped or free as the order's state says.",
   },
   { check: "orders.money", walk: "orders", ...severalServices, rule: "Money is held, taken or free as the order's state says." },
-  { check: "orders.parcel", walk: "orders", ...severalServices, rule: "The parcel is where the order's state says." },
+  {
+    check: "orders.parcel",
+    walk: "orders",
+    ...severalServices,
+    rule: "Its parcels are where the order's state says, and have its units.",
+  },
   {
     check: "orders.stuck",
     walk: "orders",

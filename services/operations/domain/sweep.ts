@@ -28,7 +28,7 @@ export function decideSweep(check: SweepableCheck, order: OrderState | undefined
       return { kind: "act", action: "RESUME_ORDER", reason: "nothing was planned that ends the order" };
     case "shipments.next_step":
       // A parcel whose order has ended must not set out by our doing.
-      if (order !== "PENDING_SHIPMENT" && order !== "SHIPPED") {
+      if (order !== "PENDING_SHIPMENT" && order !== "PARTIALLY_SHIPPED" && order !== "SHIPPED") {
         return { kind: "leave", reason: `the order is ${order ?? "not there"}` };
       }
       return { kind: "act", action: "RESUME_SHIPMENT", reason: "nothing was planned that brings the parcel on" };

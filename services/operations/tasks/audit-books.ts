@@ -9,7 +9,7 @@ import { PaymentsAuditService, type PaymentEntry } from "#gen/ordermesh/payments
 import { ShipmentStateSchema } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import { ShippingAuditService, type ShipmentEntry } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import type { OrderBooks, PaymentBooks, ReservationBooks, ShipmentBooks } from "../domain/audit-orders.ts";
+import type { OrderBooks, PaymentBooks, ReservationBooks, ShipmentBooks, ShipmentState } from "../domain/audit-orders.ts";
 import type { OperationsTables } from "../store/tables.ts";
 import { asking, stateName } from "./audit-page.ts";
 
@@ -57,10 +57,13 @@ export const paymentBooks = ({
   returnRefund: Number(returnRefund?.minorUnits ?? 0n),
 });
 
-const shipmentBooks = ({ orderId, state, heldByChangeId }: ShipmentEntry): ShipmentBooks => ({
+const shipmentBooks = ({ orderId, parcels, heldByChangeId }: ShipmentEntry): ShipmentBooks => ({
   orderId,
-  state: stateName(ShipmentStateSchema, state) as ShipmentBooks["state"],
   heldByChangeId,
+  parcels: parcels.map(({ state, units }) => ({
+    state: stateName(ShipmentStateSchema, state) as ShipmentState,
+    units: Number(units),
+  })),
 });
 
 /** What was found by order id, or why it could not be asked. */

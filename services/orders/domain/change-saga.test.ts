@@ -13,6 +13,7 @@ const base: ChangeableOrder = {
   cancelReason: "",
   paymentAsked: true,
   isChanging: false,
+  isSplit: false,
   total: 1_000,
   askedTotal: null,
 };
@@ -24,6 +25,8 @@ const orders: Record<string, ChangeableOrder> = {
   PENDING_SHIPMENT: base,
   "the same, being changed": { ...base, isChanging: true },
   "the same, above the most": { ...base, total: 800 },
+  "the same, in several parcels": { ...base, isSplit: true },
+  PARTIALLY_SHIPPED: { ...base, state: "partially_shipped", isSplit: true },
   SHIPPED: { ...base, state: "shipped" },
   DELIVERED: { ...base, state: "delivered" },
   RETURNED: { ...base, state: "returned" },

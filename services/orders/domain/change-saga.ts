@@ -28,6 +28,7 @@ export function conclude(order: ChangeableOrder, total: number, preparation: Pre
   switch (order.state) {
     case "cancelled":
       return { kind: "refuse", reason: "ORDER_CANCELLED", message: `the order was cancelled meanwhile: ${order.cancelReason}` };
+    case "partially_shipped":
     case "shipped":
     case "delivered":
     case "returned":

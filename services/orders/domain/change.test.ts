@@ -69,6 +69,7 @@ const order = (change: Partial<ChangeableOrder> = {}): ChangeableOrder => ({
   cancelReason: "",
   paymentAsked: true,
   isChanging: false,
+  isSplit: false,
   total: 1_000,
   askedTotal: null,
   ...change,

@@ -92,6 +92,8 @@ export interface ChangeableOrder {
   paymentAsked: boolean;
   /** True where another change is under way. */
   isChanging: boolean;
+  /** True where it leaves in several parcels. */
+  isSplit: boolean;
   total: number;
   /** What it cost when others were told of it; null where that is the total. */
   askedTotal: number | null;
@@ -100,6 +102,7 @@ export interface ChangeableOrder {
 /** Whether an order can be changed at all as it is now; undefined where it can. */
 export function stateRefusal(order: ChangeableOrder): Refusal | undefined {
   switch (order.state) {
+    case "partially_shipped":
     case "shipped":
     case "delivered":
     case "returned":
@@ -111,6 +114,8 @@ export function stateRefusal(order: ChangeableOrder): Refusal | undefined {
     case "pending_shipment":
       break;
   }
+  // What is in which parcel was decided by a person at the shelves.
+  if (order.isSplit) return { reason: "ORDER_SPLIT", message: "it leaves in several parcels; cancel it, or ask for a return" };
   if (order.isChanging) return { reason: "CHANGE_UNDER_WAY", message: "another change is under way; try again when it is over" };
   if (order.state === "pending" && order.inventory !== "reserved") {
     return { reason: "ORDER_NOT_YET_RESERVED", message: "stock is being reserved for the order; try again in a moment" };

@@ -4,23 +4,31 @@ import {
   type CancelReason,
   type FraudStatus,
   type InventoryStatus,
+  type OrderParcel,
   type OrderProgress,
   type OrderState,
   type PaymentStatus,
   type Reporter,
   type ShipmentStatus,
 } from "./order.ts";
+import { backOf, newlyReturned } from "./parcels.ts";
 
 /** A fact names its reporter's new status. The sequence counts the reporter's facts about this order, from 1. */
 export type Fact = { sequence: number; time: Date; detail: string } & (
   | { reporter: "inventory"; status: InventoryStatus }
   | { reporter: "fraud"; status: FraudStatus }
   | { reporter: "payments"; status: PaymentStatus }
-  | { reporter: "shipping"; status: ShipmentStatus; trackingNumber?: string }
+  | { reporter: "shipping"; status: ShipmentStatus; trackingNumber?: string; parcels?: readonly OrderParcel[] }
 );
 
 /** What has to be told to the others, in this order. */
 export type Announcement = "created" | "payment_due" | "ready" | "shipped" | "delivered" | "returned" | "cancelled";
+
+/** A parcel that came back while the order goes on with others, and those that had come back before it. */
+export interface ParcelBack {
+  returnedParcel: string;
+  before: readonly string[];
+}
 
 export interface Change {
   progress: OrderProgress;
@@ -29,7 +37,7 @@ export interface Change {
 
 export type FactOutcome =
   | { kind: "unchanged" }
-  | ({ kind: "changed" } & Change)
+  | ({ kind: "changed"; parcelsBack: ParcelBack[] } & Change)
   /** The fact cannot be true together with what the order already is: a person must look. */
   | { kind: "conflict"; code: string; message: string };
 
@@ -44,10 +52,19 @@ export type CancelOutcome =
 export function takeFact(progress: OrderProgress, fact: Fact): FactOutcome {
   const isLate = fact.sequence <= progress.heard[fact.reporter];
   const next = isLate ? addLateData(progress, fact) : record(progress, fact);
-  if (isLate) return next === progress ? { kind: "unchanged" } : { kind: "changed", progress: next, announcements: [] };
+  if (isLate)
+    return next === progress ? { kind: "unchanged" } : { kind: "changed", progress: next, announcements: [], parcelsBack: [] };
   const conflict = findConflict(next);
   if (conflict) return conflict;
-  return { kind: "changed", ...advance(next, fact) };
+  return { kind: "changed", ...advance(next, fact), parcelsBack: parcelsBack(progress, next) };
+}
+
+function parcelsBack(before: OrderProgress, after: OrderProgress): ParcelBack[] {
+  if (before.parcels === after.parcels) return [];
+  const known = backOf(before.parcels).map(({ shipmentId }) => shipmentId);
+  return newlyReturned(before.parcels, after.parcels).map((returnedParcel, index, all) => {
+    return { returnedParcel, before: [...known, ...all.slice(0, index)] };
+  });
 }
 
 /** Begins an order whose time has come; undefined where it has begun or ended before. */
@@ -63,6 +80,7 @@ export function cancel(
   switch (progress.state) {
     case "cancelled":
       return { kind: "already_cancelled" };
+    case "partially_shipped":
     case "shipped":
     case "delivered":
     case "returned":
@@ -92,7 +110,13 @@ function record(progress: OrderProgress, fact: Fact): OrderProgress {
     case "payments":
       return noteAction({ ...progress, heard, payment: fact.status }, fact);
     case "shipping":
-      return { ...progress, heard, shipment: fact.status, trackingNumber: fact.trackingNumber ?? progress.trackingNumber };
+      return {
+        ...progress,
+        heard,
+        shipment: fact.status,
+        trackingNumber: fact.trackingNumber ?? progress.trackingNumber,
+        parcels: fact.parcels ?? progress.parcels,
+      };
   }
 }
 
@@ -122,7 +146,13 @@ function refusalOf(progress: OrderProgress): Refusal | undefined {
   return undefined;
 }
 
-const statusesAfterDispatch: readonly ShipmentStatus[] = ["dispatched", "delivery_failed", "delivered", "returned"];
+const statusesAfterDispatch: readonly ShipmentStatus[] = [
+  "partially_dispatched",
+  "dispatched",
+  "delivery_failed",
+  "delivered",
+  "returned",
+];
 const hasLeft = (shipment: ShipmentStatus): boolean => statusesAfterDispatch.includes(shipment);
 
 function findConflict(progress: OrderProgress): Extract<FactOutcome, { kind: "conflict" }> | undefined {
@@ -130,7 +160,7 @@ function findConflict(progress: OrderProgress): Extract<FactOutcome, { kind: "co
   if (state === "cancelled" && hasLeft(shipment)) {
     return { kind: "conflict", code: "DISPATCHED_AFTER_CANCEL", message: "the parcel left although the order is cancelled" };
   }
-  const isShipped = state === "shipped" || state === "delivered" || state === "returned";
+  const isShipped = state === "partially_shipped" || state === "shipped" || state === "delivered" || state === "returned";
   // Money that goes back after delivery is a refund as any shop makes it. Of a parcel that came back it may go back in any way.
   const isAgainst =
     inventory === "insufficient" ||
@@ -165,9 +195,10 @@ function nextStep(progress: OrderProgress, fact: Fact): Change | undefined {
       const refusal = refusalOf(progress);
       if (refusal) return cancelled(progress, { time: fact.time, reason: cancelReason(refusal, fact), detail: fact.detail });
       if (state === "pending") return nextPendingStep(progress, fact.time);
-      if (hasLeft(shipment)) return entered(progress, "shipped", fact.time);
-      return undefined;
+      return nextShippedStep(progress, fact.time);
     }
+    case "partially_shipped":
+      return nextShippedStep(progress, fact.time);
     case "shipped":
       return shipment === "delivered" || shipment === "returned" ? entered(progress, shipment, fact.time) : undefined;
     // Nobody has been told of it, so that nobody has anything to report.
@@ -177,6 +208,14 @@ function nextStep(progress: OrderProgress, fact: Fact): Change | undefined {
     case "cancelled":
       return undefined;
   }
+}
+
+/** Shipped is what has left with all of its parcels. */
+function nextShippedStep(progress: OrderProgress, time: Date): Change | undefined {
+  const { state, shipment } = progress;
+  if (!hasLeft(shipment)) return undefined;
+  if (shipment !== "partially_dispatched") return entered(progress, "shipped", time);
+  return state === "partially_shipped" ? undefined : entered(progress, "partially_shipped", time);
 }
 
 function nextPendingStep(progress: OrderProgress, time: Date): Change | undefined {
@@ -192,9 +231,11 @@ function cancelReason(refusal: Refusal, fact: Fact): CancelReason {
   return refusal.reason === "SHIPMENT_STOPPED" && isRequested ? "CANCELLED_BY_REQUEST" : refusal.reason;
 }
 
-const announcementOf: Record<Exclude<OrderState, "scheduled">, Announcement> = {
+/** That some of it has left is told by shipping alone. */
+const announcementOf: Record<Exclude<OrderState, "scheduled">, Announcement | undefined> = {
   pending: "created",
   pending_shipment: "ready",
+  partially_shipped: undefined,
   shipped: "shipped",
   delivered: "delivered",
   returned: "returned",
@@ -206,7 +247,7 @@ function entered(progress: OrderProgress, state: Exclude<OrderState, "scheduled"
   const entry = { sequence: progress.timeline.length + 1, state, time, reason };
   return {
     progress: { ...progress, state, timeline: [...progress.timeline, entry] },
-    announcements: [announcementOf[state]],
+    announcements: [announcementOf[state]].flatMap((announcement) => announcement ?? []),
   };
 }
 

@@ -1,10 +1,38 @@
 // What an order is to its own rules. Amounts are whole minor units, times are dates; no database, no wire.
 
-export type OrderState = "scheduled" | "pending" | "pending_shipment" | "shipped" | "delivered" | "returned" | "cancelled";
+export type OrderState =
+  | "scheduled"
+  | "pending"
+  | "pending_shipment"
+  | "partially_shipped"
+  | "shipped"
+  | "delivered"
+  | "returned"
+  | "cancelled";
 export type InventoryStatus = "pending" | "reserved" | "insufficient" | "released";
 export type FraudStatus = "pending" | "review" | "cleared" | "rejected";
 export type PaymentStatus = "pending" | "action_required" | "declined" | "authorized" | "captured" | "voided" | "refunded";
-export type ShipmentStatus = "pending" | "created" | "dispatched" | "delivery_failed" | "delivered" | "returned" | "stopped";
+export type ShipmentStatus =
+  | "pending"
+  | "created"
+  | "partially_dispatched"
+  | "dispatched"
+  | "delivery_failed"
+  | "delivered"
+  | "returned"
+  | "stopped";
+
+/** Where a parcel stands, as shipping tells it. */
+export const parcelStates = ["CREATED", "DISPATCHED", "DELIVERY_FAILED", "DELIVERED", "RETURNED", "STOPPED"] as const;
+export type ParcelState = (typeof parcelStates)[number];
+
+/** A parcel of an order that leaves in several. */
+export interface OrderParcel {
+  shipmentId: string;
+  state: ParcelState;
+  trackingNumber: string;
+  lines: readonly { sku: string; quantity: number }[];
+}
 
 /** The services that report facts, each in its own order. */
 export type Reporter = "inventory" | "fraud" | "payments" | "shipping";
@@ -38,6 +66,8 @@ export interface OrderProgress {
   /** True once payment was asked for; it is asked for once. */
   paymentAsked: boolean;
   trackingNumber: string;
+  /** Once it leaves in several. */
+  parcels: readonly OrderParcel[];
   cancelReason: CancelReason | "";
   cancelDetail: string;
   timeline: TimelineEntry[];
@@ -47,7 +77,8 @@ export interface OrderProgress {
 export const stateChanges: Record<OrderState, readonly OrderState[]> = {
   scheduled: ["pending", "cancelled"],
   pending: ["pending_shipment", "cancelled"],
-  pending_shipment: ["shipped", "cancelled"],
+  pending_shipment: ["partially_shipped", "shipped", "cancelled"],
+  partially_shipped: ["shipped"],
   shipped: ["delivered", "returned"],
   delivered: [],
   returned: [],
@@ -64,6 +95,7 @@ export function newProgress(placed: Date): OrderProgress {
     heard: { inventory: 0, fraud: 0, payments: 0, shipping: 0 },
     paymentAsked: false,
     trackingNumber: "",
+    parcels: [],
     cancelReason: "",
     cancelDetail: "",
     timeline: [{ sequence: 1, state: "pending", time: placed, reason: "" }],

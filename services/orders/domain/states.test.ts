@@ -27,6 +27,7 @@ const facts = [
   { reporter: "shipping", status: "returned" },
   { reporter: "shipping", status: "stopped" },
   { reporter: "payments", status: "action_required" },
+  { reporter: "shipping", status: "partially_dispatched" },
 ] as const satisfies readonly Said[];
 
 /** What the order has heard by then. */
@@ -37,6 +38,7 @@ const starts: Record<string, OrderProgress> = {
   PENDING: newProgress(time),
   "PENDING, to be paid": after([facts[0], facts[4]]),
   PENDING_SHIPMENT: after(ready),
+  PARTIALLY_SHIPPED: after([...ready, facts[18], facts[8]]),
   SHIPPED: after(shipped),
   DELIVERED: after([...shipped, facts[14]]),
   RETURNED: after([...shipped, facts[15]]),

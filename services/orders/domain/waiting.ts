@@ -31,6 +31,7 @@ export function waitOf(order: Standing, limits: WaitLimits): { waitsFor: Awaited
     case "pending":
       return { waitsFor: awaitedWhilePending(order), waitsUntil: expireTime };
     case "pending_shipment":
+    case "partially_shipped":
       return { waitsFor: "shipping", waitsUntil: new Date(stateTime.getTime() + limits.dispatchLimitMs) };
     case "shipped":
       return { waitsFor: "shipping", waitsUntil: new Date(stateTime.getTime() + limits.deliveryLimitMs) };

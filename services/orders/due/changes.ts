@@ -81,7 +81,13 @@ async function concludeAll({ clock, log }: Runtime, tx: Transaction<OrdersTables
     const [order, change] = [orders.get(keyOf(key)), underWay.get(keyOf(key))];
     if (!order || !change || change.changeId !== prepared?.changeId) continue;
     const askedTotal = askedTotals.get(order.orderId) ?? null;
-    const standing = { ...order.progress, total: order.total, askedTotal, isChanging: false };
+    const standing = {
+      ...order.progress,
+      total: order.total,
+      askedTotal,
+      isChanging: false,
+      isSplit: order.progress.parcels.length > 0,
+    };
     const conclusion = conclude(standing, change.after.total, prepared.preparation);
     events.push(...(await write(tx, { order, change, conclusion, now, cause })));
     concluded.push(order);

@@ -3,7 +3,6 @@ import type { Transaction } from "kysely";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import type { Cause } from "#runtime/events/outgoing.ts";
 import { cancelDue, planDue } from "#runtime/schedule/due-work.ts";
-import type { Announcement } from "../domain/facts.ts";
 import { expireKind, isPlanned, releaseKind } from "../store/audit.ts";
 import { announce } from "./build.ts";
 import { eraseAnnounced, erasedAmong } from "./erase.ts";
@@ -11,7 +10,11 @@ import type { Announced } from "./announced.ts";
 import { keyOf, readLines, saveOrders, type LockedOrder } from "../store/progress.ts";
 import type { OrdersTables } from "../store/tables.ts";
 
-const tellsLines: ReadonlySet<Announcement> = new Set(["created", "payment_due", "ready"]);
+const tellsLines: ReadonlySet<Announced["announcement"]> = new Set<Announced["announcement"]>([
+  "created",
+  "payment_due",
+  "ready",
+]);
 
 export async function announceAndSave(
   tx: Transaction<OrdersTables>,

@@ -11,7 +11,8 @@ import {
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
 import type { Tax } from "../domain/tax.ts";
-import type { Announcement } from "../domain/facts.ts";
+import { parcelReturned } from "./returned.ts";
+import type { Announced } from "./announced.ts";
 import type { Line, LockedOrder } from "../store/progress.ts";
 import type { AddressRow, Screening } from "../store/tables.ts";
 
@@ -72,12 +73,13 @@ const noScreening: Screening = { paymentMethodBin: "", deviceFingerprint: "", em
 /** The event for an announcement; it takes the order's next sequence number. */
 export function announce(
   order: LockedOrder,
-  announcement: Announcement,
+  announcement: Announced["announcement"],
   about: { lines: readonly Line[]; time: Date; cause: Cause },
 ): OutgoingEvent {
   const { orderId, tenant, progress } = order;
   order.eventsSent += 1;
   const envelope = { tenant, sequence: order.eventsSent, time: about.time, cause: about.cause };
+  if (typeof announcement === "object") return parcelReturned(order, announcement, envelope);
   switch (announcement) {
     case "created":
       return orderCreated({ ...order, items: about.lines, screening: order.screening ?? noScreening }, about);

@@ -3,11 +3,13 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   ExchangePlacedSchema,
+  OrderParcelReturnedSchema,
   ReturnApprovedSchema,
   ReturnReceivedSchema,
   ReturnRejectedSchema,
 } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
+import type { ParcelPaidBack } from "./announced.ts";
 import type { ReturnState } from "../domain/returns.ts";
 import type { LockedOrder } from "../store/progress.ts";
 
@@ -67,4 +69,18 @@ export function exchangePlaced(
 function envelopeOf(order: LockedOrder, about: About) {
   order.eventsSent += 1;
   return { tenant: order.tenant, sequence: order.eventsSent, ...about };
+}
+
+/** A parcel that came back, while the order goes on with others. */
+export function parcelReturned(
+  { orderId, currencyCode }: LockedOrder,
+  { returnedParcel: shipmentId, refund }: ParcelPaidBack,
+  envelope: { tenant: string; sequence: number; time: Date; cause: Cause },
+): OutgoingEvent {
+  const returnTime = timestampFromDate(envelope.time);
+  return outgoing(
+    OrderParcelReturnedSchema,
+    { orderId, shipmentId, refund: { currencyCode, minorUnits: BigInt(refund) }, returnTime },
+    envelope,
+  );
 }

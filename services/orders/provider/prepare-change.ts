@@ -41,6 +41,8 @@ function refusalOf(error: unknown): { reason: string; message: string } | undefi
       return { reason: "ORDER_ALREADY_DISPATCHED", message: "the parcel has left; ask for a return instead" };
     case "SHIPMENT_STOPPED":
       return { reason: "SHIPMENT_STOPPED", message: "the parcel was stopped; the order is about to be cancelled" };
+    case "SHIPMENT_SPLIT":
+      return { reason: "ORDER_SPLIT", message: "the order leaves in several parcels and can be changed no more" };
     case "STOCK_UNAVAILABLE":
       return { reason, message: error.rawMessage };
     case "RESERVATION_NOT_HELD":

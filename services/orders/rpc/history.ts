@@ -13,6 +13,7 @@ const toldBy: Record<OrderState, string> = {
   scheduled: "PlaceOrder",
   pending: "OrderCreated",
   pending_shipment: "OrderReady",
+  partially_shipped: "ShipmentDispatched",
   shipped: "OrderShipped",
   delivered: "OrderDelivered",
   returned: "OrderReturned",

@@ -10,10 +10,11 @@ import {
   PaymentStatus,
   ShipmentStatus,
   type Order,
+  type OrderParcelSchema,
   type TimelineEntrySchema,
 } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import type { TaxSchema } from "#gen/ordermesh/orders/v1/tax_pb.ts";
-import { ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
+import { ShipmentState, ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
 import { OrderChangeState } from "#gen/ordermesh/orders/v1/order_change_pb.ts";
 import type { ChangeState } from "../domain/change-saga.ts";
 import type * as domain from "../domain/order.ts";
@@ -25,6 +26,7 @@ export const stateMessages: Record<domain.OrderState, OrderState> = {
   scheduled: OrderState.SCHEDULED,
   pending: OrderState.PENDING,
   pending_shipment: OrderState.PENDING_SHIPMENT,
+  partially_shipped: OrderState.PARTIALLY_SHIPPED,
   shipped: OrderState.SHIPPED,
   delivered: OrderState.DELIVERED,
   returned: OrderState.RETURNED,
@@ -58,6 +60,7 @@ const paymentMessages: Record<domain.PaymentStatus, PaymentStatus> = {
 const shipmentMessages: Record<domain.ShipmentStatus, ShipmentStatus> = {
   pending: ShipmentStatus.PENDING,
   created: ShipmentStatus.CREATED,
+  partially_dispatched: ShipmentStatus.PARTIALLY_DISPATCHED,
   dispatched: ShipmentStatus.DISPATCHED,
   delivery_failed: ShipmentStatus.DELIVERY_FAILED,
   delivered: ShipmentStatus.DELIVERED,
@@ -106,6 +109,18 @@ export function taxMessages(
   return { tax: money(amounts.reduce((sum, amount) => sum + amount, 0)), taxAdded: money(taxAdded) };
 }
 
+const parcelMessage = ({
+  shipmentId,
+  state,
+  trackingNumber,
+  lines,
+}: domain.OrderParcel): MessageInitShape<typeof OrderParcelSchema> => ({
+  shipmentId,
+  state: ShipmentState[state],
+  trackingNumber,
+  lines: lines.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) })),
+});
+
 export function orderMessage(row: OrderRow): Order {
   const money = (minorUnits: number): { currencyCode: string; minorUnits: bigint } => ({
     currencyCode: row.currency_code,
@@ -148,6 +163,7 @@ export function orderMessage(row: OrderRow): Order {
     ...(row.process_after ? { processAfter: timestampFromDate(row.process_after) } : {}),
     note: row.note,
     exchangeOfReturnId: row.exchange_of_return_id,
+    parcels: row.services.parcels.map(parcelMessage),
     ...(row.last_change_state === ""
       ? {}
       : {
@@ -168,7 +184,13 @@ export function asPlaced(row: OrderRow): OrderRow {
   return {
     ...row,
     state: row.timeline[0]?.state ?? row.state,
-    services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
+    services: {
+      inventory_status: "pending",
+      fraud_status: "pending",
+      payment_status: "pending",
+      shipment_status: "pending",
+      parcels: [],
+    },
     timeline: row.timeline.slice(0, 1),
     last_change_id: "",
     last_change_state: "",

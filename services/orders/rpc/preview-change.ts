@@ -145,6 +145,7 @@ export const changeable = (row: OrderRow): ChangeableOrder => ({
   cancelReason: "",
   paymentAsked: row.payment_asked,
   isChanging: row.last_change_state === "requested",
+  isSplit: row.services.parcels.length > 0,
   total: row.total,
   askedTotal: row.asked_total,
 });

@@ -23,6 +23,8 @@ import { currentRequest } from "#runtime/request-context.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Refusal } from "../domain/change.ts";
+import type { OrderParcel } from "../domain/order.ts";
+import { parcelReturns } from "../domain/parcel-returns.ts";
 import {
   decideReturn,
   exchangeAfter,
@@ -33,6 +35,7 @@ import {
   restockedUnits,
   unitsLeft,
   type Command,
+  type ReturnOfOrder,
 } from "../domain/returns.ts";
 import { onTop } from "../domain/tax.ts";
 import { returnEvents } from "../events/returned.ts";
@@ -117,7 +120,8 @@ async function requestOnce(
   if (refusal) throw refused(refusal);
   const wanted = request.lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) }));
   // Of a delivered order nothing changes any more, so what was read before the lock is what it has.
-  const outcome = requestReturn(unitsLeft(contentOf(row).items, returns), wanted);
+  const { items } = contentOf(row);
+  const outcome = requestReturn(unitsLeft(items, [...returns, ...backInParcels(row, order.progress.parcels)]), wanted);
   if (outcome.kind === "refused") throw refused(outcome);
   const back: ReturnRow = {
     tenant: order.tenant,
@@ -142,6 +146,11 @@ async function requestOnce(
   crashPoint("orders.request_return", "before_commit");
   return back;
 }
+
+/** What its carrier has brought back is not the buyer's to send, and is paid back already. */
+const backInParcels = (row: OrderRow, parcels: readonly OrderParcel[]): ReturnOfOrder[] => [
+  ...parcelReturns(contentOf(row).items, parcels).values(),
+];
 
 function exchangeOf({ exchange }: RequestReturnRequest): ReturnRow["exchange"] {
   if (!exchange) return null;
@@ -218,7 +227,7 @@ function received(
     throw refused({ reason: "SHIPPING_ALREADY_REFUNDED", message: "another return has given back what sending cost" });
   }
   const shipping = refundShipping ? row.shipping_cost + onTop(row.shipping_tax) : 0;
-  const refund = refundOf(contentOf(row).items, after, others) + shipping;
+  const refund = refundOf(contentOf(row).items, after, [...others, ...backInParcels(row, row.services.parcels)]) + shipping;
   return { ...back, lines: after, refund, isShippingRefunded: refundShipping, decisionWords: words };
 }
 

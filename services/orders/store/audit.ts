@@ -89,7 +89,9 @@ export function readAuditPage(
   db: Kysely<OrdersTables>,
   page: { tenant: string; after: string | undefined; rowsMax: number; openOnly: boolean },
 ): Promise<AuditRow[]> {
-  const open = page.openOnly ? sql`and state in ('scheduled', 'pending', 'pending_shipment', 'shipped')` : sql``;
+  const open = page.openOnly
+    ? sql`and state in ('scheduled', 'pending', 'pending_shipment', 'partially_shipped', 'shipped')`
+    : sql``;
   return readAudited(
     db,
     sql`

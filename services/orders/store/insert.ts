@@ -73,7 +73,13 @@ export function placedRow(order: NewOrder): OrderRow {
     last_change_reason: "",
     asked_total: null,
     exchange_of_return_id: "",
-    services: { inventory_status: "pending", fraud_status: "pending", payment_status: "pending", shipment_status: "pending" },
+    services: {
+      inventory_status: "pending",
+      fraud_status: "pending",
+      payment_status: "pending",
+      shipment_status: "pending",
+      parcels: [],
+    },
     items: order.items.map(({ sku, title, quantity, unitPrice, tax = null }) => ({
       sku,
       title,

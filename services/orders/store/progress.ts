@@ -67,7 +67,7 @@ export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly O
       payment_token as "paymentToken", shipping_method as "shippingMethod", shipping_address as "shippingAddress",
       expire_time as "expireTime", events_sent as "eventsSent", version, locked.state as state, payment_asked as "paymentAsked",
       tracking_number as "trackingNumber", cancel_reason as "cancelReason", cancel_detail as "cancelDetail",
-      inventory_status as inventory, fraud_status as fraud, payment_status as payment, shipment_status as shipment,
+      inventory_status as inventory, fraud_status as fraud, payment_status as payment, shipment_status as shipment, parcels,
       inventory_heard as "inventoryHeard", fraud_heard as "fraudHeard", payment_heard as "paymentHeard",
       shipment_heard as "shipmentHeard",
       (
@@ -82,14 +82,26 @@ export async function lockOrders(tx: Transaction<OrdersTables>, keys: readonly O
 
 function toLockedOrder(row: ProgressRow): LockedOrder {
   const { inventoryHeard, fraudHeard, paymentHeard, shipmentHeard, timeline, ...rest } = row;
-  const { state, inventory, fraud, payment, shipment, paymentAsked, trackingNumber, cancelReason, cancelDetail, ...order } = rest;
+  const {
+    state,
+    inventory,
+    fraud,
+    payment,
+    shipment,
+    paymentAsked,
+    trackingNumber,
+    parcels,
+    cancelReason,
+    cancelDetail,
+    ...order
+  } = rest;
   const heard = { inventory: inventoryHeard, fraud: fraudHeard, payments: paymentHeard, shipping: shipmentHeard };
   const steps = timeline.map((entry) => ({ ...entry, time: new Date(entry.time) }));
   const statuses = { inventory, fraud, payment, shipment };
   return {
     ...order,
     stepsSaved: steps.length,
-    progress: { state, ...statuses, heard, paymentAsked, trackingNumber, cancelReason, cancelDetail, timeline: steps },
+    progress: { state, ...statuses, heard, paymentAsked, trackingNumber, parcels, cancelReason, cancelDetail, timeline: steps },
   };
 }
 
@@ -135,7 +147,7 @@ async function saveServices(tx: Transaction<OrdersTables>, orders: readonly Lock
     update order_services
     set inventory_status = new.inventory, fraud_status = new.fraud, payment_status = new.payment, shipment_status = new.shipment,
       inventory_heard = new.inventory_heard, fraud_heard = new.fraud_heard, payment_heard = new.payment_heard,
-      shipment_heard = new.shipment_heard, expires_at = new.expires_at, update_time = ${now}
+      shipment_heard = new.shipment_heard, parcels = new.parcels, expires_at = new.expires_at, update_time = ${now}
     from unnest(
       ${tenantsOf(orders)}::text[],
       ${orderIdsOf(orders)}::text[],
@@ -147,9 +159,10 @@ async function saveServices(tx: Transaction<OrdersTables>, orders: readonly Lock
       ${column((order) => order.progress.heard.fraud)}::bigint[],
       ${column((order) => order.progress.heard.payments)}::bigint[],
       ${column((order) => order.progress.heard.shipping)}::bigint[],
+      ${column((order) => JSON.stringify(order.progress.parcels))}::jsonb[],
       ${column((order) => order.expireTime)}::timestamptz[]
     ) as new (tenant_id, order_id, inventory, fraud, payment, shipment, inventory_heard, fraud_heard, payment_heard, shipment_heard,
-      expires_at)
+      parcels, expires_at)
     where order_services.tenant_id = new.tenant_id and order_services.order_id = new.order_id`.execute(tx);
 }
 

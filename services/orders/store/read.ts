@@ -13,7 +13,7 @@ export interface TimelineRow {
 export interface OrderRow extends Selectable<OrdersTables["orders"]> {
   services: Pick<
     Selectable<OrdersTables["order_services"]>,
-    "inventory_status" | "fraud_status" | "payment_status" | "shipment_status"
+    "inventory_status" | "fraud_status" | "payment_status" | "shipment_status" | "parcels"
   >;
   items: Pick<Selectable<OrdersTables["order_item"]>, "sku" | "title" | "quantity" | "unit_price" | "tax">[];
   timeline: TimelineRow[];
@@ -24,7 +24,7 @@ const wholeOrder = sql`
   orders.*,
   (
     select json_build_object('inventory_status', inventory_status, 'fraud_status', fraud_status, 'payment_status', payment_status,
-      'shipment_status', shipment_status)
+      'shipment_status', shipment_status, 'parcels', parcels)
     from order_services part where part.tenant_id = orders.tenant_id and part.order_id = orders.order_id
   ) as services,
   (

@@ -1,7 +1,7 @@
 // The schema as kysely sees it.
 import type { ChangeState } from "../domain/change-saga.ts";
 import type { Tax } from "../domain/tax.ts";
-import type { FraudStatus, InventoryStatus, OrderState, PaymentStatus, ShipmentStatus } from "../domain/order.ts";
+import type { FraudStatus, InventoryStatus, OrderParcel, OrderState, PaymentStatus, ShipmentStatus } from "../domain/order.ts";
 
 export interface OrdersTables {
   orders: {
@@ -65,6 +65,8 @@ export interface OrdersTables {
     fraud_status: FraudStatus;
     payment_status: PaymentStatus;
     shipment_status: ShipmentStatus;
+    /** Once it leaves in several. */
+    parcels: OrderParcel[];
     inventory_heard: number;
     fraud_heard: number;
     payment_heard: number;

@@ -44,10 +44,10 @@ function takeLast(before: Change): Change {
  */
 export function refundReturn(
   payment: Payment,
-  { wanted, returnId }: { wanted: number; returnId: string },
+  { wanted, reason, returnId }: { wanted: number; reason: string; returnId: string },
 ): { change: Change; amount: number } | undefined {
   const amount = Math.min(wanted, payment.captured - payment.refundBooked);
   if (amount <= 0) return undefined;
-  const booked = bookRefund(payment, { amount, reason: `return ${returnId}`, returnId });
+  const booked = bookRefund(payment, { amount, reason, returnId });
   return booked.kind === "booked" ? { change: booked.change, amount } : undefined;
 }

@@ -22,14 +22,18 @@ export async function findPaidReturns(
   return new Set(found.rows.map(returnKeyOf));
 }
 
-/** What was asked to be given back for all returns of orders, by order; those without a return are missing. Minor units. */
+/**
+ * What was asked to be given back for all returns of orders, by order; those without a return are missing. Minor units. Parcels that
+ * their carrier has brought back are asked for under their own ids, and are no returns.
+ */
 export async function readReturnsWanted(
   db: Kysely<PaymentsTables>,
   { tenant, orderIds }: { tenant: string; orderIds: readonly string[] },
 ): Promise<Map<string, number>> {
   const read = await sql<{ orderId: string; wanted: number }>`
     select order_id as "orderId", sum(wanted_minor_units)::bigint as wanted from return_refund
-    where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[]) group by order_id`.execute(db);
+    where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[]) and not starts_with(return_id, 'shp_')
+    group by order_id`.execute(db);
   return new Map(read.rows.map(({ orderId, wanted }) => [orderId, wanted]));
 }
 

@@ -26,8 +26,11 @@ export function nextStep({ state, carrier }: Pick<Progress, "state" | "carrier">
 export interface Progress {
   orderId: string;
   shipmentId: string;
+  parcel: number;
   carrier: string;
   state: ShipmentState;
+  /** Units in it. */
+  units: number;
   updateTime: Date;
   /** Null where none is planned. */
   nextStepTime: Date | null;

@@ -11,6 +11,8 @@ const parcel = (state: ShipmentState): Shipment => ({
   tenant: "demo",
   orderId: "ord_1",
   shipmentId: "shp_1",
+  parcel: 1,
+  split: null,
   customerId: "ada",
   state,
   method: "STANDARD",
@@ -28,6 +30,7 @@ const parcel = (state: ShipmentState): Shipment => ({
   failReason: "",
   returnTime: state === "RETURNED" ? before(10) : null,
   stopTime: state === "STOPPED" ? before(10) : null,
+  packTime: null,
   eventCount: 7,
 });
 

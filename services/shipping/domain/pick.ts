@@ -4,6 +4,8 @@ import type { Line, Priority, ShipmentState, ShippingMethod } from "./shipment.t
 export interface Pick {
   orderId: string;
   shipmentId: string;
+  /** Its place among the parcels of its order. */
+  parcel: number;
   state: ShipmentState;
   priority: Priority;
   method: ShippingMethod | null;
@@ -31,4 +33,4 @@ export function pack(pick: Pick, { worker, now }: { worker: string; now: Date })
 export const inTurn = (one: Pick, other: Pick): number =>
   Number(one.priority !== "RUSH") - Number(other.priority !== "RUSH") ||
   one.createTime.getTime() - other.createTime.getTime() ||
-  (one.orderId < other.orderId ? -1 : 1);
+  (one.orderId === other.orderId ? one.parcel - other.parcel : one.orderId < other.orderId ? -1 : 1);

@@ -32,6 +32,10 @@ export interface Shipment {
   tenant: string;
   orderId: string;
   shipmentId: string;
+  /** Its place among the parcels of its order, from 1. */
+  parcel: number;
+  /** The parcel out of which it was made; null for the first one of an order. */
+  split: Split | null;
   /** Who bought; empty where the order did not say. */
   customerId: string;
   state: ShipmentState;
@@ -54,8 +58,17 @@ export interface Shipment {
   failReason: string;
   returnTime: Date | null;
   stopTime: Date | null;
-  /** Events sent for this order so far. */
+  packTime: Date | null;
+  /** Events sent about this parcel so far; those of all parcels of an order number the order's events. */
   eventCount: number;
+}
+
+/** How a parcel came to be out of another one. */
+export interface Split {
+  fromShipmentId: string;
+  requestId: string;
+  /** Of the wish. */
+  requestHash: Buffer;
 }
 
 export interface ReadyOrder {
@@ -89,6 +102,8 @@ export function makeParcel(
     tenant,
     orderId,
     shipmentId,
+    parcel: 1,
+    split: null,
     customerId,
     state: "CREATED",
     method,
@@ -102,6 +117,7 @@ export function makeParcel(
     createTime: now,
     ...notYet,
     stopTime: null,
+    packTime: null,
     eventCount: 1,
   };
 }
@@ -113,6 +129,8 @@ export function stopBeforeParcel(
 ): Shipment {
   return {
     ...order,
+    parcel: 1,
+    split: null,
     customerId: "",
     state: "STOPPED",
     method: null,
@@ -126,6 +144,7 @@ export function stopBeforeParcel(
     createTime: now,
     ...notYet,
     stopTime: now,
+    packTime: null,
     eventCount: isTold ? 1 : 0,
   };
 }
@@ -153,6 +172,8 @@ export function stop(shipment: Shipment, { reason, now }: { reason: string; now:
 export function dispatch(shipment: Shipment, now: Date): Shipment | undefined {
   return shipment.state === "CREATED" ? { ...next(shipment), state: "DISPATCHED", dispatchTime: now } : undefined;
 }
+
+export const hasLeft = ({ state }: Pick<Shipment, "state">): boolean => state !== "CREATED" && state !== "STOPPED";
 
 const isWithCarrier = ({ state }: Shipment): boolean => state === "DISPATCHED" || state === "DELIVERY_FAILED";
 

@@ -13,12 +13,12 @@ export interface Told {
   detail: string;
 }
 
-export interface TrackingEvent extends Told {
-  tenant: string;
-  orderId: string;
-}
+export interface TrackingEvent extends Told, ParcelKey {}
 
-export const trackingOf = ({ tenant, orderId }: Pick<Shipment, "tenant" | "orderId">, told: Told): TrackingEvent => {
+/** A parcel by its place among those of its order. */
+export type ParcelKey = Pick<Shipment, "tenant" | "orderId" | "parcel">;
+
+export const trackingOf = ({ tenant, orderId, parcel }: ParcelKey, told: Told): TrackingEvent => {
   const { id, event, time, place, detail } = told;
-  return { tenant, orderId, id, event, time, place, detail };
+  return { tenant, orderId, parcel, id, event, time, place, detail };
 };

@@ -5,7 +5,11 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { Transaction } from "kysely";
 import { DiscrepancySchema, type Discrepancy } from "#gen/ordermesh/audit/v1/audit_pb.ts";
 import { ShipmentState } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
-import { ShipmentEntrySchema, type ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
+import {
+  ShipmentEntrySchema,
+  type ParcelEntrySchema,
+  type ShippingAuditService,
+} from "#gen/ordermesh/shipping/v1/shipping_audit_pb.ts";
 import { recordChange } from "#runtime/audit-log/record.ts";
 import { shown } from "#runtime/audit-log/shown.ts";
 import { requestCause } from "#runtime/events/outgoing.ts";
@@ -14,10 +18,10 @@ import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Carriers } from "../carrier/contract.ts";
 import { auditShipment, nextStep, type Finding, type MovesByClock, type Progress } from "../domain/audit.ts";
-import { insertResumption, readProgressOf, readUnderWay } from "../store/audit.ts";
+import { insertResumption, readProgressOf, readUnderWay, type ParcelPlace } from "../store/audit.ts";
 import { planNow, stepKinds } from "../store/outbox.ts";
 import { shipmentNotFound } from "./shipment-message.ts";
-import { keyOf, lockShipments, type Tables } from "../store/shipments.ts";
+import { keyOf, lockParcels, type Tables } from "../store/shipments.ts";
 
 const pageSizeDefault = 1_000;
 
@@ -28,27 +32,34 @@ export function auditMethods(runtime: ServiceRuntime<Tables>, carriers: Carriers
     auditShipments: async ({ pageSize, pageToken }) => {
       const { tenant } = currentRequest();
       const rowsMax = pageSize || pageSizeDefault;
-      const after = readPageToken(pageToken) ?? "";
+      const after = placeOf(readPageToken(pageToken) ?? "");
       const found = await readUnderWay(db, { tenant, after, rowsMax: rowsMax + 1 });
-      const { rows, nextPageToken } = cutPage(found, rowsMax, ({ orderId }) => orderId);
+      const { rows, nextPageToken } = cutPage(found, rowsMax, ({ orderId, parcel }) => `${orderId}.${parcel}`);
       const findings = rows.flatMap((progress) => auditShipment(progress, movesByClock) ?? []);
       return { rowsChecked: BigInt(rows.length), discrepancies: findings.map(discrepancy), nextPageToken };
     },
 
     auditOrderShipments: async ({ orderIds }) => {
       const found = await readProgressOf(db, { tenant: currentRequest().tenant, orderIds });
-      return { shipments: found.map(shipmentEntry) };
+      return { shipments: [...Map.groupBy(found, ({ orderId }) => orderId).values()].flatMap(shipmentEntries) };
     },
 
     resumeShipment: async ({ orderId, reason }) => {
       const { tenant } = currentRequest();
-      const { progress, isPlanned } = await runtime.transaction((tx) =>
+      const { parcels, resumed } = await runtime.transaction((tx) =>
         resume(tx, { tenant, orderId, reason, now: clock.now() }, movesByClock),
       );
-      if (isPlanned) log.warn({ orderId, state: progress.state }, "shipment_resumed_by_hand");
-      return { shipment: shipmentEntry(progress) };
+      for (const { shipmentId, state } of resumed) log.warn({ orderId, shipmentId, state }, "shipment_resumed_by_hand");
+      const [shipment] = shipmentEntries(parcels);
+      return shipment ? { shipment } : {};
     },
   };
+}
+
+/** After all parcels of the order where a token has none: then it is from before there were several. */
+function placeOf(token: string): ParcelPlace {
+  const [orderId = "", parcel] = token.split(".");
+  return { orderId, parcel: Number(parcel ?? 0) || 1 };
 }
 
 /**
@@ -59,31 +70,47 @@ async function resume(
   tx: Transaction<Tables>,
   wish: { tenant: string; orderId: string; reason: string; now: Date },
   movesByClock: MovesByClock,
-): Promise<{ progress: Progress; isPlanned: boolean }> {
+): Promise<{ parcels: Progress[]; resumed: Progress[] }> {
   const { tenant, orderId, reason, now } = wish;
-  const shipment = (await lockShipments(tx, [{ tenant, orderId }])).get(keyOf({ tenant, orderId }));
-  const [before] = await readProgressOf(tx, { tenant, orderIds: [orderId] });
-  if (!shipment || !before) throw shipmentNotFound(orderId);
-  const step = nextStep(before, movesByClock);
-  if (!step || before.nextStepTime) return { progress: before, isPlanned: false };
-  const kind = stepKinds[step];
-  await planNow(tx, { shipment, cause: requestCause() }, kind);
-  await insertResumption(tx, { tenant, orderId, kind, reason, requestId: currentRequest().requestId }, now);
-  const progress = { ...before, nextStepTime: now };
-  const side = (one: Progress) => shown(ShipmentEntrySchema, shipmentEntry(one));
-  await recordChange(tx, { resource: { kind: "shipment", id: orderId }, before: side(before), after: side(progress) });
-  return { progress, isPlanned: true };
+  const shipments = (await lockParcels(tx, [{ tenant, orderId }])).get(keyOf({ tenant, orderId })) ?? [];
+  if (shipments.length === 0) throw shipmentNotFound(orderId);
+  const resumed: Progress[] = [];
+  const parcels: Progress[] = [];
+  for (const before of await readProgressOf(tx, { tenant, orderIds: [orderId] })) {
+    const shipment = shipments.find(({ parcel }) => parcel === before.parcel);
+    const step = nextStep(before, movesByClock);
+    const isToPlan = shipment && step && !before.nextStepTime;
+    const progress = isToPlan ? { ...before, nextStepTime: now } : before;
+    parcels.push(progress);
+    if (!isToPlan) continue;
+    resumed.push(progress);
+    const kind = stepKinds[step];
+    await planNow(tx, { shipment, cause: requestCause() }, kind);
+    const { parcel } = before;
+    await insertResumption(tx, { tenant, orderId, parcel, kind, reason, requestId: currentRequest().requestId }, now);
+    const side = (one: Progress) => shown(ShipmentEntrySchema, shipmentEntry(one));
+    await recordChange(tx, { resource: { kind: "shipment", id: orderId }, before: side(before), after: side(progress) });
+  }
+  return { parcels, resumed };
 }
 
-function shipmentEntry({
-  orderId,
-  state,
-  updateTime,
-  nextStepTime,
-  heldBy,
-}: Progress): MessageInitShape<typeof ShipmentEntrySchema> {
+/** The order's first parcel, with where all of them stand. */
+function shipmentEntries(parcels: readonly Progress[]): MessageInitShape<typeof ShipmentEntrySchema>[] {
+  const standings = parcels.map(({ shipmentId, state, units }) => ({
+    shipmentId,
+    state: ShipmentState[state],
+    units: BigInt(units),
+  }));
+  return parcels.slice(0, 1).map((first) => shipmentEntry(first, standings));
+}
+
+function shipmentEntry(
+  { orderId, state, updateTime, nextStepTime, heldBy }: Progress,
+  parcels: MessageInitShape<typeof ParcelEntrySchema>[] = [],
+): MessageInitShape<typeof ShipmentEntrySchema> {
   return {
     orderId,
+    parcels,
     state: ShipmentState[state],
     updateTime: timestampFromDate(updateTime),
     ...(nextStepTime && { nextStepTime: timestampFromDate(nextStepTime) }),

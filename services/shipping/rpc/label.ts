@@ -6,21 +6,21 @@ import type { GetShipmentLabelResponseSchema } from "#gen/ordermesh/shipping/v1/
 import { refuse } from "#runtime/errors.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { drawLabel } from "../carrier/label.ts";
-import { findShipment, type Tables } from "../store/shipments.ts";
-import { shipmentNotFound } from "./shipment-message.ts";
+import type { Tables } from "../store/shipments.ts";
+import { readParcel, type WhichParcel } from "./read-parcel.ts";
 
 export async function getLabel(
   db: Kysely<Tables>,
-  orderId: string,
+  which: WhichParcel,
   shipFrom: (tenant: string) => readonly string[],
 ): Promise<MessageInitShape<typeof GetShipmentLabelResponseSchema>> {
   const { tenant } = currentRequest();
-  const shipment = await findShipment(db, { tenant, orderId });
-  if (!shipment) throw shipmentNotFound(orderId);
+  const shipment = await readParcel(db, which);
   if (shipment.state === "STOPPED") {
+    const { orderId } = shipment;
     throw refuse(Code.FailedPrecondition, "SHIPMENT_STOPPED", `the parcel of order ${orderId} is not to leave`, { orderId });
   }
-  const { shipmentId, method, carrier, trackingNumber, address, createTime } = shipment;
+  const { orderId, shipmentId, method, carrier, trackingNumber, address, createTime } = shipment;
   const from = shipFrom(tenant);
   const content = { orderId, shipmentId, method: method ?? "STANDARD", carrier, trackingNumber, address, from, createTime };
   return { label: { contentType: "application/pdf", data: await drawLabel(content) } };

@@ -11,13 +11,16 @@ import { newId } from "#runtime/ids.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { isDomestic, quote } from "../domain/rates.ts";
-import { stop, stopBeforeParcel, type Shipment, type StopOutcome } from "../domain/shipment.ts";
+import { stepsOf } from "../domain/parcels.ts";
+import { stopAll, type StopAllOutcome } from "../domain/stopping.ts";
+import { stopBeforeParcel, type Shipment } from "../domain/shipment.ts";
 import { tellOf } from "../store/outbox.ts";
 import { findRates, isPrepared } from "../store/rates.ts";
 import { getLabel } from "./label.ts";
-import { methodMessages, shipmentMessage, shipmentNotFound } from "./shipment-message.ts";
+import { readParcel } from "./read-parcel.ts";
+import { methodMessages, shipmentMessage } from "./shipment-message.ts";
 import { getTracking } from "./tracking.ts";
-import { findShipment, insertShipments, keyOf, lockShipments, saveSteps, type Tables } from "../store/shipments.ts";
+import { insertShipments, keyOf, lockParcels, saveSteps, type Tables } from "../store/shipments.ts";
 
 export function shippingMethods(
   runtime: ServiceRuntime<Tables>,
@@ -38,15 +41,11 @@ export function shippingMethods(
       };
     },
 
-    getShipment: async ({ orderId }) => {
-      const shipment = await findShipment(db, { tenant: currentRequest().tenant, orderId });
-      if (!shipment) throw shipmentNotFound(orderId);
-      return { shipment: shipmentMessage(shipment) };
-    },
+    getShipment: async (which) => ({ shipment: shipmentMessage(await readParcel(db, which)) }),
 
-    getTracking: ({ orderId }) => getTracking(db, orderId),
+    getTracking: (which) => getTracking(db, which),
 
-    getShipmentLabel: ({ orderId }) => getLabel(db, orderId, shipFrom),
+    getShipmentLabel: (which) => getLabel(db, which, shipFrom),
 
     stopShipment: async ({ orderId, reason }) => {
       const { tenant } = currentRequest();
@@ -58,13 +57,17 @@ export function shippingMethods(
           state,
         });
       }
-      return { shipment: shipmentMessage(outcome.shipment) };
+      return { shipment: shipmentMessage(outcome.first) };
     },
   };
 }
 
 const tenantNotReady = (tenant: string) =>
   refuse(Code.FailedPrecondition, "TENANT_NOT_READY", `the shop ${tenant} has no rates yet: try again in a moment`, { tenant });
+
+type Stopped =
+  | { kind: "stopped" | "stopped_before"; /** Of the order's parcels. */ first: Shipment }
+  | Extract<StopAllOutcome, { kind: "too_late" }>;
 
 interface StopWish {
   tenant: string;
@@ -78,7 +81,7 @@ interface StopWish {
  * The relay publishes in the order of transaction numbers. A transaction that loses the race for the order's first row may
  * have taken its number before the winner, and would tell of the stop before the parcel; so it ends, and a new one begins.
  */
-async function stopOrder(runtime: ServiceRuntime<Tables>, wish: StopWish): Promise<StopOutcome> {
+async function stopOrder(runtime: ServiceRuntime<Tables>, wish: StopWish): Promise<Stopped> {
   const outcome =
     (await runtime.transaction((tx) => stopOnce(tx, wish))) ?? (await runtime.transaction((tx) => stopOnce(tx, wish)));
   // The winner's row is committed by then, and rows of shipments are never deleted.
@@ -87,27 +90,41 @@ async function stopOrder(runtime: ServiceRuntime<Tables>, wish: StopWish): Promi
 }
 
 /** Undefined, with nothing written, where another transaction made the order's first row a moment ago. */
-async function stopOnce(tx: Transaction<Tables>, wish: StopWish): Promise<StopOutcome | undefined> {
+async function stopOnce(tx: Transaction<Tables>, wish: StopWish): Promise<Stopped | undefined> {
   const { tenant, orderId, reason, now, cause } = wish;
   const key = { tenant, orderId };
   // A lock takes a transaction number only once it is had, so whoever held the row before has the lower one.
-  const shipment = (await lockShipments(tx, [key])).get(keyOf(key));
-  if (shipment) {
-    const outcome = stop(shipment, { reason, now });
-    if (outcome.kind === "stopped") {
-      await recordStop(tx, outcome.shipment, shipment);
-      await saveSteps(tx, [outcome.shipment]);
-      await tellOf(tx, [{ shipment: outcome.shipment, cause }], now);
+  const parcels = (await lockParcels(tx, [key])).get(keyOf(key)) ?? [];
+  const [first] = parcels;
+  if (first) {
+    const outcome = stopAll(parcels, { reason, now });
+    if (outcome.kind === "too_late") return outcome;
+    if (outcome.kind === "stopped_before") return { ...outcome, first };
+    const { steps } = outcome;
+    const stopped = steps.map(({ shipment }) => shipment);
+    for (const each of stopped) {
+      const before = parcels.find(({ parcel }) => parcel === each.parcel);
+      await recordStop(tx, each, before);
     }
-    return outcome;
+    await saveSteps(tx, stopped);
+    await tellOf(
+      tx,
+      steps.map((step) => ({ ...step, cause })),
+      now,
+    );
+    return { kind: "stopped", first: stopped.find(({ parcel }) => parcel === 1) ?? first };
   }
   // Told also where there is no parcel yet: the caller may be gone before it has heard the answer.
   const place = stopBeforeParcel({ ...key, shipmentId: newId("shp") }, { reason, isTold: true, now });
   const [inserted] = await insertShipments(tx, [place]);
   if (!inserted) return undefined;
   await recordStop(tx, inserted);
-  await tellOf(tx, [{ shipment: inserted, cause }], now);
-  return { kind: "stopped", shipment: inserted };
+  await tellOf(
+    tx,
+    stepsOf([], [inserted]).map((step) => ({ ...step, cause })),
+    now,
+  );
+  return { kind: "stopped", first: inserted };
 }
 
 function recordStop(tx: Transaction<Tables>, after: Shipment, before?: Shipment): Promise<void> {

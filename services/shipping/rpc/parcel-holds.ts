@@ -7,7 +7,8 @@ import { refuse } from "#runtime/errors.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { endHolds, insertHold, type Hold } from "../store/holds.ts";
-import { keyOf, lockShipments, type Tables } from "../store/shipments.ts";
+import { hasLeft } from "../domain/shipment.ts";
+import { keyOf, lockParcels, type Tables } from "../store/shipments.ts";
 
 export function parcelHoldsMethods(runtime: ServiceRuntime<Tables>): ServiceImpl<typeof ParcelHoldsService> {
   const { clock, transaction } = runtime;
@@ -27,10 +28,12 @@ export function parcelHoldsMethods(runtime: ServiceRuntime<Tables>): ServiceImpl
         throw refuse(Code.FailedPrecondition, "HOLD_ENDED", `change ${changeId} is over`, { orderId, changeId });
       }
       const tooLate = await transaction(async (tx): Promise<ConnectError | undefined> => {
-        const shipment = (await lockShipments(tx, [hold])).get(keyOf(hold));
-        if (!shipment || shipment.state === "CREATED") return undefined;
+        const parcels = (await lockParcels(tx, [hold])).get(keyOf(hold)) ?? [];
+        const [first, second] = parcels;
+        if (!first || (!second && first.state === "CREATED")) return undefined;
         await endHolds(tx, [hold], clock.now());
-        return shipment.state === "STOPPED" ? stopped(orderId) : dispatched(orderId);
+        if (parcels.some(hasLeft)) return dispatched(orderId);
+        return first.state === "STOPPED" ? stopped(orderId) : inParcels(orderId);
       });
       if (tooLate) throw tooLate;
       return { orderId };
@@ -43,3 +46,8 @@ const stopped = (orderId: string): ConnectError =>
 
 const dispatched = (orderId: string): ConnectError =>
   refuse(Code.FailedPrecondition, "ALREADY_DISPATCHED", `the parcel of order ${orderId} has left`, { orderId });
+
+const inParcels = (orderId: string): ConnectError => {
+  const message = `order ${orderId} leaves in several parcels, and can be changed no more`;
+  return refuse(Code.FailedPrecondition, "SHIPMENT_SPLIT", message, { orderId });
+};

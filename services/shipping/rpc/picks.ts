@@ -13,8 +13,9 @@ import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { inTurn, pack, type Pick } from "../domain/pick.ts";
 import { readHeld } from "../store/holds.ts";
-import { claimNext, lockClaims, lockPick, readQueue, savePacked, type Turn } from "../store/picks.ts";
+import { claimNext, lockClaims, lockPicks, readQueue, savePacked, type Turn } from "../store/picks.ts";
 import type { OrderKey, Tables } from "../store/shipments.ts";
+import type { WhichParcel } from "./read-parcel.ts";
 import { methodMessages, shipmentNotFound } from "./shipment-message.ts";
 
 const leaseSecondsDefault = 600;
@@ -37,8 +38,8 @@ export function picksMethods(runtime: ServiceRuntime<Tables>): ServiceImpl<typeo
       return { picks: (await transaction((tx) => claim(tx, wish))).map(pickMessage) };
     },
 
-    packPick: async ({ orderId, worker }) => {
-      const key = { tenant: currentRequest().tenant, orderId };
+    packPick: async ({ orderId, shipmentId, worker }) => {
+      const key = { tenant: currentRequest().tenant, orderId, shipmentId };
       return { pick: pickMessage(await transaction((tx) => packed(tx, key, { worker, now: clock.now() }))) };
     },
   };
@@ -55,9 +56,14 @@ async function claim(
   return [...mine, ...claimed.map(({ after }) => after)].toSorted(inTurn);
 }
 
-async function packed(tx: Transaction<Tables>, key: OrderKey, about: { worker: string; now: Date }): Promise<Pick> {
-  const { orderId } = key;
-  const pick = await lockPick(tx, key);
+async function packed(tx: Transaction<Tables>, key: OrderKey & WhichParcel, about: { worker: string; now: Date }): Promise<Pick> {
+  const { orderId, shipmentId } = key;
+  const parcels = await lockPicks(tx, key);
+  if (shipmentId === "" && parcels.length > 1) {
+    const message = `order ${orderId} leaves in several parcels: say which by shipment_id`;
+    throw refuse(Code.FailedPrecondition, "SHIPMENT_NOT_NAMED", message, { orderId });
+  }
+  const pick = shipmentId === "" ? parcels[0] : parcels.find((parcel) => parcel.shipmentId === shipmentId);
   if (!pick) throw shipmentNotFound(orderId);
   if (pick.state === "CREATED" && (await readHeld(tx, [key])).size > 0) {
     const message = `order ${orderId} is being changed: claim its parcel again in a moment`;
@@ -92,16 +98,18 @@ function record(tx: Transaction<Tables>, before: Pick, after: Pick): Promise<voi
   return recordChange(tx, { resource: { kind: "shipment", id: after.orderId }, before: side(before), after: side(after) });
 }
 
-const turnKey = ({ priority, createTime, orderId }: Pick): string => `${priority}.${createTime.getTime()}.${orderId}`;
+const turnKey = ({ priority, createTime, orderId, parcel }: Pick): string =>
+  `${priority}.${createTime.getTime()}.${orderId}.${parcel}`;
 
 /** Undefined for the begin of the queue. */
 function turnOf(key: string | undefined): Turn | undefined {
   if (key === undefined) return undefined;
-  const [, priority, time, orderId] = /^(NORMAL|RUSH)\.(\d{1,15})\.([\w-]+)$/.exec(key) ?? [];
+  // A token from before orders had several parcels names none.
+  const [, priority, time, orderId, parcel = "1"] = /^(NORMAL|RUSH)\.(\d{1,15})\.([\w-]+)(?:\.(\d{1,5}))?$/.exec(key) ?? [];
   if (orderId === undefined) {
     throw refuse(Code.InvalidArgument, "PAGE_TOKEN_INVALID", "page_token is not one that an earlier page has given");
   }
-  return { isRush: priority === "RUSH", createTime: new Date(Number(time)), orderId };
+  return { isRush: priority === "RUSH", createTime: new Date(Number(time)), orderId, parcel: Number(parcel) };
 }
 
 function pickMessage(pick: Pick): MessageInitShape<typeof PickSchema> {

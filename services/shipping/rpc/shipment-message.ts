@@ -17,11 +17,14 @@ export const stateMessages = {
 export const methodMessages = { STANDARD: Method.STANDARD, EXPRESS: Method.EXPRESS } as const;
 
 export const shipmentNotFound = (orderId: string): ConnectError =>
-  refuse(Code.NotFound, "SHIPMENT_NOT_FOUND", `order ${orderId} has no shipment`, { orderId });
+  refuse(Code.NotFound, "SHIPMENT_NOT_FOUND", `order ${orderId} has no such shipment`, { orderId });
+
+export const lineMessages = ({ lines }: Pick<Shipment, "lines">) =>
+  lines.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) }));
 
 export function shipmentMessage(shipment: Shipment): MessageInitShape<typeof ShipmentSchema> {
   const { shipmentId, orderId, state, method, carrier, trackingNumber, address, priority, failReason } = shipment;
-  const { createTime, dispatchTime, deliverTime, failTime, returnTime } = shipment;
+  const { createTime, dispatchTime, deliverTime, failTime, returnTime, packTime, split } = shipment;
   return {
     shipmentId,
     orderId,
@@ -37,5 +40,8 @@ export function shipmentMessage(shipment: Shipment): MessageInitShape<typeof Shi
     failReason,
     priority,
     ...(returnTime ? { returnTime: timestampFromDate(returnTime) } : {}),
+    lines: lineMessages(shipment),
+    ...(packTime ? { packTime: timestampFromDate(packTime) } : {}),
+    splitFromShipmentId: split?.fromShipmentId ?? "",
   };
 }

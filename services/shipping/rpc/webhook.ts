@@ -14,11 +14,12 @@ import { requestCause } from "#runtime/events/outgoing.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { MessageInvalid, SignatureInvalid, type Carrier, type CarrierMessage, type Carriers } from "../carrier/contract.ts";
 import { isCarrierEvent, report, type CarrierEvent } from "../domain/carrier-events.ts";
+import { stepsOf } from "../domain/parcels.ts";
 import type { Shipment } from "../domain/shipment.ts";
 import { trackingOf } from "../domain/tracking.ts";
 import { readHeld } from "../store/holds.ts";
 import { planStep, tellOf } from "../store/outbox.ts";
-import { keyOf, lockShipments, saveSteps, type Tables } from "../store/shipments.ts";
+import { keyOf, lockParcels, saveSteps, type Tables } from "../store/shipments.ts";
 import { findByTrackingNumber, insertTracking } from "../store/tracking.ts";
 
 type Runtime = Pick<ServiceRuntime<Tables>, "system" | "clock" | "log" | "metrics">;
@@ -76,19 +77,20 @@ async function outcomeOf(runtime: Runtime, message: CarrierMessage, from: From):
   // The signature has proved the tenant; the call itself is nobody's.
   const outcome = await runtime.system.transaction(async (tx) => {
     await actFor(tx, tenant);
-    const orderId = await findByTrackingNumber(tx, { tenant, carrier: carrier.name, trackingNumber: message.trackingNumber });
-    const shipment = orderId && (await lockShipments(tx, [{ tenant, orderId }])).get(keyOf({ tenant, orderId }));
-    return shipment ? take(tx, shipment, { ...message, event }, { runtime, carriers: from.carriers }) : undefined;
+    const key = await findByTrackingNumber(tx, { tenant, carrier: carrier.name, trackingNumber: message.trackingNumber });
+    const parcels = key ? ((await lockParcels(tx, [key])).get(keyOf(key)) ?? []) : [];
+    const shipment = parcels.find(({ parcel }) => parcel === key?.parcel);
+    return shipment ? take(tx, { shipment, parcels }, { ...message, event }, { runtime, carriers: from.carriers }) : undefined;
   });
   if (outcome) return outcome;
   const ageMs = runtime.clock.now().getTime() - message.time.getTime();
   return ageMs < unknownAgainMs ? "ASKED_AGAIN" : "UNKNOWN_PARCEL";
 }
 
-/** The parcel is locked, so messages about it are taken one after the other. */
+/** The parcels of the order are locked, so messages about them are taken one after the other. */
 async function take(
   tx: Transaction<Tables>,
-  shipment: Shipment,
+  { shipment, parcels }: { shipment: Shipment; parcels: readonly Shipment[] },
   message: Known,
   { runtime, carriers }: { runtime: Runtime; carriers: Carriers },
 ): Promise<Ending> {
@@ -108,7 +110,7 @@ async function take(
   const cause = requestCause();
   // Each step is one more than the one before, and is saved as such.
   for (const step of steps) await saveSteps(tx, [step]);
-  const told = steps.map((step) => ({ shipment: step, cause }));
+  const told = stepsOf(parcels, steps).map((step) => ({ ...step, cause }));
   // One that has left and is nowhere yet goes on by its carrier's clock, where that has one.
   const left = told.filter(({ shipment: { state } }) => state === "DISPATCHED" && steps.length === 1);
   await planStep(tx, left, { step: "deliver", paceOf: (name) => carriers.named(name)?.pace });

@@ -13,12 +13,25 @@ import type { Tables } from "./shipments.ts";
 
 type Kept = Pick<
   Shipment,
-  "shipmentId" | "state" | "method" | "carrier" | "trackingNumber" | "createTime" | "dispatchTime" | "deliverTime" | "failTime"
+  | "shipmentId"
+  | "parcel"
+  | "state"
+  | "method"
+  | "carrier"
+  | "trackingNumber"
+  | "createTime"
+  | "dispatchTime"
+  | "deliverTime"
+  | "failTime"
 > &
   Pick<Shipment, "returnTime" | "stopTime">;
 
 interface HistoryRow extends Kept {
   packTime: Date | null;
+  splitFrom: string | null;
+  lines: Shipment["lines"];
+  /** Of a parcel whose step is not planned under the order. */
+  nextStepTime: Date | null;
   tracking: { event: string; time: string }[];
 }
 
@@ -39,28 +52,34 @@ const waitTexts: Partial<Record<Shipment["state"], string>> = {
 
 export function shipmentHistory(db: Kysely<Tables>): TellHistory {
   return async (order) => {
-    const [row, holds] = await Promise.all([readHistory(db, order), readHolds(db, order)]);
+    const [rows, holds] = await Promise.all([readHistory(db, order), readHolds(db, order)]);
+    const told = rows.map((row) => toldOf(row, { holds, isOneOfSeveral: rows.length > 1 }));
     // It may be held back before it is made.
-    const { facts, waits } = row ? toldOf(row, holds) : { facts: [], waits: [] };
-    return { facts: [...facts, ...holds.flatMap(holdFacts)].toSorted(byTime), waits };
+    const facts = [...told.flatMap((one) => one.facts), ...holds.flatMap(holdFacts)];
+    return { facts: facts.toSorted(byTime), waits: told.flatMap(({ waits }) => waits) };
   };
 }
 
-async function readHistory(db: Kysely<Tables>, { tenant, orderId }: AskedOrder): Promise<HistoryRow | undefined> {
+async function readHistory(db: Kysely<Tables>, { tenant, orderId }: AskedOrder): Promise<HistoryRow[]> {
   const read = await sql<HistoryRow>`
-    select shipment_id as "shipmentId", state, method, carrier, tracking_number as "trackingNumber", create_time as "createTime",
+    select shipment_id as "shipmentId", parcel, split_from as "splitFrom", lines, state, method, carrier, tracking_number as "trackingNumber", create_time as "createTime",
       dispatch_time as "dispatchTime", deliver_time as "deliverTime", fail_time as "failTime", return_time as "returnTime",
       stop_time as "stopTime", pack_time as "packTime",
+      (
+        select min(due_time) from due_work
+        where kind like 'shipping.%' and due_work.tenant_id = shipment.tenant_id and due_work.key = shipment.shipment_id
+      ) as "nextStepTime",
       (
         select coalesce(json_agg(json_build_object('event', event, 'time', told.event_time) order by told.event_time, event), '[]')
         from (
           select event, event_time from tracking_event
           where tracking_event.tenant_id = shipment.tenant_id and tracking_event.order_id = shipment.order_id
+            and tracking_event.parcel = shipment.parcel
           order by event_time, message_id limit ${factsMax}
         ) as told
       ) as tracking
-    from shipment where tenant_id = ${tenant} and order_id = ${orderId}`.execute(db);
-  return read.rows[0];
+    from shipment where tenant_id = ${tenant} and order_id = ${orderId} order by parcel`.execute(db);
+  return read.rows;
 }
 
 interface HoldRow {
@@ -85,35 +104,41 @@ function holdFacts({ changeId: id, createTime, endTime }: HoldRow): ToldFact[] {
   return [held, { kind: "PARCEL", name: "LET_GO", id, time: endTime, text: "the change is over: the parcel may leave" }];
 }
 
-function toldOf(row: HistoryRow, holds: readonly HoldRow[]): ToldHistory {
+/** Where an order has several parcels, each fact says which it is about. */
+function toldOf(row: HistoryRow, { holds, isOneOfSeveral }: { holds: readonly HoldRow[]; isOneOfSeveral: boolean }): ToldHistory {
+  const which = isOneOfSeveral ? ` (${row.shipmentId})` : "";
   const told = steps.flatMap(({ column, ...step }): ToldFact[] => {
     const time = row[column];
     if (!(time instanceof Date)) return [];
-    return [{ ...step, ...(row.method === null && { text: "no parcel will be made" }), kind: "PARCEL", time }];
+    const text = row.method === null ? "no parcel will be made" : `${step.text}${which}`;
+    return [{ ...step, text, kind: "PARCEL", time }];
   });
   const tracked = row.tracking.map(
     ({ event, time }): ToldFact => ({
       kind: "PARCEL",
       name: "TRACKED",
       time: new Date(time),
-      text: `the carrier reported ${event}`,
+      text: `the carrier reported ${event}${which}`,
     }),
   );
   const isHeldBack = holds.some(({ endTime }) => endTime === null);
-  return { facts: [...madeFacts(row), ...told, ...tracked], waits: waitsOf(row, isHeldBack) };
+  return { facts: [...madeFacts(row), ...told, ...tracked].toSorted(byTime), waits: waitsOf(row, { which, isHeldBack }) };
 }
 
 const byTime = (one: ToldFact, other: ToldFact): number => one.time.getTime() - other.time.getTime();
 
 /** None of a parcel that was stopped before there was one. */
-function madeFacts({ shipmentId, method, carrier, trackingNumber, createTime }: HistoryRow): ToldFact[] {
+function madeFacts(row: HistoryRow): ToldFact[] {
+  const { shipmentId, method, carrier, trackingNumber, createTime, splitFrom, lines } = row;
   if (method === null) return [];
-  const text = `a parcel is made, ${method} by ${carrier}, number ${trackingNumber}`;
+  const units = lines.map(({ sku, quantity }) => `${quantity} of ${sku}`).join(", ");
+  const split = splitFrom === null ? "" : `, with ${units} out of ${splitFrom}`;
+  const text = `a parcel is made, ${method} by ${carrier}, number ${trackingNumber}${split}`;
   return [{ kind: "PARCEL", name: "CREATED", id: shipmentId, time: createTime, text, toldBy: "ShipmentCreated" }];
 }
 
-function waitsOf({ state }: HistoryRow, isHeldBack: boolean): ToldWait[] {
+function waitsOf({ state, nextStepTime }: HistoryRow, { which, isHeldBack }: { which: string; isHeldBack: boolean }): ToldWait[] {
   if (state === "CREATED" && isHeldBack) return [{ text: "the change of its order to be over, and then the parcel to leave" }];
   const text = waitTexts[state];
-  return text === undefined ? [] : [{ text }];
+  return text === undefined ? [] : [{ text: `${text}${which}`, ...(nextStepTime && { until: nextStepTime }) }];
 }

@@ -57,7 +57,7 @@ export const isNotHeld = sql`not exists (
   where hold.tenant_id = shipment.tenant_id and hold.order_id = shipment.order_id and hold.end_time is null
 )`;
 
-/** Other contents for locked parcels that are still here. Whoever had packed one has to do it again, so it is nobody's. */
+/** Other contents for locked parcels that are still here. Whoever had claimed or packed one has to look again, so it is nobody's. */
 export async function saveContents(tx: Transaction<Tables>, shipments: readonly Shipment[]): Promise<void> {
   if (shipments.length === 0) return;
   await sql`
@@ -67,11 +67,13 @@ export async function saveContents(tx: Transaction<Tables>, shipments: readonly 
     from unnest(
       ${shipments.map(({ tenant }) => tenant)}::text[],
       ${shipments.map(({ orderId }) => orderId)}::text[],
+      ${shipments.map(({ parcel }) => parcel)}::integer[],
       ${shipments.map(({ lines }) => JSON.stringify(lines))}::jsonb[],
       ${shipments.map(({ address }) => address && JSON.stringify(address))}::jsonb[],
       ${shipments.map(({ method }) => method)}::text[],
       ${shipments.map(({ carrier }) => carrier)}::text[],
       ${shipments.map(({ trackingNumber }) => trackingNumber)}::text[]
-    ) as new (tenant_id, order_id, lines, address, method, carrier, tracking_number)
-    where shipment.tenant_id = new.tenant_id and shipment.order_id = new.order_id and state = 'CREATED'`.execute(tx);
+    ) as new (tenant_id, order_id, parcel, lines, address, method, carrier, tracking_number)
+    where shipment.tenant_id = new.tenant_id and shipment.order_id = new.order_id and shipment.parcel = new.parcel
+      and state = 'CREATED'`.execute(tx);
 }

@@ -12,12 +12,12 @@ import {
 import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoing.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
+import type { ParcelStep } from "../domain/parcels.ts";
 import type { Pace, Shipment } from "../domain/shipment.ts";
 import type { Tables } from "./shipments.ts";
 
 /** A step that a parcel has just taken, and what led to it. */
-export interface Step {
-  shipment: Shipment;
+export interface Step extends ParcelStep {
   cause: Cause;
 }
 
@@ -31,36 +31,42 @@ export async function tellOf(tx: Transaction<Tables>, steps: readonly Step[], ti
 
 const linesOf = ({ lines }: Shipment) => lines.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) }));
 
-function eventOf({ shipment, cause }: Step, time: Date): OutgoingEvent {
+/** Only where there are several: one parcel is the whole order. */
+const standingsOf = (parcels: readonly Shipment[]) =>
+  parcels.length === 1
+    ? []
+    : parcels.map((parcel) => ({
+        shipmentId: parcel.shipmentId,
+        state: parcel.state,
+        lines: linesOf(parcel),
+        trackingNumber: parcel.trackingNumber,
+      }));
+
+function eventOf({ shipment, parcels, sequence, cause }: Step, time: Date): OutgoingEvent {
   const { tenant, orderId, shipmentId, carrier, trackingNumber, dispatchTime, deliverTime, failTime, returnTime } = shipment;
-  const about = { tenant, sequence: shipment.eventCount, time, cause };
+  const about = { tenant, sequence, time, cause };
+  const parcel = { orderId, shipmentId, lines: linesOf(shipment), parcels: standingsOf(parcels) };
   switch (shipment.state) {
-    case "CREATED":
-      return outgoing(ShipmentCreatedSchema, { orderId, shipmentId, carrier, trackingNumber }, about);
+    case "CREATED": {
+      const splitFromShipmentId = shipment.split?.fromShipmentId ?? "";
+      return outgoing(ShipmentCreatedSchema, { ...parcel, carrier, trackingNumber, splitFromShipmentId }, about);
+    }
     case "DISPATCHED":
-      return outgoing(
-        ShipmentDispatchedSchema,
-        { orderId, shipmentId, dispatchTime: timestampFromDate(dispatchTime ?? time), lines: linesOf(shipment) },
-        about,
-      );
+      return outgoing(ShipmentDispatchedSchema, { ...parcel, dispatchTime: timestampFromDate(dispatchTime ?? time) }, about);
     case "DELIVERED":
-      return outgoing(
-        ShipmentDeliveredSchema,
-        { orderId, shipmentId, deliverTime: timestampFromDate(deliverTime ?? time) },
-        about,
-      );
+      return outgoing(ShipmentDeliveredSchema, { ...parcel, deliverTime: timestampFromDate(deliverTime ?? time) }, about);
     case "DELIVERY_FAILED":
-      return outgoing(
-        ShipmentDeliveryFailedSchema,
-        { orderId, shipmentId, failTime: timestampFromDate(failTime ?? time) },
-        about,
-      );
+      return outgoing(ShipmentDeliveryFailedSchema, { ...parcel, failTime: timestampFromDate(failTime ?? time) }, about);
     case "RETURNED":
-      return outgoing(ShipmentReturnedSchema, { orderId, shipmentId, returnTime: timestampFromDate(returnTime ?? time) }, about);
+      return outgoing(ShipmentReturnedSchema, { ...parcel, returnTime: timestampFromDate(returnTime ?? time) }, about);
     case "STOPPED":
-      return outgoing(ShipmentStoppedSchema, { orderId, shipmentId, reason: shipment.stopReason }, about);
+      return outgoing(ShipmentStoppedSchema, { ...parcel, reason: shipment.stopReason }, about);
   }
 }
+
+/** Under what its next step is planned: the first parcel's has been the order's since there was but one. */
+export const planKey = ({ parcel, orderId, shipmentId }: Pick<Shipment, "parcel" | "orderId" | "shipmentId">): string =>
+  parcel === 1 ? orderId : shipmentId;
 
 export const dispatchKind = "shipping.dispatch";
 export const deliverKind = "shipping.deliver";
@@ -75,22 +81,26 @@ export type StepKind = (typeof stepKinds)[keyof typeof stepKinds];
  */
 export async function planStep(
   tx: Transaction<Tables>,
-  steps: readonly Step[],
+  steps: readonly Pick<Step, "shipment" | "cause">[],
   { step, paceOf }: { step: keyof typeof stepKinds; paceOf: (carrier: string) => Pace | undefined },
 ): Promise<void> {
   const kind = stepKinds[step];
   await planDue(
     tx,
-    steps.flatMap(({ shipment: { tenant, orderId, carrier }, cause }) => {
-      const pace = paceOf(carrier);
+    steps.flatMap(({ shipment, cause }) => {
+      const pace = paceOf(shipment.carrier);
       if (!pace) return [];
-      return [{ kind, tenant, key: orderId, due: { inMs: step === "dispatch" ? pace.dispatchMs : pace.deliverMs }, cause }];
+      const due = { inMs: step === "dispatch" ? pace.dispatchMs : pace.deliverMs };
+      return [{ kind, tenant: shipment.tenant, key: planKey(shipment), due, cause }];
     }),
   );
 }
 
 /** Plans for now the step that a parcel waits for. */
-export async function planNow(tx: Transaction<Tables>, { shipment, cause }: Step, kind: StepKind): Promise<void> {
-  const { tenant, orderId } = shipment;
-  await planDue(tx, [{ kind, tenant, key: orderId, due: { inMs: 0 }, cause }]);
+export async function planNow(
+  tx: Transaction<Tables>,
+  { shipment, cause }: Pick<Step, "shipment" | "cause">,
+  kind: StepKind,
+): Promise<void> {
+  await planDue(tx, [{ kind, tenant: shipment.tenant, key: planKey(shipment), due: { inMs: 0 }, cause }]);
 }

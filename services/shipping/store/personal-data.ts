@@ -13,7 +13,7 @@ export async function eraseShipments(tx: Transaction<Tables>, orders: readonly O
     update shipment set address = null, stop_reason = '', fail_reason = '', is_erased = true
     where (tenant_id, order_id) in (
       select tenant_id, order_id from shipment where (tenant_id, order_id) in (${wanted})
-      order by tenant_id, order_id
+      order by tenant_id, order_id, parcel
       for update
     )`.execute(tx);
   await sql`update resumption set reason = '' where (tenant_id, order_id) in (${wanted})`.execute(tx);
@@ -29,14 +29,14 @@ export function shipmentData(db: Kysely<Tables>): PersonalData {
       if (orderIds.length === 0) return { records: [] };
       const read = await sql<PersonalRecord>`
         select 'shipment' as kind, shipment_id as id,
-          to_jsonb(shipment) - '{tenant_id,ready_event_id,event_count,is_erased,pick_worker,pick_until}'::text[] || jsonb_build_object('tracking', (
-            select coalesce(jsonb_agg(to_jsonb(told) - '{tenant_id,order_id}'::text[] order by event_time), '[]')
+          to_jsonb(shipment) - '{tenant_id,ready_event_id,event_count,is_erased,pick_worker,pick_until,parcel,split_request_id,split_request_hash}'::text[] || jsonb_build_object('tracking', (
+            select coalesce(jsonb_agg(to_jsonb(told) - '{tenant_id,order_id,parcel}'::text[] order by event_time), '[]')
             from tracking_event told
-            where told.tenant_id = shipment.tenant_id and told.order_id = shipment.order_id
+            where told.tenant_id = shipment.tenant_id and told.order_id = shipment.order_id and told.parcel = shipment.parcel
           )) as content
         from shipment
         where tenant_id = ${tenant} and order_id = any(${[...orderIds]}::text[])
-        order by order_id`.execute(db);
+        order by order_id, parcel`.execute(db);
       return { records: read.rows };
     },
 
@@ -48,7 +48,7 @@ export function shipmentData(db: Kysely<Tables>): PersonalData {
           and (address is not null or stop_reason <> '' or fail_reason <> '' or exists (
             select from tracking_event
             where tracking_event.tenant_id = shipment.tenant_id and tracking_event.order_id = shipment.order_id
-              and (place <> '' or detail <> '')
+              and tracking_event.parcel = shipment.parcel and (place <> '' or detail <> '')
           ))
         limit ${remaindersMax}`.execute(db);
       return read.rows;

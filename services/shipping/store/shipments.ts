@@ -1,12 +1,17 @@
-// The SQL of shipments.
+// The SQL of shipments: an order has one parcel or, once it is split, several. They are locked together.
 import { sql, type ColumnType, type Kysely, type Selectable, type Transaction } from "kysely";
-import type { Address, Line, Priority, Shipment, ShipmentState, ShippingMethod } from "../domain/shipment.ts";
+import type { Address, Line, Priority, Shipment, ShipmentState, ShippingMethod, Split } from "../domain/shipment.ts";
 import type { RateTable } from "./rates.ts";
 
 interface ShipmentTable {
   tenant_id: string;
   order_id: string;
   shipment_id: string;
+  parcel: number;
+  /** Null, as are the other two, for the first parcel of an order. */
+  split_from: string | null;
+  split_request_id: string | null;
+  split_request_hash: Buffer | null;
   customer_id: string;
   state: ShipmentState;
   method: ShippingMethod | null;
@@ -26,8 +31,11 @@ interface ShipmentTable {
   fail_reason: string;
   return_time: Date | null;
   stop_time: Date | null;
+  pack_time: Date | null;
   event_count: number;
 }
+
+type Row = Selectable<ShipmentTable>;
 
 export interface Tables {
   shipment: ShipmentTable;
@@ -46,6 +54,10 @@ const columns = [
   "tenant_id",
   "order_id",
   "shipment_id",
+  "parcel",
+  "split_from",
+  "split_request_id",
+  "split_request_hash",
   "customer_id",
   "state",
   "method",
@@ -63,14 +75,17 @@ const columns = [
   "fail_reason",
   "return_time",
   "stop_time",
+  "pack_time",
   "event_count",
 ] as const satisfies (keyof ShipmentTable)[];
 const columnList = sql.join(columns.map((column) => sql.ref(column)));
 
-const shipmentOfRow = (row: Selectable<ShipmentTable>): Shipment => ({
+const shipmentOfRow = (row: Row): Shipment => ({
   tenant: row.tenant_id,
   orderId: row.order_id,
   shipmentId: row.shipment_id,
+  parcel: row.parcel,
+  split: splitOfRow(row),
   customerId: row.customer_id,
   state: row.state,
   method: row.method,
@@ -88,35 +103,68 @@ const shipmentOfRow = (row: Selectable<ShipmentTable>): Shipment => ({
   failReason: row.fail_reason,
   returnTime: row.return_time,
   stopTime: row.stop_time,
+  packTime: row.pack_time,
   eventCount: row.event_count,
 });
 
-export async function findShipment(db: Kysely<Tables>, { tenant, orderId }: OrderKey): Promise<Shipment | undefined> {
-  const row = await db
+function splitOfRow({
+  split_from: fromShipmentId,
+  split_request_id: requestId,
+  split_request_hash: requestHash,
+}: Row): Split | null {
+  return fromShipmentId !== null && requestId !== null && requestHash ? { fromShipmentId, requestId, requestHash } : null;
+}
+
+/** The parcels of an order, the first one first; none where it has none. */
+export async function findParcels(db: Kysely<Tables>, { tenant, orderId }: OrderKey): Promise<Shipment[]> {
+  const rows = await db
     .selectFrom("shipment")
     .select(columns)
     .where("tenant_id", "=", tenant)
     .where("order_id", "=", orderId)
-    .executeTakeFirst();
-  return row && shipmentOfRow(row);
+    .orderBy("parcel")
+    .execute();
+  return rows.map(shipmentOfRow);
 }
 
-/** The shipments that exist, by keyOf, locked until the transaction ends; everybody locks in the order of the keys. */
-export async function lockShipments(tx: Transaction<Tables>, keys: readonly OrderKey[]): Promise<Map<string, Shipment>> {
-  if (keys.length === 0) return new Map();
-  const { rows } = await sql<Selectable<ShipmentTable>>`
-    select ${columnList} from shipment
-    where (tenant_id, order_id) in (
-      select * from unnest(${keys.map(({ tenant }) => tenant)}::text[], ${keys.map(({ orderId }) => orderId)}::text[])
-    )
-    order by tenant_id, order_id
-    for update`.execute(tx);
-  return new Map(rows.map(shipmentOfRow).map((shipment) => [keyOf(shipment), shipment]));
+/** Whose parcels these are, by the ids of shipments; that never changes. Unknown ones are left out. */
+export async function findOrdersOf(
+  db: Kysely<Tables>,
+  shipments: readonly { tenant: string; shipmentId: string }[],
+): Promise<(OrderKey & { shipmentId: string })[]> {
+  if (shipments.length === 0) return [];
+  const { rows } = await sql<OrderKey & { shipmentId: string }>`
+    select tenant_id as tenant, order_id as "orderId", shipment_id as "shipmentId" from shipment
+    where (shipment_id, tenant_id) in (
+      select * from unnest(${shipments.map(({ shipmentId }) => shipmentId)}::text[], ${shipments.map(({ tenant }) => tenant)}::text[])
+    )`.execute(db);
+  return rows;
 }
 
 /**
- * Inserts shipments where the order has none, and answers those that it inserted. Where another transaction is about to
- * insert one for the same order, it waits for the outcome; that is what makes one of two the first.
+ * The parcels of orders that have some, by keyOf, the first one first, locked until the transaction ends. Everybody locks all parcels of an
+ * order, in the order of the keys: whoever has them numbers the order's events.
+ */
+export async function lockParcels(tx: Transaction<Tables>, keys: readonly OrderKey[]): Promise<Map<string, Shipment[]>> {
+  if (keys.length === 0) return new Map();
+  const wanted = sql`
+    select * from unnest(${keys.map(({ tenant }) => tenant)}::text[], ${keys.map(({ orderId }) => orderId)}::text[])`;
+  // A statement of its own: one that has waited for a lock does not see the parcels that were made meanwhile. Both travel together.
+  const locking = sql`
+    select 1 from shipment where (tenant_id, order_id) in (${wanted}) and parcel = 1
+    order by tenant_id, order_id
+    for update`.execute(tx);
+  const reading = sql<Row>`
+    select ${columnList} from shipment where (tenant_id, order_id) in (${wanted})
+    order by tenant_id, order_id, parcel
+    for update`.execute(tx);
+  const [, { rows }] = await Promise.all([locking, reading]);
+  return Map.groupBy(rows.map(shipmentOfRow), keyOf);
+}
+
+/**
+ * Inserts parcels where the order has none at their place, and answers those that it inserted. Where another transaction is about to
+ * insert one for the same place, it waits for the outcome; that is what makes one of two the first.
  */
 export async function insertShipments(tx: Transaction<Tables>, shipments: readonly Shipment[]): Promise<Shipment[]> {
   if (shipments.length === 0) return [];
@@ -127,6 +175,10 @@ export async function insertShipments(tx: Transaction<Tables>, shipments: readon
       ${column((shipment) => shipment.tenant)}::text[],
       ${column((shipment) => shipment.orderId)}::text[],
       ${column((shipment) => shipment.shipmentId)}::text[],
+      ${column((shipment) => shipment.parcel)}::integer[],
+      ${column((shipment) => shipment.split?.fromShipmentId ?? null)}::text[],
+      ${column((shipment) => shipment.split?.requestId ?? null)}::text[],
+      ${column((shipment) => shipment.split?.requestHash ?? null)}::bytea[],
       ${column((shipment) => shipment.customerId)}::text[],
       ${column((shipment) => shipment.state)}::text[],
       ${column((shipment) => shipment.method)}::text[],
@@ -144,10 +196,11 @@ export async function insertShipments(tx: Transaction<Tables>, shipments: readon
       ${column((shipment) => shipment.failReason)}::text[],
       ${column((shipment) => shipment.returnTime)}::timestamptz[],
       ${column((shipment) => shipment.stopTime)}::timestamptz[],
+      ${column((shipment) => shipment.packTime)}::timestamptz[],
       ${column((shipment) => shipment.eventCount)}::bigint[]
     ) as wanted (${columnList})
     order by tenant_id, order_id
-    on conflict (tenant_id, order_id) do nothing
+    on conflict (tenant_id, order_id, parcel) do nothing
     returning tenant_id as tenant, order_id as "orderId"`.execute(tx);
   const inserted = new Set(rows.map(keyOf));
   return shipments.filter((shipment) => inserted.has(keyOf(shipment)));
@@ -164,6 +217,7 @@ export async function saveSteps(tx: Transaction<Tables>, shipments: readonly Shi
     from unnest(
       ${shipments.map(({ tenant }) => tenant)}::text[],
       ${shipments.map(({ orderId }) => orderId)}::text[],
+      ${shipments.map(({ parcel }) => parcel)}::integer[],
       ${shipments.map(({ state }) => state)}::text[],
       ${shipments.map(({ dispatchTime }) => dispatchTime)}::timestamptz[],
       ${shipments.map(({ deliverTime }) => deliverTime)}::timestamptz[],
@@ -173,8 +227,8 @@ export async function saveSteps(tx: Transaction<Tables>, shipments: readonly Shi
       ${shipments.map(({ stopTime }) => stopTime)}::timestamptz[],
       ${shipments.map(({ stopReason }) => stopReason)}::text[],
       ${shipments.map(({ eventCount }) => eventCount)}::bigint[]
-    ) as step (tenant_id, order_id, state, dispatch_time, deliver_time, fail_time, fail_reason, return_time, stop_time, stop_reason, event_count)
-    where shipment.tenant_id = step.tenant_id and shipment.order_id = step.order_id
+    ) as step (tenant_id, order_id, parcel, state, dispatch_time, deliver_time, fail_time, fail_reason, return_time, stop_time, stop_reason, event_count)
+    where shipment.tenant_id = step.tenant_id and shipment.order_id = step.order_id and shipment.parcel = step.parcel
       and shipment.event_count = step.event_count - 1
     returning shipment.order_id`.execute(tx);
   if (rows.length !== shipments.length) throw new Error("a shipment took another step while it was locked");

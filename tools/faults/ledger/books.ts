@@ -21,6 +21,8 @@ export interface ItemRow {
   orderId: string;
   sku: string;
   quantity: number;
+  /** Minor units. */
+  unitPrice: number;
 }
 
 export interface StockRow {
@@ -65,6 +67,7 @@ export interface ShipmentRow {
   isParcel: boolean;
   method: string | null;
   street: string | null;
+  lines: { sku: string; quantity: number }[];
 }
 
 export interface AssessmentRow {
@@ -118,7 +121,9 @@ export async function readBooks(db: pg.Client, tenant: string): Promise<Omit<Boo
         exchange_of_return_id as "exchangeOf"
       from orders.orders where tenant_id = $1`),
     items: await read(`
-      select order_id as "orderId", sku, sum(quantity)::float8 as quantity from orders.order_item
+      select order_id as "orderId", sku, sum(quantity)::float8 as quantity,
+        max(unit_price)::float8 as "unitPrice"
+      from orders.order_item
       where tenant_id = $1 group by 1, 2`),
     stock: await read(`
       select sku, on_hand::float8 as "onHand", reserved::float8 as reserved,
@@ -143,7 +148,7 @@ export async function readBooks(db: pg.Client, tenant: string): Promise<Omit<Boo
         ) as "askedUnder"
       from payments.sandbox_charge where tenant_id = $1`),
     shipments: await read(`
-      select order_id as "orderId", state, ready_event_id is not null as "isParcel", method, ${streetOf("address")} as street
+      select order_id as "orderId", state, ready_event_id is not null as "isParcel", method, ${streetOf("address")} as street, lines
       from shipping.shipment
       where tenant_id = $1`),
     assessments: await read(`select order_id as "orderId", state, decider from fraud.assessment where tenant_id = $1`),

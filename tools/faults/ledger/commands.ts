@@ -20,10 +20,11 @@ export function checkCommands(
   const assessments = new Map(books.assessments.map((assessment) => [assessment.orderId, assessment]));
   // What is wanted instead of what comes back is ordered under the id of the return.
   const exchanges = returns.filter((one) => one.asked.planned.exchange).map(({ returnId }) => returnId);
+  const shipments = Map.groupBy(books.shipments, ({ orderId }) => orderId);
   const keys = new Set([...asked.map(({ key }) => key), ...exchanges]);
   return [
     findings(asked, (entry) => placement(entry, byRequest.get(entry.key))),
-    findings(asked, (entry) => followUp(entry, { order: byRequest.get(entry.key), assessments })),
+    findings(asked, (entry) => followUp(entry, { order: byRequest.get(entry.key), assessments, shipments })),
     findings(books.orders, ({ orderId, requestId }) => [
       keys.has(requestId ?? "")
         ? undefined
@@ -51,13 +52,22 @@ function placement(entry: Asked, order: OrderRow | undefined): (Disagreement | u
 
 function followUp(
   entry: Asked,
-  { order, assessments }: { order: OrderRow | undefined; assessments: ReadonlyMap<string, AssessmentRow> },
+  {
+    order,
+    assessments,
+    shipments,
+  }: {
+    order: OrderRow | undefined;
+    assessments: ReadonlyMap<string, AssessmentRow>;
+    shipments: ReadonlyMap<string, readonly unknown[]>;
+  },
 ): (Disagreement | undefined)[] {
   if (!order) return [];
   const subject = order.orderId;
   const assessment = assessments.get(order.orderId);
-  const { cancelled, decided, proved, shape } = entry;
+  const { cancelled, decided, proved, shape, split } = entry;
   const isUnproved = shape === "buyer_left" || (proved?.isApproved === false && isAccepted(proved.outcome));
+  const parcels = shipments.get(order.orderId)?.length ?? 0;
   const isLate = cancelled?.kind === "refused" && cancelled.reason === "ORDER_ALREADY_DISPATCHED";
   return [
     isAccepted(cancelled) && order.state !== "cancelled"
@@ -68,6 +78,9 @@ function followUp(
       : undefined,
     isLate && order.state === "cancelled"
       ? { rule: "cancelled_after_dispatch", subject, message: "its parcel had left when it was asked to be cancelled" }
+      : undefined,
+    isAccepted(split) && parcels !== 2
+      ? { rule: "split_lost", subject, message: `its parcel was split once, and it has ${parcels}` }
       : undefined,
     isAccepted(decided?.outcome) && assessment?.decider === "PERSON" && assessment.state !== decided?.decision
       ? { rule: "decision_lost", subject, message: `${decided?.decision} was decided, and it is ${assessment.state}` }

@@ -14,6 +14,7 @@ export function checkMoney(
   const payments = new Map(books.payments.map((payment) => [payment.orderId, payment]));
   const paymentIds = new Set(books.payments.map(({ paymentId }) => `${paymentId}:authorize`));
   const charges = Map.groupBy(books.charges, ({ askedUnder }) => askedUnder ?? "");
+  const returned = returnedParts(books);
   const refunds = new Map(asked.map(({ key, refunds: asOrdered }) => [key, asOrdered]));
   const back = Map.groupBy(returns, ({ orderId }) => orderId);
   const chargesOf = (payment: PaymentRow | undefined): ChargeRow[] =>
@@ -24,7 +25,8 @@ export function checkMoney(
       const charged = chargesOf(payments.get(orderId));
       const sentBack = (back.get(orderId) ?? []).reduce((sum, { refund }) => sum + refund, 0);
       const totals = contents.get(orderId)?.totals ?? [];
-      return orderMoney(order, { charges: charged, refunds: refunds.get(requestId ?? "") ?? [], sentBack, totals });
+      const cameBack = returned.get(orderId) ?? 0;
+      return orderMoney(order, { charges: charged, refunds: refunds.get(requestId ?? "") ?? [], sentBack, cameBack, totals });
     }),
     findings(books.payments, (payment) => ledgerMoney(payment, chargesOf(payment)[0] ?? nothing)),
     findings(books.charges, ({ reference, askedUnder }) => [
@@ -42,9 +44,22 @@ interface OrderMoney {
   sentBack: number;
   /** What it has cost, at first and after each change. Minor units. */
   totals: readonly number[];
+  /** What is in those of its parcels that came back. Minor units. */
+  cameBack: number;
 }
 
-function orderMoney(order: OrderRow, { charges, refunds, sentBack, totals }: OrderMoney): (Disagreement | undefined)[] {
+/** By order: what the units of parcels have cost that came back. */
+function returnedParts({ shipments, items }: Books): Map<string, number> {
+  const prices = new Map(items.map(({ orderId, sku, unitPrice }) => [`${orderId} ${sku}`, unitPrice]));
+  const parts = new Map<string, number>();
+  for (const { orderId, lines } of shipments.filter(({ state }) => state === "RETURNED")) {
+    const part = lines.reduce((sum, { sku, quantity }) => sum + quantity * (prices.get(`${orderId} ${sku}`) ?? 0), 0);
+    parts.set(orderId, (parts.get(orderId) ?? 0) + part);
+  }
+  return parts;
+}
+
+function orderMoney(order: OrderRow, { charges, refunds, sentBack, cameBack, totals }: OrderMoney): (Disagreement | undefined)[] {
   const subject = order.orderId;
   if (charges.length > 1) return [{ rule: "charged_twice", subject, message: `the provider has ${charges.length} charges` }];
   const charge = charges[0] ?? nothing;
@@ -58,7 +73,7 @@ function orderMoney(order: OrderRow, { charges, refunds, sentBack, totals }: Ord
     case "delivered":
       return [
         unlessEqual(is("captured", "taken"), charge.captured, order.total),
-        unlessEqual(is("refunded", "given back"), charge.refunded, givenBack),
+        unlessEqual(is("refunded", "given back"), charge.refunded, givenBack + cameBack),
         totals.includes(charge.authorized)
           ? undefined
           : { rule: "authorized", subject, message: `${charge.authorized} was held, and it has only cost ${totals.join(", ")}` },
@@ -76,7 +91,7 @@ function orderMoney(order: OrderRow, { charges, refunds, sentBack, totals }: Ord
         unlessEqual(is("held_back", "still held"), heldBack, 0),
       ];
     default:
-      return [unlessEqual(is("captured_too_early", "taken"), order.state === "shipped" ? 0 : charge.captured, 0)];
+      return [unlessEqual(is("captured_too_early", "taken"), order.state.endsWith("shipped") ? 0 : charge.captured, 0)];
   }
 }
 

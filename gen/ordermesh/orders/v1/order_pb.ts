@@ -10,7 +10,7 @@ import type { OrderChangeStanding, OrderChangeStandingJson } from "./order_chang
 import { file_ordermesh_orders_v1_order_change } from "./order_change_pb.ts";
 import type { Tax, TaxJson } from "./tax_pb.ts";
 import { file_ordermesh_orders_v1_tax } from "./tax_pb.ts";
-import type { ShippingMethod, ShippingMethodJson } from "../../shipping/v1/shipment_pb.ts";
+import type { ParcelLine, ParcelLineJson, ShipmentState, ShipmentStateJson, ShippingMethod, ShippingMethodJson } from "../../shipping/v1/shipment_pb.ts";
 import { file_ordermesh_shipping_v1_shipment } from "../../shipping/v1/shipment_pb.ts";
 import type { Address, AddressJson } from "../../type/v1/address_pb.ts";
 import { file_ordermesh_type_v1_address } from "../../type/v1/address_pb.ts";
@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/v1/order.proto.
  */
 export const file_ordermesh_orders_v1_order: GenFile = /*@__PURE__*/
-  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIsUICgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkSNAoIcHJpb3JpdHkYEyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyUHJpb3JpdHkSMQoNcHJvY2Vzc19hZnRlchgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEbm90ZRgVIAEoCUIDgAEBEj0KC2xhc3RfY2hhbmdlGBYgASgLMigub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNoYW5nZVN0YW5kaW5nEiUKA3RheBgXIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EisKCXRheF9hZGRlZBgYIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5Ei4KDHNoaXBwaW5nX3RheBgZIAEoCzIYLm9yZGVybWVzaC5vcmRlcnMudjEuVGF4Eh0KFWV4Y2hhbmdlX29mX3JldHVybl9pZBgaIAEoCSK8AQoJT3JkZXJJdGVtEgsKA3NrdRgBIAEoCRINCgV0aXRsZRgCIAEoCRIQCghxdWFudGl0eRgDIAEoAxIsCgp1bml0X3ByaWNlGAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLAoKbGluZV90b3RhbBgFIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EiUKA3RheBgGIAEoCzIYLm9yZGVybWVzaC5vcmRlcnMudjEuVGF4IosBCg1UaW1lbGluZUVudHJ5EhAKCHNlcXVlbmNlGAEgASgDEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCSLlAQoNT3JkZXJTZXJ2aWNlcxI3CglpbnZlbnRvcnkYASABKA4yJC5vcmRlcm1lc2gub3JkZXJzLnYxLkludmVudG9yeVN0YXR1cxIvCgVmcmF1ZBgCIAEoDjIgLm9yZGVybWVzaC5vcmRlcnMudjEuRnJhdWRTdGF0dXMSMwoHcGF5bWVudBgDIAEoDjIiLm9yZGVybWVzaC5vcmRlcnMudjEuUGF5bWVudFN0YXR1cxI1CghzaGlwbWVudBgEIAEoDjIjLm9yZGVybWVzaC5vcmRlcnMudjEuU2hpcG1lbnRTdGF0dXMqYwoNT3JkZXJQcmlvcml0eRIeChpPUkRFUl9QUklPUklUWV9VTlNQRUNJRklFRBAAEhkKFU9SREVSX1BSSU9SSVRZX05PUk1BTBABEhcKE09SREVSX1BSSU9SSVRZX1JVU0gQAiroAQoKT3JkZXJTdGF0ZRIbChdPUkRFUl9TVEFURV9VTlNQRUNJRklFRBAAEhcKE09SREVSX1NUQVRFX1BFTkRJTkcQARIgChxPUkRFUl9TVEFURV9QRU5ESU5HX1NISVBNRU5UEAISFwoTT1JERVJfU1RBVEVfU0hJUFBFRBADEhkKFU9SREVSX1NUQVRFX0RFTElWRVJFRBAEEhkKFU9SREVSX1NUQVRFX0NBTkNFTExFRBAFEhgKFE9SREVSX1NUQVRFX1JFVFVSTkVEEAYSGQoVT1JERVJfU1RBVEVfU0NIRURVTEVEEAcqsgEKD0ludmVudG9yeVN0YXR1cxIgChxJTlZFTlRPUllfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHAoYSU5WRU5UT1JZX1NUQVRVU19QRU5ESU5HEAESHQoZSU5WRU5UT1JZX1NUQVRVU19SRVNFUlZFRBACEiEKHUlOVkVOVE9SWV9TVEFUVVNfSU5TVUZGSUNJRU5UEAMSHQoZSU5WRU5UT1JZX1NUQVRVU19SRUxFQVNFRBAEKpMBCgtGcmF1ZFN0YXR1cxIcChhGUkFVRF9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRGUkFVRF9TVEFUVVNfUEVORElORxABEhcKE0ZSQVVEX1NUQVRVU19SRVZJRVcQAhIYChRGUkFVRF9TVEFUVVNfQ0xFQVJFRBADEhkKFUZSQVVEX1NUQVRVU19SRUpFQ1RFRBAEKoACCg1QYXltZW50U3RhdHVzEh4KGlBBWU1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGgoWUEFZTUVOVF9TVEFUVVNfUEVORElORxABEhsKF1BBWU1FTlRfU1RBVFVTX0RFQ0xJTkVEEAISHQoZUEFZTUVOVF9TVEFUVVNfQVVUSE9SSVpFRBADEhsKF1BBWU1FTlRfU1RBVFVTX0NBUFRVUkVEEAQSGQoVUEFZTUVOVF9TVEFUVVNfVk9JREVEEAUSGwoXUEFZTUVOVF9TVEFUVVNfUkVGVU5ERUQQBhIiCh5QQVlNRU5UX1NUQVRVU19BQ1RJT05fUkVRVUlSRUQQByqKAgoOU2hpcG1lbnRTdGF0dXMSHwobU0hJUE1FTlRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXU0hJUE1FTlRfU1RBVFVTX1BFTkRJTkcQARIbChdTSElQTUVOVF9TVEFUVVNfQ1JFQVRFRBACEh4KGlNISVBNRU5UX1NUQVRVU19ESVNQQVRDSEVEEAMSHQoZU0hJUE1FTlRfU1RBVFVTX0RFTElWRVJFRBAEEhsKF1NISVBNRU5UX1NUQVRVU19TVE9QUEVEEAUSIwofU0hJUE1FTlRfU1RBVFVTX0RFTElWRVJZX0ZBSUxFRBAGEhwKGFNISVBNRU5UX1NUQVRVU19SRVRVUk5FRBAHYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_orders_v1_order_change, file_ordermesh_orders_v1_tax, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ch9vcmRlcm1lc2gvb3JkZXJzL3YxL29yZGVyLnByb3RvEhNvcmRlcm1lc2gub3JkZXJzLnYxIvgICgVPcmRlchIQCghvcmRlcl9pZBgBIAEoCRITCgtjdXN0b21lcl9pZBgCIAEoCRIuCgVzdGF0ZRgDIAEoDjIfLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJTdGF0ZRItCgVpdGVtcxgEIAMoCzIeLm9yZGVybWVzaC5vcmRlcnMudjEuT3JkZXJJdGVtEioKCHN1YnRvdGFsGAUgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLwoNc2hpcHBpbmdfY29zdBgGIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EicKBXRvdGFsGAcgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSPgoPc2hpcHBpbmdfbWV0aG9kGAggASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEjkKEHNoaXBwaW5nX2FkZHJlc3MYCSABKAsyGi5vcmRlcm1lc2gudHlwZS52MS5BZGRyZXNzQgOAAQESNAoIc2VydmljZXMYCiABKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyU2VydmljZXMSNAoIdGltZWxpbmUYCyADKAsyIi5vcmRlcm1lc2gub3JkZXJzLnYxLlRpbWVsaW5lRW50cnkSFwoPdHJhY2tpbmdfbnVtYmVyGAwgASgJEhUKDWNhbmNlbF9yZWFzb24YDSABKAkSGgoNY2FuY2VsX2RldGFpbBgOIAEoCUIDgAEBEi8KC2V4cGlyZV90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtjcmVhdGVfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYEiABKAkSNAoIcHJpb3JpdHkYEyABKA4yIi5vcmRlcm1lc2gub3JkZXJzLnYxLk9yZGVyUHJpb3JpdHkSMQoNcHJvY2Vzc19hZnRlchgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoEbm90ZRgVIAEoCUIDgAEBEj0KC2xhc3RfY2hhbmdlGBYgASgLMigub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlckNoYW5nZVN0YW5kaW5nEiUKA3RheBgXIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EisKCXRheF9hZGRlZBgYIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5Ei4KDHNoaXBwaW5nX3RheBgZIAEoCzIYLm9yZGVybWVzaC5vcmRlcnMudjEuVGF4Eh0KFWV4Y2hhbmdlX29mX3JldHVybl9pZBgaIAEoCRIxCgdwYXJjZWxzGBsgAygLMiAub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclBhcmNlbCKiAQoLT3JkZXJQYXJjZWwSEwoLc2hpcG1lbnRfaWQYASABKAkSMwoFc3RhdGUYAiABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRIXCg90cmFja2luZ19udW1iZXIYAyABKAkSMAoFbGluZXMYBCADKAsyIS5vcmRlcm1lc2guc2hpcHBpbmcudjEuUGFyY2VsTGluZSK8AQoJT3JkZXJJdGVtEgsKA3NrdRgBIAEoCRINCgV0aXRsZRgCIAEoCRIQCghxdWFudGl0eRgDIAEoAxIsCgp1bml0X3ByaWNlGAQgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSLAoKbGluZV90b3RhbBgFIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EiUKA3RheBgGIAEoCzIYLm9yZGVybWVzaC5vcmRlcnMudjEuVGF4IosBCg1UaW1lbGluZUVudHJ5EhAKCHNlcXVlbmNlGAEgASgDEi4KBXN0YXRlGAIgASgOMh8ub3JkZXJtZXNoLm9yZGVycy52MS5PcmRlclN0YXRlEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgEIAEoCSLlAQoNT3JkZXJTZXJ2aWNlcxI3CglpbnZlbnRvcnkYASABKA4yJC5vcmRlcm1lc2gub3JkZXJzLnYxLkludmVudG9yeVN0YXR1cxIvCgVmcmF1ZBgCIAEoDjIgLm9yZGVybWVzaC5vcmRlcnMudjEuRnJhdWRTdGF0dXMSMwoHcGF5bWVudBgDIAEoDjIiLm9yZGVybWVzaC5vcmRlcnMudjEuUGF5bWVudFN0YXR1cxI1CghzaGlwbWVudBgEIAEoDjIjLm9yZGVybWVzaC5vcmRlcnMudjEuU2hpcG1lbnRTdGF0dXMqYwoNT3JkZXJQcmlvcml0eRIeChpPUkRFUl9QUklPUklUWV9VTlNQRUNJRklFRBAAEhkKFU9SREVSX1BSSU9SSVRZX05PUk1BTBABEhcKE09SREVSX1BSSU9SSVRZX1JVU0gQAiqLAgoKT3JkZXJTdGF0ZRIbChdPUkRFUl9TVEFURV9VTlNQRUNJRklFRBAAEhcKE09SREVSX1NUQVRFX1BFTkRJTkcQARIgChxPUkRFUl9TVEFURV9QRU5ESU5HX1NISVBNRU5UEAISFwoTT1JERVJfU1RBVEVfU0hJUFBFRBADEhkKFU9SREVSX1NUQVRFX0RFTElWRVJFRBAEEhkKFU9SREVSX1NUQVRFX0NBTkNFTExFRBAFEhgKFE9SREVSX1NUQVRFX1JFVFVSTkVEEAYSGQoVT1JERVJfU1RBVEVfU0NIRURVTEVEEAcSIQodT1JERVJfU1RBVEVfUEFSVElBTExZX1NISVBQRUQQCCqyAQoPSW52ZW50b3J5U3RhdHVzEiAKHElOVkVOVE9SWV9TVEFUVVNfVU5TUEVDSUZJRUQQABIcChhJTlZFTlRPUllfU1RBVFVTX1BFTkRJTkcQARIdChlJTlZFTlRPUllfU1RBVFVTX1JFU0VSVkVEEAISIQodSU5WRU5UT1JZX1NUQVRVU19JTlNVRkZJQ0lFTlQQAxIdChlJTlZFTlRPUllfU1RBVFVTX1JFTEVBU0VEEAQqkwEKC0ZyYXVkU3RhdHVzEhwKGEZSQVVEX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFEZSQVVEX1NUQVRVU19QRU5ESU5HEAESFwoTRlJBVURfU1RBVFVTX1JFVklFVxACEhgKFEZSQVVEX1NUQVRVU19DTEVBUkVEEAMSGQoVRlJBVURfU1RBVFVTX1JFSkVDVEVEEAQqgAIKDVBheW1lbnRTdGF0dXMSHgoaUEFZTUVOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIaChZQQVlNRU5UX1NUQVRVU19QRU5ESU5HEAESGwoXUEFZTUVOVF9TVEFUVVNfREVDTElORUQQAhIdChlQQVlNRU5UX1NUQVRVU19BVVRIT1JJWkVEEAMSGwoXUEFZTUVOVF9TVEFUVVNfQ0FQVFVSRUQQBBIZChVQQVlNRU5UX1NUQVRVU19WT0lERUQQBRIbChdQQVlNRU5UX1NUQVRVU19SRUZVTkRFRBAGEiIKHlBBWU1FTlRfU1RBVFVTX0FDVElPTl9SRVFVSVJFRBAHKrQCCg5TaGlwbWVudFN0YXR1cxIfChtTSElQTUVOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdTSElQTUVOVF9TVEFUVVNfUEVORElORxABEhsKF1NISVBNRU5UX1NUQVRVU19DUkVBVEVEEAISHgoaU0hJUE1FTlRfU1RBVFVTX0RJU1BBVENIRUQQAxIdChlTSElQTUVOVF9TVEFUVVNfREVMSVZFUkVEEAQSGwoXU0hJUE1FTlRfU1RBVFVTX1NUT1BQRUQQBRIjCh9TSElQTUVOVF9TVEFUVVNfREVMSVZFUllfRkFJTEVEEAYSHAoYU0hJUE1FTlRfU1RBVFVTX1JFVFVSTkVEEAcSKAokU0hJUE1FTlRfU1RBVFVTX1BBUlRJQUxMWV9ESVNQQVRDSEVEEAhiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_orders_v1_order_change, file_ordermesh_orders_v1_tax, file_ordermesh_shipping_v1_shipment, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * An order: what was bought, for how much, and how far it has come.
@@ -211,6 +211,13 @@ export type Order = Message<"ordermesh.orders.v1.Order"> & {
    * @generated from field: string exchange_of_return_id = 26;
    */
   exchangeOfReturnId: string;
+
+  /**
+   * Its parcels, once it leaves in several; empty where it is one.
+   *
+   * @generated from field: repeated ordermesh.orders.v1.OrderParcel parcels = 27;
+   */
+  parcels: OrderParcel[];
 };
 
 /**
@@ -400,6 +407,13 @@ export type OrderJson = {
    * @generated from field: string exchange_of_return_id = 26;
    */
   exchangeOfReturnId?: string;
+
+  /**
+   * Its parcels, once it leaves in several; empty where it is one.
+   *
+   * @generated from field: repeated ordermesh.orders.v1.OrderParcel parcels = 27;
+   */
+  parcels?: OrderParcelJson[];
 };
 
 /**
@@ -408,6 +422,83 @@ export type OrderJson = {
  */
 export const OrderSchema: GenMessage<Order, {jsonType: OrderJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_orders_v1_order, 0);
+
+/**
+ * A parcel of an order that leaves in several.
+ *
+ * @generated from message ordermesh.orders.v1.OrderParcel
+ */
+export type OrderParcel = Message<"ordermesh.orders.v1.OrderParcel"> & {
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 1;
+   */
+  shipmentId: string;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: ordermesh.shipping.v1.ShipmentState state = 2;
+   */
+  state: ShipmentState;
+
+  /**
+   * The carrier's number for it; empty before it has one.
+   *
+   * @generated from field: string tracking_number = 3;
+   */
+  trackingNumber: string;
+
+  /**
+   * What is in it.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.ParcelLine lines = 4;
+   */
+  lines: ParcelLine[];
+};
+
+/**
+ * A parcel of an order that leaves in several.
+ *
+ * @generated from message ordermesh.orders.v1.OrderParcel
+ */
+export type OrderParcelJson = {
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 1;
+   */
+  shipmentId?: string;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: ordermesh.shipping.v1.ShipmentState state = 2;
+   */
+  state?: ShipmentStateJson;
+
+  /**
+   * The carrier's number for it; empty before it has one.
+   *
+   * @generated from field: string tracking_number = 3;
+   */
+  trackingNumber?: string;
+
+  /**
+   * What is in it.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.ParcelLine lines = 4;
+   */
+  lines?: ParcelLineJson[];
+};
+
+/**
+ * Describes the message ordermesh.orders.v1.OrderParcel.
+ * Use `create(OrderParcelSchema)` to create a new message.
+ */
+export const OrderParcelSchema: GenMessage<OrderParcel, {jsonType: OrderParcelJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_v1_order, 1);
 
 /**
  * A line of an order. Its price never changes afterwards; units that are added later may be a line of their own.
@@ -512,7 +603,7 @@ export type OrderItemJson = {
  * Use `create(OrderItemSchema)` to create a new message.
  */
 export const OrderItemSchema: GenMessage<OrderItem, {jsonType: OrderItemJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_order, 1);
+  messageDesc(file_ordermesh_orders_v1_order, 2);
 
 /**
  * One state on an order's way.
@@ -589,7 +680,7 @@ export type TimelineEntryJson = {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry, {jsonType: TimelineEntryJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_order, 2);
+  messageDesc(file_ordermesh_orders_v1_order, 3);
 
 /**
  * What each service has reported about an order.
@@ -666,7 +757,7 @@ export type OrderServicesJson = {
  * Use `create(OrderServicesSchema)` to create a new message.
  */
 export const OrderServicesSchema: GenMessage<OrderServices, {jsonType: OrderServicesJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_orders_v1_order, 3);
+  messageDesc(file_ordermesh_orders_v1_order, 4);
 
 /**
  * What comes first at the shelves.
@@ -744,7 +835,7 @@ export const OrderState = {
   PENDING_SHIPMENT: 2,
 
   /**
-   * With the carrier.
+   * With the carrier, all of it.
    *
    * @generated from enum value: ORDER_STATE_SHIPPED = 3;
    */
@@ -777,6 +868,13 @@ export const OrderState = {
    * @generated from enum value: ORDER_STATE_SCHEDULED = 7;
    */
   SCHEDULED: 7,
+
+  /**
+   * Some of its parcels are with the carrier, and others have yet to leave: its parcels say which.
+   *
+   * @generated from enum value: ORDER_STATE_PARTIALLY_SHIPPED = 8;
+   */
+  PARTIALLY_SHIPPED: 8,
 } as const;
 
 /**
@@ -791,7 +889,7 @@ export type OrderState = (typeof OrderState)[keyof typeof OrderState] | UnknownE
  *
  * @generated from enum ordermesh.orders.v1.OrderState
  */
-export type OrderStateJson = "ORDER_STATE_UNSPECIFIED" | "ORDER_STATE_PENDING" | "ORDER_STATE_PENDING_SHIPMENT" | "ORDER_STATE_SHIPPED" | "ORDER_STATE_DELIVERED" | "ORDER_STATE_CANCELLED" | "ORDER_STATE_RETURNED" | "ORDER_STATE_SCHEDULED";
+export type OrderStateJson = "ORDER_STATE_UNSPECIFIED" | "ORDER_STATE_PENDING" | "ORDER_STATE_PENDING_SHIPMENT" | "ORDER_STATE_SHIPPED" | "ORDER_STATE_DELIVERED" | "ORDER_STATE_CANCELLED" | "ORDER_STATE_RETURNED" | "ORDER_STATE_SCHEDULED" | "ORDER_STATE_PARTIALLY_SHIPPED";
 
 /**
  * Describes the enum ordermesh.orders.v1.OrderState.
@@ -1067,6 +1165,13 @@ export const ShipmentStatus = {
    * @generated from enum value: SHIPMENT_STATUS_RETURNED = 7;
    */
   RETURNED: 7,
+
+  /**
+   * Some parcels have left, and others have not.
+   *
+   * @generated from enum value: SHIPMENT_STATUS_PARTIALLY_DISPATCHED = 8;
+   */
+  PARTIALLY_DISPATCHED: 8,
 } as const;
 
 /**
@@ -1081,7 +1186,7 @@ export type ShipmentStatus = (typeof ShipmentStatus)[keyof typeof ShipmentStatus
  *
  * @generated from enum ordermesh.orders.v1.ShipmentStatus
  */
-export type ShipmentStatusJson = "SHIPMENT_STATUS_UNSPECIFIED" | "SHIPMENT_STATUS_PENDING" | "SHIPMENT_STATUS_CREATED" | "SHIPMENT_STATUS_DISPATCHED" | "SHIPMENT_STATUS_DELIVERED" | "SHIPMENT_STATUS_STOPPED" | "SHIPMENT_STATUS_DELIVERY_FAILED" | "SHIPMENT_STATUS_RETURNED";
+export type ShipmentStatusJson = "SHIPMENT_STATUS_UNSPECIFIED" | "SHIPMENT_STATUS_PENDING" | "SHIPMENT_STATUS_CREATED" | "SHIPMENT_STATUS_DISPATCHED" | "SHIPMENT_STATUS_DELIVERED" | "SHIPMENT_STATUS_STOPPED" | "SHIPMENT_STATUS_DELIVERY_FAILED" | "SHIPMENT_STATUS_RETURNED" | "SHIPMENT_STATUS_PARTIALLY_DISPATCHED";
 
 /**
  * Describes the enum ordermesh.orders.v1.ShipmentStatus.

@@ -107,7 +107,8 @@ export const ParcelHoldsService: GenService<{
   /**
    * Keeps the parcel of an order from leaving, also one that is still to be made, until OrderChanged or OrderChangeRefused tells that the
    * change is over. A repeat changes nothing.
-   * Errors: FAILED_PRECONDITION with ALREADY_DISPATCHED, SHIPMENT_STOPPED, or HOLD_ENDED where the change was over before.
+   * Errors: FAILED_PRECONDITION with ALREADY_DISPATCHED, SHIPMENT_STOPPED, SHIPMENT_SPLIT where the order leaves in several parcels, or
+   * HOLD_ENDED where the change was over before.
    *
    * @generated from rpc ordermesh.shipping.v1.ParcelHoldsService.HoldParcel
    */

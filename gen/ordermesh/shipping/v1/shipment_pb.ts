@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Address, AddressJson } from "../../type/v1/address_pb.ts";
@@ -14,10 +15,10 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/v1/shipment.proto.
  */
 export const file_ordermesh_shipping_v1_shipment: GenFile = /*@__PURE__*/
-  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcG1lbnQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSKbBAoIU2hpcG1lbnQSEwoLc2hpcG1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMwoFc3RhdGUYAyABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI1CgZtZXRob2QYBCABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSDwoHY2FycmllchgFIAEoCRIXCg90cmFja2luZ19udW1iZXIYBiABKAkSMAoHYWRkcmVzcxgHIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3NCA4ABARIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZGlzcGF0Y2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZGVsaXZlcl90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmYWlsX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2ZhaWxfcmVhc29uGAwgASgJQgOAAQESLwoLcmV0dXJuX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GA4gASgJKuUBCg1TaGlwbWVudFN0YXRlEh4KGlNISVBNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWU0hJUE1FTlRfU1RBVEVfQ1JFQVRFRBABEh0KGVNISVBNRU5UX1NUQVRFX0RJU1BBVENIRUQQAhIcChhTSElQTUVOVF9TVEFURV9ERUxJVkVSRUQQAxIaChZTSElQTUVOVF9TVEFURV9TVE9QUEVEEAQSIgoeU0hJUE1FTlRfU1RBVEVfREVMSVZFUllfRkFJTEVEEAUSGwoXU0hJUE1FTlRfU1RBVEVfUkVUVVJORUQQBipsCg5TaGlwcGluZ01ldGhvZBIfChtTSElQUElOR19NRVRIT0RfVU5TUEVDSUZJRUQQABIcChhTSElQUElOR19NRVRIT0RfU1RBTkRBUkQQARIbChdTSElQUElOR19NRVRIT0RfRVhQUkVTUxACYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_type_v1_address]);
+  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcG1lbnQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSKcBQoIU2hpcG1lbnQSEwoLc2hpcG1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMwoFc3RhdGUYAyABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI1CgZtZXRob2QYBCABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSDwoHY2FycmllchgFIAEoCRIXCg90cmFja2luZ19udW1iZXIYBiABKAkSMAoHYWRkcmVzcxgHIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3NCA4ABARIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZGlzcGF0Y2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZGVsaXZlcl90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmYWlsX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2ZhaWxfcmVhc29uGAwgASgJQgOAAQESLwoLcmV0dXJuX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GA4gASgJEjAKBWxpbmVzGA8gAygLMiEub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlBhcmNlbExpbmUSLQoJcGFja190aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChZzcGxpdF9mcm9tX3NoaXBtZW50X2lkGBEgASgJIkMKClBhcmNlbExpbmUSFgoDc2t1GAEgASgJQgm6SAZyBBABGEASHQoIcXVhbnRpdHkYAiABKANCC7pICCIGGMCEPSgBKuUBCg1TaGlwbWVudFN0YXRlEh4KGlNISVBNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWU0hJUE1FTlRfU1RBVEVfQ1JFQVRFRBABEh0KGVNISVBNRU5UX1NUQVRFX0RJU1BBVENIRUQQAhIcChhTSElQTUVOVF9TVEFURV9ERUxJVkVSRUQQAxIaChZTSElQTUVOVF9TVEFURV9TVE9QUEVEEAQSIgoeU0hJUE1FTlRfU1RBVEVfREVMSVZFUllfRkFJTEVEEAUSGwoXU0hJUE1FTlRfU1RBVEVfUkVUVVJORUQQBipsCg5TaGlwcGluZ01ldGhvZBIfChtTSElQUElOR19NRVRIT0RfVU5TUEVDSUZJRUQQABIcChhTSElQUElOR19NRVRIT0RfU1RBTkRBUkQQARIbChdTSElQUElOR19NRVRIT0RfRVhQUkVTUxACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_address]);
 
 /**
- * The parcel of one order.
+ * A parcel of one order.
  *
  * @generated from message ordermesh.shipping.v1.Shipment
  */
@@ -119,10 +120,31 @@ export type Shipment = Message<"ordermesh.shipping.v1.Shipment"> & {
    * @generated from field: string priority = 14;
    */
   priority: string;
+
+  /**
+   * What is in it; empty in parcels that were stopped before they were made.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.ParcelLine lines = 15;
+   */
+  lines: ParcelLine[];
+
+  /**
+   * When it was packed; unset before.
+   *
+   * @generated from field: google.protobuf.Timestamp pack_time = 16;
+   */
+  packTime?: Timestamp | undefined;
+
+  /**
+   * The parcel out of which it was made; empty for the first one of an order.
+   *
+   * @generated from field: string split_from_shipment_id = 17;
+   */
+  splitFromShipmentId: string;
 };
 
 /**
- * The parcel of one order.
+ * A parcel of one order.
  *
  * @generated from message ordermesh.shipping.v1.Shipment
  */
@@ -224,6 +246,27 @@ export type ShipmentJson = {
    * @generated from field: string priority = 14;
    */
   priority?: string;
+
+  /**
+   * What is in it; empty in parcels that were stopped before they were made.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.ParcelLine lines = 15;
+   */
+  lines?: ParcelLineJson[];
+
+  /**
+   * When it was packed; unset before.
+   *
+   * @generated from field: google.protobuf.Timestamp pack_time = 16;
+   */
+  packTime?: TimestampJson;
+
+  /**
+   * The parcel out of which it was made; empty for the first one of an order.
+   *
+   * @generated from field: string split_from_shipment_id = 17;
+   */
+  splitFromShipmentId?: string;
 };
 
 /**
@@ -232,6 +275,55 @@ export type ShipmentJson = {
  */
 export const ShipmentSchema: GenMessage<Shipment, {jsonType: ShipmentJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_shipping_v1_shipment, 0);
+
+/**
+ * Units of one SKU in a parcel.
+ *
+ * @generated from message ordermesh.shipping.v1.ParcelLine
+ */
+export type ParcelLine = Message<"ordermesh.shipping.v1.ParcelLine"> & {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * Units.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity: bigint;
+};
+
+/**
+ * Units of one SKU in a parcel.
+ *
+ * @generated from message ordermesh.shipping.v1.ParcelLine
+ */
+export type ParcelLineJson = {
+  /**
+   * The SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku?: string;
+
+  /**
+   * Units.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity?: string;
+};
+
+/**
+ * Describes the message ordermesh.shipping.v1.ParcelLine.
+ * Use `create(ParcelLineSchema)` to create a new message.
+ */
+export const ParcelLineSchema: GenMessage<ParcelLine, {jsonType: ParcelLineJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_v1_shipment, 1);
 
 /**
  * States of a shipment.

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/v1/shipping_audit.proto.
  */
 export const file_ordermesh_shipping_v1_shipping_audit: GenFile = /*@__PURE__*/
-  fileDesc("CipvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcHBpbmdfYXVkaXQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSJUChVBdWRpdFNoaXBtZW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRiIJygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGPQDIn8KFkF1ZGl0U2hpcG1lbnRzUmVzcG9uc2USFAoMcm93c19jaGVja2VkGAEgASgDEjYKDWRpc2NyZXBhbmNpZXMYAiADKAsyHy5vcmRlcm1lc2guYXVkaXQudjEuRGlzY3JlcGFuY3kSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIjoKGkF1ZGl0T3JkZXJTaGlwbWVudHNSZXF1ZXN0EhwKCW9yZGVyX2lkcxgBIAMoCUIJukgGkgEDEOgHIlYKG0F1ZGl0T3JkZXJTaGlwbWVudHNSZXNwb25zZRI3CglzaGlwbWVudHMYASADKAsyJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRFbnRyeSLWAQoNU2hpcG1lbnRFbnRyeRIQCghvcmRlcl9pZBgBIAEoCRIzCgVzdGF0ZRgCIAEoDjIkLm9yZGVybWVzaC5zaGlwcGluZy52MS5TaGlwbWVudFN0YXRlEi8KC3VwZGF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5uZXh0X3N0ZXBfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoRaGVsZF9ieV9jaGFuZ2VfaWQYBSABKAkiUAoVUmVzdW1lU2hpcG1lbnRSZXF1ZXN0EhsKCG9yZGVyX2lkGAEgASgJQgm6SAZyBBABGEASGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDIlAKFlJlc3VtZVNoaXBtZW50UmVzcG9uc2USNgoIc2hpcG1lbnQYASABKAsyJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRFbnRyeTLfAwoUU2hpcHBpbmdBdWRpdFNlcnZpY2USkAEKDkF1ZGl0U2hpcG1lbnRzEiwub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkF1ZGl0U2hpcG1lbnRzUmVxdWVzdBotLm9yZGVybWVzaC5zaGlwcGluZy52MS5BdWRpdFNoaXBtZW50c1Jlc3BvbnNlIiGQAgGquxgaChgSDXNoaXBwaW5nOnJlYWQaB3NlcnZpY2USnwEKE0F1ZGl0T3JkZXJTaGlwbWVudHMSMS5vcmRlcm1lc2guc2hpcHBpbmcudjEuQXVkaXRPcmRlclNoaXBtZW50c1JlcXVlc3QaMi5vcmRlcm1lc2guc2hpcHBpbmcudjEuQXVkaXRPcmRlclNoaXBtZW50c1Jlc3BvbnNlIiGQAgGquxgaChgSDXNoaXBwaW5nOnJlYWQaB3NlcnZpY2USkQEKDlJlc3VtZVNoaXBtZW50Eiwub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlJlc3VtZVNoaXBtZW50UmVxdWVzdBotLm9yZGVybWVzaC5zaGlwcGluZy52MS5SZXN1bWVTaGlwbWVudFJlc3BvbnNlIiKQAgKquxgbChkSDnNoaXBwaW5nOndyaXRlGgdzZXJ2aWNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_audit_v1_audit, file_ordermesh_options_v1_options, file_ordermesh_shipping_v1_shipment]);
+  fileDesc("CipvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcHBpbmdfYXVkaXQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSJUChVBdWRpdFNoaXBtZW50c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRiIJygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGPQDIn8KFkF1ZGl0U2hpcG1lbnRzUmVzcG9uc2USFAoMcm93c19jaGVja2VkGAEgASgDEjYKDWRpc2NyZXBhbmNpZXMYAiADKAsyHy5vcmRlcm1lc2guYXVkaXQudjEuRGlzY3JlcGFuY3kSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJIjoKGkF1ZGl0T3JkZXJTaGlwbWVudHNSZXF1ZXN0EhwKCW9yZGVyX2lkcxgBIAMoCUIJukgGkgEDEOgHIlYKG0F1ZGl0T3JkZXJTaGlwbWVudHNSZXNwb25zZRI3CglzaGlwbWVudHMYASADKAsyJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRFbnRyeSKLAgoNU2hpcG1lbnRFbnRyeRIQCghvcmRlcl9pZBgBIAEoCRIzCgVzdGF0ZRgCIAEoDjIkLm9yZGVybWVzaC5zaGlwcGluZy52MS5TaGlwbWVudFN0YXRlEi8KC3VwZGF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5uZXh0X3N0ZXBfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoRaGVsZF9ieV9jaGFuZ2VfaWQYBSABKAkSMwoHcGFyY2VscxgGIAMoCzIiLm9yZGVybWVzaC5zaGlwcGluZy52MS5QYXJjZWxFbnRyeSJmCgtQYXJjZWxFbnRyeRITCgtzaGlwbWVudF9pZBgBIAEoCRIzCgVzdGF0ZRgCIAEoDjIkLm9yZGVybWVzaC5zaGlwcGluZy52MS5TaGlwbWVudFN0YXRlEg0KBXVuaXRzGAMgASgDIlAKFVJlc3VtZVNoaXBtZW50UmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AyJQChZSZXN1bWVTaGlwbWVudFJlc3BvbnNlEjYKCHNoaXBtZW50GAEgASgLMiQub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBtZW50RW50cnky3wMKFFNoaXBwaW5nQXVkaXRTZXJ2aWNlEpABCg5BdWRpdFNoaXBtZW50cxIsLm9yZGVybWVzaC5zaGlwcGluZy52MS5BdWRpdFNoaXBtZW50c1JlcXVlc3QaLS5vcmRlcm1lc2guc2hpcHBpbmcudjEuQXVkaXRTaGlwbWVudHNSZXNwb25zZSIhkAIBqrsYGgoYEg1zaGlwcGluZzpyZWFkGgdzZXJ2aWNlEp8BChNBdWRpdE9yZGVyU2hpcG1lbnRzEjEub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkF1ZGl0T3JkZXJTaGlwbWVudHNSZXF1ZXN0GjIub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkF1ZGl0T3JkZXJTaGlwbWVudHNSZXNwb25zZSIhkAIBqrsYGgoYEg1zaGlwcGluZzpyZWFkGgdzZXJ2aWNlEpEBCg5SZXN1bWVTaGlwbWVudBIsLm9yZGVybWVzaC5zaGlwcGluZy52MS5SZXN1bWVTaGlwbWVudFJlcXVlc3QaLS5vcmRlcm1lc2guc2hpcHBpbmcudjEuUmVzdW1lU2hpcG1lbnRSZXNwb25zZSIikAICqrsYGwoZEg5zaGlwcGluZzp3cml0ZRoHc2VydmljZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_audit_v1_audit, file_ordermesh_options_v1_options, file_ordermesh_shipping_v1_shipment]);
 
 /**
  * A page of parcels to audit.
@@ -203,7 +203,7 @@ export const AuditOrderShipmentsResponseSchema: GenMessage<AuditOrderShipmentsRe
   messageDesc(file_ordermesh_shipping_v1_shipping_audit, 3);
 
 /**
- * The parcel of an order.
+ * The first parcel of an order, and where the others stand.
  *
  * @generated from message ordermesh.shipping.v1.ShipmentEntry
  */
@@ -242,10 +242,17 @@ export type ShipmentEntry = Message<"ordermesh.shipping.v1.ShipmentEntry"> & {
    * @generated from field: string held_by_change_id = 5;
    */
   heldByChangeId: string;
+
+  /**
+   * Where each of the order's parcels stands, the first one first.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.ParcelEntry parcels = 6;
+   */
+  parcels: ParcelEntry[];
 };
 
 /**
- * The parcel of an order.
+ * The first parcel of an order, and where the others stand.
  *
  * @generated from message ordermesh.shipping.v1.ShipmentEntry
  */
@@ -284,6 +291,13 @@ export type ShipmentEntryJson = {
    * @generated from field: string held_by_change_id = 5;
    */
   heldByChangeId?: string;
+
+  /**
+   * Where each of the order's parcels stands, the first one first.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.ParcelEntry parcels = 6;
+   */
+  parcels?: ParcelEntryJson[];
 };
 
 /**
@@ -292,6 +306,69 @@ export type ShipmentEntryJson = {
  */
 export const ShipmentEntrySchema: GenMessage<ShipmentEntry, {jsonType: ShipmentEntryJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_shipping_v1_shipping_audit, 4);
+
+/**
+ * One of an order's parcels.
+ *
+ * @generated from message ordermesh.shipping.v1.ParcelEntry
+ */
+export type ParcelEntry = Message<"ordermesh.shipping.v1.ParcelEntry"> & {
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 1;
+   */
+  shipmentId: string;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: ordermesh.shipping.v1.ShipmentState state = 2;
+   */
+  state: ShipmentState;
+
+  /**
+   * Units in it.
+   *
+   * @generated from field: int64 units = 3;
+   */
+  units: bigint;
+};
+
+/**
+ * One of an order's parcels.
+ *
+ * @generated from message ordermesh.shipping.v1.ParcelEntry
+ */
+export type ParcelEntryJson = {
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 1;
+   */
+  shipmentId?: string;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: ordermesh.shipping.v1.ShipmentState state = 2;
+   */
+  state?: ShipmentStateJson;
+
+  /**
+   * Units in it.
+   *
+   * @generated from field: int64 units = 3;
+   */
+  units?: string;
+};
+
+/**
+ * Describes the message ordermesh.shipping.v1.ParcelEntry.
+ * Use `create(ParcelEntrySchema)` to create a new message.
+ */
+export const ParcelEntrySchema: GenMessage<ParcelEntry, {jsonType: ParcelEntryJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_v1_shipping_audit, 5);
 
 /**
  * Which parcel to bring on.
@@ -340,7 +417,7 @@ export type ResumeShipmentRequestJson = {
  * Use `create(ResumeShipmentRequestSchema)` to create a new message.
  */
 export const ResumeShipmentRequestSchema: GenMessage<ResumeShipmentRequest, {jsonType: ResumeShipmentRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_v1_shipping_audit, 5);
+  messageDesc(file_ordermesh_shipping_v1_shipping_audit, 6);
 
 /**
  * Done.
@@ -375,7 +452,7 @@ export type ResumeShipmentResponseJson = {
  * Use `create(ResumeShipmentResponseSchema)` to create a new message.
  */
 export const ResumeShipmentResponseSchema: GenMessage<ResumeShipmentResponse, {jsonType: ResumeShipmentResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_v1_shipping_audit, 6);
+  messageDesc(file_ordermesh_shipping_v1_shipping_audit, 7);
 
 /**
  * Shipping's own audit: where each parcel stands and what it waits for.
@@ -404,7 +481,7 @@ export const ShippingAuditService: GenService<{
     output: typeof AuditOrderShipmentsResponseSchema;
   },
   /**
-   * Plans again the next step of a parcel that has none planned. A repeat changes nothing.
+   * Plans again the next step of each parcel of an order that has none planned. A repeat changes nothing.
    * Errors: NOT_FOUND with SHIPMENT_NOT_FOUND.
    *
    * @generated from rpc ordermesh.shipping.v1.ShippingAuditService.ResumeShipment

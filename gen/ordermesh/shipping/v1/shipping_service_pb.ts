@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/v1/shipping_service.proto.
  */
 export const file_ordermesh_shipping_v1_shipping_service: GenFile = /*@__PURE__*/
-  fileDesc("CixvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcHBpbmdfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLnNoaXBwaW5nLnYxIrcBChFRdW90ZVJhdGVzUmVxdWVzdBIwCg1jdXJyZW5jeV9jb2RlGAEgASgJQhm6SBZyFFIDVVNEUgNFVVJSA0dCUFIDSlBZEhwKBXVuaXRzGAIgASgDQg26SAoiCBiAlOvcAygBEioKDGNvdW50cnlfY29kZRgDIAEoCUIUukgRcg8yDV4oW0EtWl17Mn0pPyQSJgoMd2VpZ2h0X2dyYW1zGAQgASgDQhC6SA0iCxiAgJqm6q/jASgAIkAKElF1b3RlUmF0ZXNSZXNwb25zZRIqCgVyYXRlcxgBIAMoCzIbLm9yZGVybWVzaC5zaGlwcGluZy52MS5SYXRlImUKBFJhdGUSNQoGbWV0aG9kGAEgASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEiYKBGNvc3QYAiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leSIxChJHZXRTaGlwbWVudFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQCJIChNHZXRTaGlwbWVudFJlc3BvbnNlEjEKCHNoaXBtZW50GAEgASgLMh8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBtZW50IjEKEkdldFRyYWNraW5nUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAIkgKE0dldFRyYWNraW5nUmVzcG9uc2USMQoIdHJhY2tpbmcYASABKAsyHy5vcmRlcm1lc2guc2hpcHBpbmcudjEuVHJhY2tpbmciNgoXR2V0U2hpcG1lbnRMYWJlbFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQCJEChhHZXRTaGlwbWVudExhYmVsUmVzcG9uc2USKAoFbGFiZWwYASABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5QgOAAQEiZQoTU3RvcFNoaXBtZW50UmVxdWVzdBIyCghvcmRlcl9pZBgBIAEoCUIgukgdchsyGV5vcmRfWzAtOUEtWmEtel8tXXsxLDYwfSQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDIkkKFFN0b3BTaGlwbWVudFJlc3BvbnNlEjEKCHNoaXBtZW50GAEgASgLMh8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBtZW50MtQHCg9TaGlwcGluZ1NlcnZpY2USkQEKClF1b3RlUmF0ZXMSKC5vcmRlcm1lc2guc2hpcHBpbmcudjEuUXVvdGVSYXRlc1JlcXVlc3QaKS5vcmRlcm1lc2guc2hpcHBpbmcudjEuUXVvdGVSYXRlc1Jlc3BvbnNlIi6QAgGquxgECgIIAYLT5JMCHToBKiIYL3YxL3NoaXBwaW5nLXJhdGVzOnF1b3RlEsEBCgtHZXRTaGlwbWVudBIpLm9yZGVybWVzaC5zaGlwcGluZy52MS5HZXRTaGlwbWVudFJlcXVlc3QaKi5vcmRlcm1lc2guc2hpcHBpbmcudjEuR2V0U2hpcG1lbnRSZXNwb25zZSJbkAIBqrsYJAoiEg1zaGlwcGluZzpyZWFkGghvcGVyYXRvchoHc2VydmljZYLT5JMCKmIIc2hpcG1lbnQSHi92MS9vcmRlcnMve29yZGVyX2lkfS9zaGlwbWVudBLLAQoLR2V0VHJhY2tpbmcSKS5vcmRlcm1lc2guc2hpcHBpbmcudjEuR2V0VHJhY2tpbmdSZXF1ZXN0Gioub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFRyYWNraW5nUmVzcG9uc2UiZZACAaq7GC4KLBINc2hpcHBpbmc6cmVhZBoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIqYgh0cmFja2luZxIeL3YxL29yZGVycy97b3JkZXJfaWR9L3RyYWNraW5nEsoBChBHZXRTaGlwbWVudExhYmVsEi4ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFNoaXBtZW50TGFiZWxSZXF1ZXN0Gi8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFNoaXBtZW50TGFiZWxSZXNwb25zZSJVkAIBqrsYGwoZEg1zaGlwcGluZzpyZWFkGghvcGVyYXRvcoLT5JMCLWIFbGFiZWwSJC92MS9vcmRlcnMve29yZGVyX2lkfS9zaGlwbWVudC9sYWJlbBLNAQoMU3RvcFNoaXBtZW50Eioub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlN0b3BTaGlwbWVudFJlcXVlc3QaKy5vcmRlcm1lc2guc2hpcHBpbmcudjEuU3RvcFNoaXBtZW50UmVzcG9uc2UiZJACAqq7GCUKIxIOc2hpcHBpbmc6d3JpdGUaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIyOgEqYghzaGlwbWVudCIjL3YxL29yZGVycy97b3JkZXJfaWR9L3NoaXBtZW50OnN0b3BiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_httpbody, file_ordermesh_options_v1_options, file_ordermesh_shipping_v1_shipment, file_ordermesh_shipping_v1_tracking, file_ordermesh_type_v1_money]);
+  fileDesc("CixvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcHBpbmdfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLnNoaXBwaW5nLnYxIrcBChFRdW90ZVJhdGVzUmVxdWVzdBIwCg1jdXJyZW5jeV9jb2RlGAEgASgJQhm6SBZyFFIDVVNEUgNFVVJSA0dCUFIDSlBZEhwKBXVuaXRzGAIgASgDQg26SAoiCBiAlOvcAygBEioKDGNvdW50cnlfY29kZRgDIAEoCUIUukgRcg8yDV4oW0EtWl17Mn0pPyQSJgoMd2VpZ2h0X2dyYW1zGAQgASgDQhC6SA0iCxiAgJqm6q/jASgAIkAKElF1b3RlUmF0ZXNSZXNwb25zZRIqCgVyYXRlcxgBIAMoCzIbLm9yZGVybWVzaC5zaGlwcGluZy52MS5SYXRlImUKBFJhdGUSNQoGbWV0aG9kGAEgASgOMiUub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBwaW5nTWV0aG9kEiYKBGNvc3QYAiABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leSJPChJHZXRTaGlwbWVudFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIcCgtzaGlwbWVudF9pZBgCIAEoCUIHukgEcgIYQCJIChNHZXRTaGlwbWVudFJlc3BvbnNlEjEKCHNoaXBtZW50GAEgASgLMh8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBtZW50Ik8KEkdldFRyYWNraW5nUmVxdWVzdBIbCghvcmRlcl9pZBgBIAEoCUIJukgGcgQQARhAEhwKC3NoaXBtZW50X2lkGAIgASgJQge6SARyAhhAIkgKE0dldFRyYWNraW5nUmVzcG9uc2USMQoIdHJhY2tpbmcYASABKAsyHy5vcmRlcm1lc2guc2hpcHBpbmcudjEuVHJhY2tpbmciVAoXR2V0U2hpcG1lbnRMYWJlbFJlcXVlc3QSGwoIb3JkZXJfaWQYASABKAlCCbpIBnIEEAEYQBIcCgtzaGlwbWVudF9pZBgCIAEoCUIHukgEcgIYQCJEChhHZXRTaGlwbWVudExhYmVsUmVzcG9uc2USKAoFbGFiZWwYASABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5QgOAAQEiZQoTU3RvcFNoaXBtZW50UmVxdWVzdBIyCghvcmRlcl9pZBgBIAEoCUIgukgdchsyGV5vcmRfWzAtOUEtWmEtel8tXXsxLDYwfSQSGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDIkkKFFN0b3BTaGlwbWVudFJlc3BvbnNlEjEKCHNoaXBtZW50GAEgASgLMh8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlNoaXBtZW50MtQHCg9TaGlwcGluZ1NlcnZpY2USkQEKClF1b3RlUmF0ZXMSKC5vcmRlcm1lc2guc2hpcHBpbmcudjEuUXVvdGVSYXRlc1JlcXVlc3QaKS5vcmRlcm1lc2guc2hpcHBpbmcudjEuUXVvdGVSYXRlc1Jlc3BvbnNlIi6QAgGquxgECgIIAYLT5JMCHToBKiIYL3YxL3NoaXBwaW5nLXJhdGVzOnF1b3RlEsEBCgtHZXRTaGlwbWVudBIpLm9yZGVybWVzaC5zaGlwcGluZy52MS5HZXRTaGlwbWVudFJlcXVlc3QaKi5vcmRlcm1lc2guc2hpcHBpbmcudjEuR2V0U2hpcG1lbnRSZXNwb25zZSJbkAIBqrsYJAoiEg1zaGlwcGluZzpyZWFkGghvcGVyYXRvchoHc2VydmljZYLT5JMCKmIIc2hpcG1lbnQSHi92MS9vcmRlcnMve29yZGVyX2lkfS9zaGlwbWVudBLLAQoLR2V0VHJhY2tpbmcSKS5vcmRlcm1lc2guc2hpcHBpbmcudjEuR2V0VHJhY2tpbmdSZXF1ZXN0Gioub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFRyYWNraW5nUmVzcG9uc2UiZZACAaq7GC4KLBINc2hpcHBpbmc6cmVhZBoIY3VzdG9tZXIaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIqYgh0cmFja2luZxIeL3YxL29yZGVycy97b3JkZXJfaWR9L3RyYWNraW5nEsoBChBHZXRTaGlwbWVudExhYmVsEi4ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFNoaXBtZW50TGFiZWxSZXF1ZXN0Gi8ub3JkZXJtZXNoLnNoaXBwaW5nLnYxLkdldFNoaXBtZW50TGFiZWxSZXNwb25zZSJVkAIBqrsYGwoZEg1zaGlwcGluZzpyZWFkGghvcGVyYXRvcoLT5JMCLWIFbGFiZWwSJC92MS9vcmRlcnMve29yZGVyX2lkfS9zaGlwbWVudC9sYWJlbBLNAQoMU3RvcFNoaXBtZW50Eioub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlN0b3BTaGlwbWVudFJlcXVlc3QaKy5vcmRlcm1lc2guc2hpcHBpbmcudjEuU3RvcFNoaXBtZW50UmVzcG9uc2UiZJACAqq7GCUKIxIOc2hpcHBpbmc6d3JpdGUaCG9wZXJhdG9yGgdzZXJ2aWNlgtPkkwIyOgEqYghzaGlwbWVudCIjL3YxL29yZGVycy97b3JkZXJfaWR9L3NoaXBtZW50OnN0b3BiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_httpbody, file_ordermesh_options_v1_options, file_ordermesh_shipping_v1_shipment, file_ordermesh_shipping_v1_tracking, file_ordermesh_type_v1_money]);
 
 /**
  * A parcel to price.
@@ -196,6 +196,13 @@ export type GetShipmentRequest = Message<"ordermesh.shipping.v1.GetShipmentReque
    * @generated from field: string order_id = 1;
    */
   orderId: string;
+
+  /**
+   * Which of its parcels, TypeID with prefix "shp"; empty for the first one.
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId: string;
 };
 
 /**
@@ -210,6 +217,13 @@ export type GetShipmentRequestJson = {
    * @generated from field: string order_id = 1;
    */
   orderId?: string;
+
+  /**
+   * Which of its parcels, TypeID with prefix "shp"; empty for the first one.
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId?: string;
 };
 
 /**
@@ -266,6 +280,13 @@ export type GetTrackingRequest = Message<"ordermesh.shipping.v1.GetTrackingReque
    * @generated from field: string order_id = 1;
    */
   orderId: string;
+
+  /**
+   * Which of its parcels, TypeID with prefix "shp"; empty for the first one.
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId: string;
 };
 
 /**
@@ -280,6 +301,13 @@ export type GetTrackingRequestJson = {
    * @generated from field: string order_id = 1;
    */
   orderId?: string;
+
+  /**
+   * Which of its parcels, TypeID with prefix "shp"; empty for the first one.
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId?: string;
 };
 
 /**
@@ -336,6 +364,13 @@ export type GetShipmentLabelRequest = Message<"ordermesh.shipping.v1.GetShipment
    * @generated from field: string order_id = 1;
    */
   orderId: string;
+
+  /**
+   * Which of its parcels, TypeID with prefix "shp"; empty for the first one.
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId: string;
 };
 
 /**
@@ -350,6 +385,13 @@ export type GetShipmentLabelRequestJson = {
    * @generated from field: string order_id = 1;
    */
   orderId?: string;
+
+  /**
+   * Which of its parcels, TypeID with prefix "shp"; empty for the first one.
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId?: string;
 };
 
 /**
@@ -495,7 +537,7 @@ export const ShippingService: GenService<{
     output: typeof QuoteRatesResponseSchema;
   },
   /**
-   * Reads the shipment of one order. Errors: NOT_FOUND with SHIPMENT_NOT_FOUND.
+   * Reads the first parcel of one order, or the one that is named; ParcelsService lists all. Errors: NOT_FOUND with SHIPMENT_NOT_FOUND.
    *
    * @generated from rpc ordermesh.shipping.v1.ShippingService.GetShipment
    */
@@ -505,7 +547,8 @@ export const ShippingService: GenService<{
     output: typeof GetShipmentResponseSchema;
   },
   /**
-   * Reads what the carrier has told about the parcel of one order. A customer reads that of its own orders.
+   * Reads what the carrier has told about the first parcel of one order, or about the one that is named. A customer reads that of its own
+   * orders.
    * Errors: NOT_FOUND with SHIPMENT_NOT_FOUND.
    *
    * @generated from rpc ordermesh.shipping.v1.ShippingService.GetTracking
@@ -527,8 +570,8 @@ export const ShippingService: GenService<{
     output: typeof GetShipmentLabelResponseSchema;
   },
   /**
-   * Keeps a parcel from leaving, also one that does not exist yet: no shipment will be created for the order afterwards.
-   * A repeat is answered as the first. Errors: FAILED_PRECONDITION with ALREADY_DISPATCHED.
+   * Keeps all parcels of an order from leaving, also one that does not exist yet: no shipment will be created for the order afterwards.
+   * A repeat is answered as the first, with the first parcel. Errors: FAILED_PRECONDITION with ALREADY_DISPATCHED where one has left.
    *
    * @generated from rpc ordermesh.shipping.v1.ShippingService.StopShipment
    */

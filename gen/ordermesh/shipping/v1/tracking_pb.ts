@@ -6,7 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp, TimestampJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { ShipmentState, ShipmentStateJson } from "./shipment_pb.ts";
+import type { ParcelLine, ParcelLineJson, ShipmentState, ShipmentStateJson } from "./shipment_pb.ts";
 import { file_ordermesh_shipping_v1_shipment } from "./shipment_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/v1/tracking.proto.
  */
 export const file_ordermesh_shipping_v1_tracking: GenFile = /*@__PURE__*/
-  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvdHJhY2tpbmcucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSKxAQoIVHJhY2tpbmcSEAoIb3JkZXJfaWQYASABKAkSDwoHY2FycmllchgCIAEoCRIXCg90cmFja2luZ19udW1iZXIYAyABKAkSMwoFc3RhdGUYBCABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI0CgZldmVudHMYBSADKAsyJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuVHJhY2tpbmdFdmVudCJxCg1UcmFja2luZ0V2ZW50Eg0KBWV2ZW50GAEgASgJEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKBXBsYWNlGAMgASgJQgOAAQESEwoGZGV0YWlsGAQgASgJQgOAAQFiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_shipping_v1_shipment]);
+  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvdHJhY2tpbmcucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSL9AQoIVHJhY2tpbmcSEAoIb3JkZXJfaWQYASABKAkSDwoHY2FycmllchgCIAEoCRIXCg90cmFja2luZ19udW1iZXIYAyABKAkSMwoFc3RhdGUYBCABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI0CgZldmVudHMYBSADKAsyJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuVHJhY2tpbmdFdmVudBITCgtzaGlwbWVudF9pZBgGIAEoCRI1CgdwYXJjZWxzGAcgAygLMiQub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlRyYWNrZWRQYXJjZWwitQEKDVRyYWNrZWRQYXJjZWwSEwoLc2hpcG1lbnRfaWQYASABKAkSDwoHY2FycmllchgCIAEoCRIXCg90cmFja2luZ19udW1iZXIYAyABKAkSMwoFc3RhdGUYBCABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRIwCgVsaW5lcxgFIAMoCzIhLm9yZGVybWVzaC5zaGlwcGluZy52MS5QYXJjZWxMaW5lInEKDVRyYWNraW5nRXZlbnQSDQoFZXZlbnQYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoFcGxhY2UYAyABKAlCA4ABARITCgZkZXRhaWwYBCABKAlCA4ABAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_shipping_v1_shipment]);
 
 /**
  * What a carrier has told about a parcel.
@@ -56,6 +56,20 @@ export type Tracking = Message<"ordermesh.shipping.v1.Tracking"> & {
    * @generated from field: repeated ordermesh.shipping.v1.TrackingEvent events = 5;
    */
   events: TrackingEvent[];
+
+  /**
+   * The parcel.
+   *
+   * @generated from field: string shipment_id = 6;
+   */
+  shipmentId: string;
+
+  /**
+   * All parcels of the order, the first one first.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.TrackedParcel parcels = 7;
+   */
+  parcels: TrackedParcel[];
 };
 
 /**
@@ -98,6 +112,20 @@ export type TrackingJson = {
    * @generated from field: repeated ordermesh.shipping.v1.TrackingEvent events = 5;
    */
   events?: TrackingEventJson[];
+
+  /**
+   * The parcel.
+   *
+   * @generated from field: string shipment_id = 6;
+   */
+  shipmentId?: string;
+
+  /**
+   * All parcels of the order, the first one first.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.TrackedParcel parcels = 7;
+   */
+  parcels?: TrackedParcelJson[];
 };
 
 /**
@@ -106,6 +134,97 @@ export type TrackingJson = {
  */
 export const TrackingSchema: GenMessage<Tracking, {jsonType: TrackingJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_shipping_v1_tracking, 0);
+
+/**
+ * A parcel of an order, and where it stands.
+ *
+ * @generated from message ordermesh.shipping.v1.TrackedParcel
+ */
+export type TrackedParcel = Message<"ordermesh.shipping.v1.TrackedParcel"> & {
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 1;
+   */
+  shipmentId: string;
+
+  /**
+   * The carrier.
+   *
+   * @generated from field: string carrier = 2;
+   */
+  carrier: string;
+
+  /**
+   * The carrier's number for it; empty before it has one.
+   *
+   * @generated from field: string tracking_number = 3;
+   */
+  trackingNumber: string;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: ordermesh.shipping.v1.ShipmentState state = 4;
+   */
+  state: ShipmentState;
+
+  /**
+   * What is in it.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.ParcelLine lines = 5;
+   */
+  lines: ParcelLine[];
+};
+
+/**
+ * A parcel of an order, and where it stands.
+ *
+ * @generated from message ordermesh.shipping.v1.TrackedParcel
+ */
+export type TrackedParcelJson = {
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 1;
+   */
+  shipmentId?: string;
+
+  /**
+   * The carrier.
+   *
+   * @generated from field: string carrier = 2;
+   */
+  carrier?: string;
+
+  /**
+   * The carrier's number for it; empty before it has one.
+   *
+   * @generated from field: string tracking_number = 3;
+   */
+  trackingNumber?: string;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: ordermesh.shipping.v1.ShipmentState state = 4;
+   */
+  state?: ShipmentStateJson;
+
+  /**
+   * What is in it.
+   *
+   * @generated from field: repeated ordermesh.shipping.v1.ParcelLine lines = 5;
+   */
+  lines?: ParcelLineJson[];
+};
+
+/**
+ * Describes the message ordermesh.shipping.v1.TrackedParcel.
+ * Use `create(TrackedParcelSchema)` to create a new message.
+ */
+export const TrackedParcelSchema: GenMessage<TrackedParcel, {jsonType: TrackedParcelJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_v1_tracking, 1);
 
 /**
  * One event on a parcel's way.
@@ -182,5 +301,5 @@ export type TrackingEventJson = {
  * Use `create(TrackingEventSchema)` to create a new message.
  */
 export const TrackingEventSchema: GenMessage<TrackingEvent, {jsonType: TrackingEventJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_v1_tracking, 1);
+  messageDesc(file_ordermesh_shipping_v1_tracking, 2);
 

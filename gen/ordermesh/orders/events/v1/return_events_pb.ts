@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/return_events.proto.
  */
 export const file_ordermesh_orders_events_v1_return_events: GenFile = /*@__PURE__*/
-  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9yZXR1cm5fZXZlbnRzLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSKUAQoOUmV0dXJuQXBwcm92ZWQSEAoIb3JkZXJfaWQYASABKAkSEQoJcmV0dXJuX2lkGAIgASgJEjAKDGFwcHJvdmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMikwEKDlJldHVyblJlamVjdGVkEhAKCG9yZGVyX2lkGAEgASgJEhEKCXJldHVybl9pZBgCIAEoCRIvCgtyZWplY3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMirQEKDkV4Y2hhbmdlUGxhY2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCXJldHVybl9pZBgCIAEoCRIZChFleGNoYW5nZV9vcmRlcl9pZBgDIAEoCRIuCgpwbGFjZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgFIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyL8AQoOUmV0dXJuUmVjZWl2ZWQSEAoIb3JkZXJfaWQYASABKAkSEQoJcmV0dXJuX2lkGAIgASgJEigKBnJlZnVuZBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjwKCXJlc3RvY2tlZBgEIAMoCzIpLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlc3RvY2tlZExpbmUSMAoMcmVjZWl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgGIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyIuCg1SZXN0b2NrZWRMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_money]);
+  fileDesc("Ci5vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9yZXR1cm5fZXZlbnRzLnByb3RvEhpvcmRlcm1lc2gub3JkZXJzLmV2ZW50cy52MSKUAQoOUmV0dXJuQXBwcm92ZWQSEAoIb3JkZXJfaWQYASABKAkSEQoJcmV0dXJuX2lkGAIgASgJEjAKDGFwcHJvdmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMikwEKDlJldHVyblJlamVjdGVkEhAKCG9yZGVyX2lkGAEgASgJEhEKCXJldHVybl9pZBgCIAEoCRIvCgtyZWplY3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3VzdG9tZXJfaWQYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMirQEKDkV4Y2hhbmdlUGxhY2VkEhAKCG9yZGVyX2lkGAEgASgJEhEKCXJldHVybl9pZBgCIAEoCRIZChFleGNoYW5nZV9vcmRlcl9pZBgDIAEoCRIuCgpwbGFjZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgFIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyL8AQoOUmV0dXJuUmVjZWl2ZWQSEAoIb3JkZXJfaWQYASABKAkSEQoJcmV0dXJuX2lkGAIgASgJEigKBnJlZnVuZBgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5EjwKCXJlc3RvY2tlZBgEIAMoCzIpLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlJlc3RvY2tlZExpbmUSMAoMcmVjZWl2ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgGIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyIuCg1SZXN0b2NrZWRMaW5lEgsKA3NrdRgBIAEoCRIQCghxdWFudGl0eRgCIAEoAyKvAQoTT3JkZXJQYXJjZWxSZXR1cm5lZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIoCgZyZWZ1bmQYAyABKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leRIvCgtyZXR1cm5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFNiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_money]);
 
 /**
  * Goods of a delivered order may come back: somebody of the shop has said so.
@@ -417,4 +417,83 @@ export type RestockedLineJson = {
  */
 export const RestockedLineSchema: GenMessage<RestockedLine, {jsonType: RestockedLineJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_orders_events_v1_return_events, 4);
+
+/**
+ * A parcel of an order that leaves in several came back to the shop, and others did not: payments gives back what is in it. Where all come
+ * back, OrderReturned is told instead of the last one's.
+ *
+ * @generated from message ordermesh.orders.events.v1.OrderParcelReturned
+ */
+export type OrderParcelReturned = Message<"ordermesh.orders.events.v1.OrderParcelReturned"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * TypeID with prefix "shp"; each parcel is told once.
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId: string;
+
+  /**
+   * What its units have cost, with the tax that came on top of them.
+   *
+   * @generated from field: ordermesh.type.v1.Money refund = 3;
+   */
+  refund?: Money | undefined;
+
+  /**
+   * When it came back.
+   *
+   * @generated from field: google.protobuf.Timestamp return_time = 4;
+   */
+  returnTime?: Timestamp | undefined;
+};
+
+/**
+ * A parcel of an order that leaves in several came back to the shop, and others did not: payments gives back what is in it. Where all come
+ * back, OrderReturned is told instead of the last one's.
+ *
+ * @generated from message ordermesh.orders.events.v1.OrderParcelReturned
+ */
+export type OrderParcelReturnedJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * TypeID with prefix "shp"; each parcel is told once.
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId?: string;
+
+  /**
+   * What its units have cost, with the tax that came on top of them.
+   *
+   * @generated from field: ordermesh.type.v1.Money refund = 3;
+   */
+  refund?: MoneyJson;
+
+  /**
+   * When it came back.
+   *
+   * @generated from field: google.protobuf.Timestamp return_time = 4;
+   */
+  returnTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.orders.events.v1.OrderParcelReturned.
+ * Use `create(OrderParcelReturnedSchema)` to create a new message.
+ */
+export const OrderParcelReturnedSchema: GenMessage<OrderParcelReturned, {jsonType: OrderParcelReturnedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_orders_events_v1_return_events, 5);
 

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/events/v1/shipping_events.proto.
  */
 export const file_ordermesh_shipping_events_v1_shipping_events: GenFile = /*@__PURE__*/
-  fileDesc("CjJvcmRlcm1lc2gvc2hpcHBpbmcvZXZlbnRzL3YxL3NoaXBwaW5nX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MSJ6Cg9TaGlwbWVudENyZWF0ZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSDwoHY2FycmllchgDIAEoCRIXCg90cmFja2luZ19udW1iZXIYBCABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiwQEKElNoaXBtZW50RGlzcGF0Y2hlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIxCg1kaXNwYXRjaF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVsaW5lcxgEIAMoCzIqLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuU2hpcG1lbnRMaW5lOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIi0KDFNoaXBtZW50TGluZRILCgNza3UYASABKAkSEAoIcXVhbnRpdHkYAiABKAMihAEKEVNoaXBtZW50RGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEjAKDGRlbGl2ZXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMihgEKFlNoaXBtZW50RGVsaXZlcnlGYWlsZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSLQoJZmFpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKCAQoQU2hpcG1lbnRSZXR1cm5lZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIvCgtyZXR1cm5fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiYAoPU2hpcG1lbnRTdG9wcGVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CjJvcmRlcm1lc2gvc2hpcHBpbmcvZXZlbnRzL3YxL3NoaXBwaW5nX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MSKUAgoPU2hpcG1lbnRDcmVhdGVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEg8KB2NhcnJpZXIYAyABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAQgASgJEjkKBWxpbmVzGAUgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSHgoWc3BsaXRfZnJvbV9zaGlwbWVudF9pZBgGIAEoCRI9CgdwYXJjZWxzGAcgAygLMiwub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5QYXJjZWxTdGFuZGluZzoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKAAgoSU2hpcG1lbnREaXNwYXRjaGVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEjEKDWRpc3BhdGNoX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKBWxpbmVzGAQgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSPQoHcGFyY2VscxgFIAMoCzIsLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuUGFyY2VsU3RhbmRpbmc6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiiAEKDlBhcmNlbFN0YW5kaW5nEhMKC3NoaXBtZW50X2lkGAEgASgJEg0KBXN0YXRlGAIgASgJEjkKBWxpbmVzGAMgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSFwoPdHJhY2tpbmdfbnVtYmVyGAQgASgJIi0KDFNoaXBtZW50TGluZRILCgNza3UYASABKAkSEAoIcXVhbnRpdHkYAiABKAMi/gEKEVNoaXBtZW50RGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEjAKDGRlbGl2ZXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoFbGluZXMYBCADKAsyKi5vcmRlcm1lc2guc2hpcHBpbmcuZXZlbnRzLnYxLlNoaXBtZW50TGluZRI9CgdwYXJjZWxzGAUgAygLMiwub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5QYXJjZWxTdGFuZGluZzoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKAAgoWU2hpcG1lbnREZWxpdmVyeUZhaWxlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRItCglmYWlsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKBWxpbmVzGAQgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSPQoHcGFyY2VscxgFIAMoCzIsLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuUGFyY2VsU3RhbmRpbmc6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMi/AEKEFNoaXBtZW50UmV0dXJuZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSLwoLcmV0dXJuX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKBWxpbmVzGAQgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSPQoHcGFyY2VscxgFIAMoCzIsLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuUGFyY2VsU3RhbmRpbmc6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMi2gEKD1NoaXBtZW50U3RvcHBlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSOQoFbGluZXMYBCADKAsyKi5vcmRlcm1lc2guc2hpcHBpbmcuZXZlbnRzLnYxLlNoaXBtZW50TGluZRI9CgdwYXJjZWxzGAUgAygLMiwub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5QYXJjZWxTdGFuZGluZzoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * A parcel is labelled and waits in the warehouse.
@@ -48,6 +48,27 @@ export type ShipmentCreated = Message<"ordermesh.shipping.events.v1.ShipmentCrea
    * @generated from field: string tracking_number = 4;
    */
   trackingNumber: string;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 5;
+   */
+  lines: ShipmentLine[];
+
+  /**
+   * The parcel out of which it was made; empty for the first one of an order.
+   *
+   * @generated from field: string split_from_shipment_id = 6;
+   */
+  splitFromShipmentId: string;
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 7;
+   */
+  parcels: ParcelStanding[];
 };
 
 /**
@@ -83,6 +104,27 @@ export type ShipmentCreatedJson = {
    * @generated from field: string tracking_number = 4;
    */
   trackingNumber?: string;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 5;
+   */
+  lines?: ShipmentLineJson[];
+
+  /**
+   * The parcel out of which it was made; empty for the first one of an order.
+   *
+   * @generated from field: string split_from_shipment_id = 6;
+   */
+  splitFromShipmentId?: string;
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 7;
+   */
+  parcels?: ParcelStandingJson[];
 };
 
 /**
@@ -125,6 +167,13 @@ export type ShipmentDispatched = Message<"ordermesh.shipping.events.v1.ShipmentD
    * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
    */
   lines: ShipmentLine[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels: ParcelStanding[];
 };
 
 /**
@@ -160,6 +209,13 @@ export type ShipmentDispatchedJson = {
    * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
    */
   lines?: ShipmentLineJson[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels?: ParcelStandingJson[];
 };
 
 /**
@@ -168,6 +224,83 @@ export type ShipmentDispatchedJson = {
  */
 export const ShipmentDispatchedSchema: GenMessage<ShipmentDispatched, {jsonType: ShipmentDispatchedJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 1);
+
+/**
+ * A parcel of an order as it is when an event is written.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ParcelStanding
+ */
+export type ParcelStanding = Message<"ordermesh.shipping.events.v1.ParcelStanding"> & {
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 1;
+   */
+  shipmentId: string;
+
+  /**
+   * CREATED, DISPATCHED, DELIVERY_FAILED, DELIVERED, RETURNED or STOPPED.
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * What is in it.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 3;
+   */
+  lines: ShipmentLine[];
+
+  /**
+   * The carrier's number for it; empty before it has one.
+   *
+   * @generated from field: string tracking_number = 4;
+   */
+  trackingNumber: string;
+};
+
+/**
+ * A parcel of an order as it is when an event is written.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ParcelStanding
+ */
+export type ParcelStandingJson = {
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 1;
+   */
+  shipmentId?: string;
+
+  /**
+   * CREATED, DISPATCHED, DELIVERY_FAILED, DELIVERED, RETURNED or STOPPED.
+   *
+   * @generated from field: string state = 2;
+   */
+  state?: string;
+
+  /**
+   * What is in it.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 3;
+   */
+  lines?: ShipmentLineJson[];
+
+  /**
+   * The carrier's number for it; empty before it has one.
+   *
+   * @generated from field: string tracking_number = 4;
+   */
+  trackingNumber?: string;
+};
+
+/**
+ * Describes the message ordermesh.shipping.events.v1.ParcelStanding.
+ * Use `create(ParcelStandingSchema)` to create a new message.
+ */
+export const ParcelStandingSchema: GenMessage<ParcelStanding, {jsonType: ParcelStandingJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 2);
 
 /**
  * Units of one SKU in a parcel.
@@ -216,7 +349,7 @@ export type ShipmentLineJson = {
  * Use `create(ShipmentLineSchema)` to create a new message.
  */
 export const ShipmentLineSchema: GenMessage<ShipmentLine, {jsonType: ShipmentLineJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 2);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 3);
 
 /**
  * A parcel reached the door.
@@ -244,6 +377,20 @@ export type ShipmentDelivered = Message<"ordermesh.shipping.events.v1.ShipmentDe
    * @generated from field: google.protobuf.Timestamp deliver_time = 3;
    */
   deliverTime?: Timestamp | undefined;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines: ShipmentLine[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels: ParcelStanding[];
 };
 
 /**
@@ -272,6 +419,20 @@ export type ShipmentDeliveredJson = {
    * @generated from field: google.protobuf.Timestamp deliver_time = 3;
    */
   deliverTime?: TimestampJson;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines?: ShipmentLineJson[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels?: ParcelStandingJson[];
 };
 
 /**
@@ -279,7 +440,7 @@ export type ShipmentDeliveredJson = {
  * Use `create(ShipmentDeliveredSchema)` to create a new message.
  */
 export const ShipmentDeliveredSchema: GenMessage<ShipmentDelivered, {jsonType: ShipmentDeliveredJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 3);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 4);
 
 /**
  * The carrier could not deliver a parcel and still has it. Told once a parcel.
@@ -307,6 +468,20 @@ export type ShipmentDeliveryFailed = Message<"ordermesh.shipping.events.v1.Shipm
    * @generated from field: google.protobuf.Timestamp fail_time = 3;
    */
   failTime?: Timestamp | undefined;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines: ShipmentLine[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels: ParcelStanding[];
 };
 
 /**
@@ -335,6 +510,20 @@ export type ShipmentDeliveryFailedJson = {
    * @generated from field: google.protobuf.Timestamp fail_time = 3;
    */
   failTime?: TimestampJson;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines?: ShipmentLineJson[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels?: ParcelStandingJson[];
 };
 
 /**
@@ -342,7 +531,7 @@ export type ShipmentDeliveryFailedJson = {
  * Use `create(ShipmentDeliveryFailedSchema)` to create a new message.
  */
 export const ShipmentDeliveryFailedSchema: GenMessage<ShipmentDeliveryFailed, {jsonType: ShipmentDeliveryFailedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 4);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 5);
 
 /**
  * A parcel came back to its sender.
@@ -370,6 +559,20 @@ export type ShipmentReturned = Message<"ordermesh.shipping.events.v1.ShipmentRet
    * @generated from field: google.protobuf.Timestamp return_time = 3;
    */
   returnTime?: Timestamp | undefined;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines: ShipmentLine[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels: ParcelStanding[];
 };
 
 /**
@@ -398,6 +601,20 @@ export type ShipmentReturnedJson = {
    * @generated from field: google.protobuf.Timestamp return_time = 3;
    */
   returnTime?: TimestampJson;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines?: ShipmentLineJson[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels?: ParcelStandingJson[];
 };
 
 /**
@@ -405,7 +622,7 @@ export type ShipmentReturnedJson = {
  * Use `create(ShipmentReturnedSchema)` to create a new message.
  */
 export const ShipmentReturnedSchema: GenMessage<ShipmentReturned, {jsonType: ShipmentReturnedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 5);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 6);
 
 /**
  * A parcel will not leave.
@@ -433,6 +650,20 @@ export type ShipmentStopped = Message<"ordermesh.shipping.events.v1.ShipmentStop
    * @generated from field: string reason = 3;
    */
   reason: string;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines: ShipmentLine[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels: ParcelStanding[];
 };
 
 /**
@@ -461,6 +692,20 @@ export type ShipmentStoppedJson = {
    * @generated from field: string reason = 3;
    */
   reason?: string;
+
+  /**
+   * What is in it; empty in events that were written before it was told.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 4;
+   */
+  lines?: ShipmentLineJson[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 5;
+   */
+  parcels?: ParcelStandingJson[];
 };
 
 /**
@@ -468,5 +713,5 @@ export type ShipmentStoppedJson = {
  * Use `create(ShipmentStoppedSchema)` to create a new message.
  */
 export const ShipmentStoppedSchema: GenMessage<ShipmentStopped, {jsonType: ShipmentStoppedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 6);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 7);
 
