@@ -9,6 +9,7 @@ import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import { ListKind } from "#gen/ordermesh/fraud/v1/list_pb.ts";
 import { WebhooksService } from "#gen/ordermesh/notifications/v1/webhooks_service_pb.ts";
 import { TenantService } from "#gen/ordermesh/identity/v1/tenant_service_pb.ts";
+import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { limitOf } from "#runtime/limits/method-limit.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
 import { ReturnsService } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
@@ -36,6 +37,7 @@ beforeAll(async () => {
   await mesh.reached(orderId, OrderState.DELIVERED);
   const wanted = { orderId, lines: [{ sku, quantity: 1n }], words: "too small", requestId: "return-of-the-shop" };
   const { return: returned } = await mesh.client(ReturnsService).requestReturn(wanted);
+  const { shipment } = await mesh.client(ShippingService).getShipment({ orderId });
   const { rules } = await mesh.client(FraudService).listRules({});
   const { list } = await mesh.client(FraudService).createList({ list: { name: "of the shop", kind: ListKind.BIN } });
   const { products } = await mesh.client(CatalogService).listProducts({});
@@ -65,6 +67,7 @@ beforeAll(async () => {
     endpoint_id: endpoint?.endpointId ?? "",
     delivery_id: delivery?.deliveryId ?? "",
     return_id: returned?.returnId ?? "",
+    shipment_id: shipment?.shipmentId ?? "",
   };
   missing = Object.fromEntries(Object.entries(others).map(([name, id]) => [name, lastChanged(id)]));
   const forge = await openForge(mesh);

@@ -17,6 +17,7 @@ import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_
 import { NotificationsService } from "#gen/ordermesh/notifications/v1/notifications_service_pb.ts";
 import { WebhooksService } from "#gen/ordermesh/notifications/v1/webhooks_service_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
+import { ParcelsService } from "#gen/ordermesh/shipping/v1/parcels_service_pb.ts";
 import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
 import { jpeg } from "../../services/media/media.fixture.ts";
 import { OrderState, testMesh, type TestMesh } from "../support/mesh.ts";
@@ -28,6 +29,7 @@ let mesh: TestMesh;
 let mediaFolder: string;
 let transport: Transport;
 let orderId: string;
+let shipmentId: string;
 let ruleId: string;
 let listId: string;
 let addressId: string;
@@ -44,6 +46,11 @@ beforeAll(async () => {
   await mesh.place();
   await mesh.reached(orderId, OrderState.PENDING_SHIPMENT);
   ({ nextPageToken: pageToken } = await mesh.orders.listOrders({ pageSize: 1 }));
+  await until(async () => {
+    const { shipments } = await mesh.client(ParcelsService).listShipments({ orderId });
+    shipmentId = shipments[0]?.shipmentId ?? "";
+    return shipmentId !== "";
+  });
   const condition = { case: "bin" as const, value: { prefix: "9" } };
   const { rule } = await mesh.client(FraudService).createRule({ rule: { description: "ours", weight: 5, condition } });
   ruleId = rule?.ruleId ?? "";
@@ -264,6 +271,11 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "RatesService/PutRate": { request: () => ({ rate: { ...theirRate, zone: "benelux" } }), expected: "NOT_FOUND" },
   "RatesService/DeleteRate": {
     request: () => ({ zone: "benelux", currencyCode: "EUR", method: "STANDARD" }),
+    expected: "NOT_FOUND",
+  },
+  "ParcelsService/ListShipments": { request: () => ({ orderId }), expected: "NOT_FOUND" },
+  "ParcelsService/SplitShipment": {
+    request: () => ({ shipmentId, lines: [{ sku: "MUG", quantity: 1n }], requestId: "split-1" }),
     expected: "NOT_FOUND",
   },
   "ShippingService/GetShipmentLabel": { request: () => ({ orderId }), expected: "NOT_FOUND" },
