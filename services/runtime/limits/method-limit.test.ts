@@ -33,6 +33,8 @@ test("every method of identity that takes a secret has a limit of its own, and n
     ["ChangePassword", "sign_in", undefined],
     ["RevokeToken", "tokens", "clientId"],
     ["IntrospectToken", "tokens", "clientId"],
+    ["CreateStreamTicket", "tokens", undefined],
+    ["RedeemStreamTicket", "tokens", undefined],
     ["GetServerMetadata", undefined, undefined],
   ]);
 });
