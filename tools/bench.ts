@@ -44,7 +44,7 @@ const groups: readonly Group[] = [
 
 const usage = [
   "npm run bench -- [group …] [--seconds 5] [--repeats 3] [--watchers 2000] [--json FILE]",
-  ...groups.map(({ name, about }) => `  ${name.padEnd(10)}${about}`),
+  ...groups.map(({ name, about }) => `  ${name.padEnd(12)}${about}`),
 ].join("\n");
 
 function numberOption(name: string, text: string, { min, max }: { min: number; max: number }): number {
