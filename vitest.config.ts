@@ -1,7 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-/** Processes that are killed and clusters that elect: they need the machine for themselves. */
-const heavy = ["test/faults/**/*.test.ts", "test/cluster/**/*.test.ts", "test/security/transport.test.ts"];
+/** Processes that are killed, clusters that elect, browsers and hundreds of watchers: they need the machine for themselves. */
+const heavy = [
+  "test/faults/**/*.test.ts",
+  "test/cluster/**/*.test.ts",
+  "test/security/transport.test.ts",
+  "test/browser/**/*.test.ts",
+  "test/e2e/watch.test.ts",
+];
 
 export default defineConfig({
   test: {

@@ -138,10 +138,10 @@ test("nothing is lost and nothing comes twice", async () => {
     const ways = Map.groupBy(await timeline(), ({ orderId }) => orderId).values();
     return [...ways].map((rows) => rows.map(({ state }) => state).join(", ")).filter((way) => way !== whole);
   };
-  await eventually(async () => expect(await underWay()).toEqual([]), { timeoutMs: 120_000 });
+  await eventually(async () => expect(await underWay()).toEqual([]), { timeoutMs: 60_000 });
   const told = await timeline();
   const enough = (watched: Watched, count: number): Promise<unknown> =>
-    until(() => watched.changes.length >= count, { timeoutMs: 120_000 });
+    until(() => watched.changes.length >= count, { timeoutMs: 60_000 });
   await Promise.all([
     ...all.map((watched) => enough(watched, told.length)),
     ...ofCustomers.map(({ watched }) => enough(watched, 4)),
@@ -158,4 +158,4 @@ test("nothing is lost and nothing comes twice", async () => {
   expect(cuts).toBeGreaterThan(200);
   for (const watched of [...all, ...ofCustomers.map((each) => each.watched), ...ofOrders.map((each) => each.watched)])
     watched.stop();
-}, 300_000);
+}, 180_000);
