@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, opendir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import type { FileStore } from "./contract.ts";
+import { ignoreMissing } from "./missing.ts";
 
 /** Of one part of a download: fewer ways to the disk than Node's own, and still far below what a message may have. */
 const readBytes = 262_144;
@@ -55,11 +56,6 @@ export function createFolderStore(folder: string): FileStore {
 }
 
 async function* none(): AsyncGenerator<Uint8Array> {}
-
-function ignoreMissing(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-  throw error;
-}
 
 async function sync(path: string): Promise<void> {
   const file = await open(path, "r");

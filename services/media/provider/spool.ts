@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, opendir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { ignoreMissing } from "./missing.ts";
 
 export interface Spool {
   /** Gives a path for a new file, and removes whatever stands there afterwards. */
@@ -24,11 +25,11 @@ export function createSpool(folder: string): Spool {
 
     sweep: async (before) => {
       let count = 0;
-      const found = await opendir(folder).catch(() => undefined);
+      const found = await opendir(folder).catch(ignoreMissing);
       if (!found) return count;
       for await (const { name } of found) {
         const path = join(folder, name);
-        const known = await stat(path).catch(() => undefined);
+        const known = await stat(path).catch(ignoreMissing);
         if (!known || known.mtime >= before) continue;
         await rm(path, { force: true });
         count += 1;

@@ -33,7 +33,8 @@ export async function receiveImage<Part extends { image?: HttpBody | undefined }
       const problem = look.write(data);
       if (problem) throw imageRefused(problem, limits);
       hash.update(data);
-      await file.write(data);
+      // All of it: a single write may take less than it was given.
+      await file.appendFile(data);
     }
   } finally {
     await file.close();

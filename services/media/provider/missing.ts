@@ -1,0 +1,5 @@
+/** What is not there may be missing; every other trouble with a file is told. */
+export function ignoreMissing(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+  throw error;
+}
