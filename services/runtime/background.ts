@@ -10,7 +10,7 @@ export interface Background {
 
 const piecesMax = 8;
 /** Where somebody waits, more would only compete with the callers for the same processors. */
-const piecesMaxBesideCallers = 2;
+const piecesMaxBesideCallers = 4;
 /** A piece that takes longer waits for something, and lets the others go on meanwhile. Milliseconds. */
 const pieceMsMax = 500;
 /** While many callers wait, work in the background rests so many times as long as its round has lasted. */

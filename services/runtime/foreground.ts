@@ -12,7 +12,7 @@ export interface Foreground {
 
 const someMax = 12;
 /** Callers come and go in groups: between two of these nothing has changed. Milliseconds. */
-const lullMs = 100;
+const lullMs = 30;
 
 export function createForeground(): Foreground {
   let callers = 0;

@@ -64,7 +64,8 @@ export interface WatchedResult extends LoadResult {
   watchedSeconds: number;
 }
 
-const watchEveryMs = 50;
+/** Each look costs the database some milliseconds. */
+const watchEveryMs = 100;
 const endMsMax = 120_000;
 const script = new URL("./load-process.ts", import.meta.url);
 
