@@ -26,14 +26,15 @@ export interface Question {
   method: string;
   target: string;
   headers?: Record<string, string>;
-  body?: string | Uint8Array | undefined;
+  /** Several parts are sent one by one, and their length is not said before. */
+  body?: string | Uint8Array | Buffer[] | undefined;
 }
 
 export interface FuzzedEdge {
   contracts: FileRegistry;
   messageType(name: string): DescMessage;
-  /** Asks, and gives the answer with the request that a service heard meanwhile. */
-  ask(question: Question): Promise<{ answer: Answer; heard: Message | undefined }>;
+  /** Asks, and gives the answer with the request that a service heard meanwhile, or with all messages of a stream of them. */
+  ask(question: Question): Promise<{ answer: Answer; heard: Message | undefined; stream: Message[] }>;
   /** What the edge has logged as unforeseen since it was last asked. */
   complaints(): string[];
   close(): Promise<void>;
@@ -53,15 +54,23 @@ async function buildContracts(): Promise<FileRegistry> {
 
 export async function startFuzzedEdge(): Promise<FuzzedEdge> {
   const contracts = await buildContracts();
-  const services = ["FuzzService", "LegacyService"].flatMap((name) => contracts.getService(`edge.fuzz.v1.${name}`) ?? []);
+  const services = ["FuzzService", "LegacyService", "UploadService"].flatMap(
+    (name) => contracts.getService(`edge.fuzz.v1.${name}`) ?? [],
+  );
   let heard: Message | undefined;
+  let stream: Message[] = [];
   let complaints: string[] = [];
-  const handlerOf =
+  const hearOne =
     ({ input, output }: DescMethod) =>
     (request: Message): object => {
       heard = request;
       return input === output ? request : {};
     };
+  const hearStream = async (requests: AsyncIterable<Message>): Promise<object> => {
+    for await (const request of requests) stream.push(request);
+    return {};
+  };
+  const handlerOf = (method: DescMethod) => (method.methodKind === "client_streaming" ? hearStream : hearOne(method));
   const transport = createRouterTransport((router) => {
     for (const service of services) {
       const handlers = Object.fromEntries(service.methods.map((method) => [method.localName, handlerOf(method)]));
@@ -80,7 +89,8 @@ export async function startFuzzedEdge(): Promise<FuzzedEdge> {
     },
     ask: async (question) => {
       heard = undefined;
-      return { answer: await send(question, edge.port, agent), heard };
+      stream = [];
+      return { answer: await send(question, edge.port, agent), heard, stream };
     },
     complaints: () => {
       const told = complaints;
@@ -96,7 +106,8 @@ export async function startFuzzedEdge(): Promise<FuzzedEdge> {
 
 function send({ method, target, headers = {}, body }: Question, port: number, agent: Agent): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    const isWhole = body !== undefined && !Array.isArray(body);
+    const length = isWhole ? { "content-length": String(Buffer.byteLength(body)) } : {};
     const options = { host: "127.0.0.1", port, agent, method, path: target, headers: { ...headers, ...length } };
     const request = httpRequest(options, (response) => {
       let text = "";
@@ -112,6 +123,7 @@ function send({ method, target, headers = {}, body }: Question, port: number, ag
       clearTimeout(timer);
       reject(error);
     });
-    request.end(body);
+    if (Array.isArray(body)) for (const part of body) request.write(part);
+    request.end(isWhole ? body : undefined);
   });
 }

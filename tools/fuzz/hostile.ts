@@ -144,7 +144,7 @@ export function hostile(edge: FuzzedEdge) {
   );
 }
 
-function isError(body: string): void {
+export function isError(body: string): void {
   const status = JSON.parse(body) as { code: number; message: string; details: { "@type": string; reason?: string }[] };
   ok(status.code > 0 && status.code < 17 && status.message.length > 0, body);
   ok(status.details[0]?.["@type"].endsWith("google.rpc.ErrorInfo") && status.details[0].reason, body);

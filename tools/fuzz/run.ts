@@ -4,6 +4,7 @@ import { startFuzzedEdge, type FuzzedEdge } from "./edge.ts";
 import { hostile } from "./hostile.ts";
 import { roundTrips } from "./round-trips.ts";
 import { templates } from "./templates.ts";
+import { uploads } from "./uploads.ts";
 
 export interface FuzzReport {
   seed: number;
@@ -16,7 +17,18 @@ export interface FuzzReport {
 /** So that a failure is told soon. */
 const roundMax = 10_000;
 /** Out of a hundred inputs: what is cheap, and what has the most ways to go wrong, more often. */
-const shares: Record<string, number> = { templates: 30, hostile: 28, body: 10, query: 10, mixed: 9, scalars: 8, older: 5 };
+const shares: Record<string, number> = {
+  templates: 25,
+  hostile: 25,
+  body: 9,
+  query: 9,
+  mixed: 8,
+  scalars: 7,
+  older: 5,
+  pieces: 4,
+  lines: 4,
+  brokenUploads: 4,
+};
 
 // oxlint-disable-next-line typescript/no-explicit-any -- properties of different inputs, which only fast-check looks at
 type AnyProperty = fc.IRawProperty<any>;
@@ -24,6 +36,7 @@ type AnyProperty = fc.IRawProperty<any>;
 const propertiesOf = (edge: FuzzedEdge): Record<string, AnyProperty> => ({
   templates,
   ...roundTrips(edge),
+  ...uploads(edge),
   hostile: hostile(edge),
 });
 
