@@ -8,6 +8,7 @@ import { numberSetting, textSetting } from "#runtime/settings.ts";
 import { inventoryHears } from "./consumers/hears.ts";
 import { factSettler } from "./consumers/settle-facts.ts";
 import { holdExpiry, reporting } from "./due.ts";
+import { orderStandings } from "./provider/order-standing.ts";
 import { inventoryRoutes } from "./rpc/routes.ts";
 import { stockHistory } from "./store/history.ts";
 import type { InventoryTables } from "./store/tables.ts";
@@ -29,7 +30,7 @@ export const inventory: ServiceDefinition<InventoryTables> = {
     return {
       routes: inventoryRoutes({ ...runtime, settleFacts }),
       hears: inventoryHears({ settleFacts, clock, lowStockThreshold }),
-      dueWork: [holdExpiry({ settleFacts })],
+      dueWork: [holdExpiry({ settleFacts, askStanding: orderStandings(runtime) })],
       jobs: [reporting(report)],
       history: stockHistory(runtime.db),
     };

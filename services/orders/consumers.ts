@@ -31,6 +31,7 @@ import {
 import type { Clock } from "#runtime/clock.ts";
 import { hear, hearFacts, RefusedEvent, tells, type Hearing, type ReceivedEvent, type Telling } from "#runtime/events/hearing.ts";
 import type { Logger } from "#runtime/log.ts";
+import { planDue } from "#runtime/schedule/due-work.ts";
 import { takeFact, type Announcement, type Fact, type ParcelBack } from "./domain/facts.ts";
 import type { OrderParcel, ShipmentStatus } from "./domain/order.ts";
 import { parcelRefund } from "./domain/parcel-returns.ts";
@@ -38,6 +39,7 @@ import { isParcelState, statusOf } from "./domain/parcels.ts";
 import { announceAndSave } from "./events/announce.ts";
 import type { Announced } from "./events/announced.ts";
 import { planErasures } from "./events/erase.ts";
+import { stopParcelKind } from "./store/audit.ts";
 import { keyOf, lockOrders, readLines, type LockedOrder } from "./store/progress.ts";
 import type { OrdersTables } from "./store/tables.ts";
 
@@ -128,17 +130,28 @@ async function takeFacts(
     tx,
     events.map((event) => ({ tenant: event.tenant, orderId: event.key })),
   );
-  const announced: Pending[] = [];
-  const changed = new Set<LockedOrder>();
+  const taken: Taken = { changed: new Set(), announced: [], stops: [] };
   for (const event of events) {
     const order = orders.get(keyOf({ tenant: event.tenant, orderId: event.key }));
     if (!order) throw new RefusedEvent("ORDER_UNKNOWN", `no order ${event.key}`);
     const fact = factOf(event, order);
     tellOfGap(order, fact, log);
-    const announcements = applyTo(order, fact, changed);
-    announced.push(...announcements.map((announcement) => ({ order, announcement, cause: event.cause })));
+    apply(taken, { order, fact, cause: event.cause });
   }
+  const { changed, announced, stops } = taken;
   await announceAndSave(tx, { changed: [...changed], announced: await withRefunds(tx, announced), now });
+  await planDue(
+    tx,
+    stops.map(({ order: { tenant, orderId: key }, cause }) => ({ kind: stopParcelKind, tenant, key, due: { inMs: 0 }, cause })),
+  );
+}
+
+/** What facts have come to. */
+interface Taken {
+  changed: Set<LockedOrder>;
+  announced: Pending[];
+  /** Orders whose parcels must not leave. */
+  stops: Pick<Announced, "order" | "cause">[];
 }
 
 /** What is to be told, where it is not known yet what is given back for parcels. */
@@ -165,17 +178,20 @@ function factOf(event: ReceivedEvent<Told>, order: LockedOrder): Fact {
   return { detail: "", ...told, sequence, time: event.time };
 }
 
-function applyTo(order: LockedOrder, fact: Fact, changed: Set<LockedOrder>): (Announcement | ParcelBack)[] {
+function apply(taken: Taken, { order, fact, cause }: { order: LockedOrder; fact: Fact; cause: Announced["cause"] }): void {
   const outcome = takeFact(order.progress, fact);
   switch (outcome.kind) {
     case "unchanged":
-      return [];
+      return;
     case "conflict":
       throw new RefusedEvent(outcome.code, outcome.message);
-    case "changed":
+    case "changed": {
       order.progress = outcome.progress;
-      changed.add(order);
-      return [...outcome.parcelsBack, ...outcome.announcements];
+      taken.changed.add(order);
+      const told = [...outcome.parcelsBack, ...outcome.announcements];
+      taken.announced.push(...told.map((announcement) => ({ order, announcement, cause })));
+      if (outcome.stopsParcel) taken.stops.push({ order, cause });
+    }
   }
 }
 

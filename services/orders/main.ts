@@ -13,6 +13,7 @@ import { consumers } from "./consumers.ts";
 import { changing } from "./due/changes.ts";
 import { exchanging } from "./due/exchanges.ts";
 import { erasing, expiry, releasing } from "./due/orders.ts";
+import { stoppingParcels } from "./due/stop-parcels.ts";
 import { orderHistory } from "./rpc/history.ts";
 import { placeOrder } from "./rpc/place.ts";
 import { catalogEvents } from "./rpc/prices.ts";
@@ -59,7 +60,14 @@ export const orders: ServiceDefinition<OrdersTables> = {
         limits,
       }),
       hears: consumers(runtime),
-      dueWork: [releasing(runtime, { orderLifeMs }), expiry(runtime), changes.work, exchanging(runtime, place), erasing(runtime)],
+      dueWork: [
+        releasing(runtime, { orderLifeMs }),
+        expiry(runtime),
+        stoppingParcels(runtime),
+        changes.work,
+        exchanging(runtime, place),
+        erasing(runtime),
+      ],
       personalData: orderData(runtime.db),
       history: orderHistory(runtime.db, limits),
     };

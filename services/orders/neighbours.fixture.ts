@@ -14,6 +14,8 @@ export interface Neighbours {
   /** Orders whose parcel has left. */
   dispatched: Set<string>;
   stopped: { orderId: string; reason: string }[];
+  /** Answered instead of stopping. */
+  stopFault: Error | undefined;
   taxRates: TaxRate[];
   /** By SKU; STANDARD for all else. */
   taxClasses: Map<string, string>;
@@ -45,6 +47,7 @@ export function neighbours(): Neighbours {
     stock,
     dispatched,
     stopped,
+    stopFault: undefined,
     taxRates: [],
     taxClasses,
     taxQuestions: 0,
@@ -85,6 +88,7 @@ export function neighbours(): Neighbours {
           ],
         }),
         stopShipment: ({ orderId, reason }) => {
+          if (around.stopFault) throw around.stopFault;
           if (dispatched.has(orderId)) throw refuse(Code.FailedPrecondition, "ALREADY_DISPATCHED", "it has left");
           stopped.push({ orderId, reason });
           return { shipment: { orderId } };

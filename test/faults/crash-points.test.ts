@@ -53,12 +53,13 @@ const testMsMax = 1_200_000;
  * only of tokens that are taken back; how it dies is in test/identity/deaths.test.ts. Nobody is erased here: that is in
  * test/privacy/deaths.test.ts. Nobody is told of its order either: that is in test/notifications/deaths.test.ts. Nobody uploads an image here,
  * and how media dies is tested nowhere yet. The due work of a change is left to somebody else only where who confirms it has died: that is
- * in test/faults/changes-and-returns.test.ts.
+ * in test/faults/changes-and-returns.test.ts. No order loses its stock or its money once it is ready, so that no parcel is to be stopped for that.
  */
 const isOfOrders = ({ service, name }: Step): boolean =>
   !["operations", "identity", "customers", "notifications", "media"].includes(service) &&
   !/\.erase(_customer)?$/.test(name) &&
-  name !== "orders.change";
+  name !== "orders.change" &&
+  name !== "orders.stop_parcel";
 /** All of them take longer than all other tests: by `npm run test:crash-points`. Else each step dies at one, its neighbour at another. */
 const isWhole = process.env["ALL_CRASH_POINTS"] === "1";
 /** Where not all die, nobody changes an order or sends goods back: that is in test/faults/changes-and-returns.test.ts, too. */
@@ -70,8 +71,8 @@ const pointsOf = ({ points: all }: Step, index: number): string[] => (isWhole ? 
 const chosen = new RegExp(process.env["CRASH_POINTS"] ?? "");
 const points = [...new Set(stepsOfOrders.flatMap(pointsOf))].filter((point) => chosen.test(point));
 /**
- * A hold that ends by itself while its order goes on is for a person to look at. So its points have a lane of their own,
- * whose holds end at once, with orders that wait for a person until their time is over.
+ * Holds whose time is over are rare. So their points have a lane of their own, whose holds end at once, with orders that wait for a
+ * person until their time is over.
  */
 const isOfHolds = (point: string): boolean => point.startsWith("inventory.hold.expire:");
 

@@ -5,14 +5,19 @@ import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_e
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import { OrderCancelledSchema, OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
+import { OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
 import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { serviceFixture } from "../../../test/support/service-fixture.ts";
 import { inventory as definition } from "../main.ts";
-import { deliverBatch, order, product, readBooks, telling, type Inventory, type Told } from "./facts.fixture.ts";
+import { deliverBatch, order, ordersSaying, product, readBooks, telling, type Inventory, type Told } from "./facts.fixture.ts";
+
+/** Of orders whose holds have lasted their time: a third each. */
+const sayings = [OrderState.PENDING_SHIPMENT, OrderState.CANCELLED, undefined];
 
 let inventory: Inventory;
 beforeAll(async () => {
-  inventory = await serviceFixture(definition);
+  const others = ordersSaying((orderId) => sayings[Number(orderId.split("_").at(-1)) % sayings.length]);
+  inventory = await serviceFixture(definition, { others });
 });
 afterAll(() => inventory.close());
 

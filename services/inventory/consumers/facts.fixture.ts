@@ -1,9 +1,12 @@
 // What other services would say, for the tests of inventory.
 import { create, fromBinary, toBinary, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { sql, type Transaction } from "kysely";
 import { ProductCreatedSchema } from "#gen/ordermesh/catalog/events/v1/catalog_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
+import type { OrderState } from "#gen/ordermesh/orders/v1/order_pb.ts";
+import { OrdersAuditService } from "#gen/ordermesh/orders/v1/orders_audit_pb.ts";
 import { eventContract, eventKey } from "#runtime/events/contract.ts";
 import { RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/events/hearing.ts";
 import { groupForHandlers, splitBatch } from "#runtime/events/plan.ts";
@@ -27,6 +30,16 @@ export function order(
   const entries = Array.isArray(units) ? units : Object.entries(units);
   const lines = entries.map(([sku, quantity]) => ({ sku, quantity: BigInt(quantity) }));
   return { orderId, lines, expireTime: timestampFromDate(expireTime) };
+}
+
+/** What orders answers where it is asked for an order; undefined stands for one that nobody has placed. */
+export function ordersSaying(stateOf: (orderId: string) => OrderState | undefined): (router: ConnectRouter) => void {
+  const entryOf = (orderId: string) => {
+    const state = stateOf(orderId);
+    return state === undefined ? [] : [{ orderId, state }];
+  };
+  return (router) =>
+    router.service(OrdersAuditService, { readOrderStates: ({ orderIds }) => ({ orders: orderIds.flatMap(entryOf) }) });
 }
 
 export interface Told {

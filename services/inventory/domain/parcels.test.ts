@@ -92,6 +92,29 @@ test("a cancellation gives back what has not left", () => {
   });
 });
 
+test("where the hold was given back each parcel comes out of what is free, and what comes late holds nothing again", () => {
+  const withdrawn = fact({ kind: "withdrawn" });
+  const expired = fact({ kind: "hold_expired", order: "unknown" });
+  for (const lost of [withdrawn, expired]) {
+    expect(settled(lost, left("shp_1", 2), left("shp_1", 2), fact({ kind: "ready" }))).toEqual({
+      state: "RELEASED",
+      here: ["1 MUG", "1 TEA"],
+      stock: [
+        [8, 0],
+        [10, 0],
+      ],
+      moved: ["2 MUG shp_1"],
+    });
+    expect(settled(lost, left("shp_1", 2), left("shp_2", 1, 1))).toMatchObject({
+      state: "SHIPPED",
+      stock: [
+        [7, 0],
+        [9, 0],
+      ],
+    });
+  }
+});
+
 test.each([
   { why: "more than is held", facts: [left("shp_1", 4)], code: "RESERVATION_NOT_HELD" },
   { why: "more than is left", facts: [left("shp_1", 2), left("shp_2", 2)], code: "RESERVATION_NOT_HELD" },

@@ -6,6 +6,9 @@ export type ReservationState = "HELD" | "FIRM" | "SHIPPED" | "RELEASED" | "REFUS
 /** Cancelled is for good; an expired hold may be taken again where the order turns out to be ready. */
 export type ReleaseReason = "ORDER_CANCELLED" | "HOLD_EXPIRED";
 
+/** What orders says of an order: it may still become ready, it has, it is cancelled, or nobody has placed it. */
+export type OrderStanding = "open" | "ready" | "cancelled" | "unknown";
+
 /** Units of a SKU that are held; of those that have left in a parcel while others have not, how many. */
 export interface HeldLine extends Line {
   shipped?: number;
@@ -38,7 +41,8 @@ export type OrderChange =
   | { kind: "cancelled" }
   /** With all of it, or with some units of each SKU. */
   | { kind: "dispatched"; part?: Part }
-  | { kind: "hold_expired" }
+  /** Its hold has lasted its time, and orders was asked. One that may still become ready keeps it. */
+  | { kind: "hold_expired"; order: Exclude<OrderStanding, "open"> }
   /** Somebody who knows that the order will never be shipped gives its hold back. */
   | { kind: "withdrawn" }
   /** The order may come to have these lines: what they have more of is to be held as well. */
@@ -46,7 +50,7 @@ export type OrderChange =
   /** The order has these lines now, or still. */
   | { kind: "changed"; changeId: string; lines: readonly Line[] };
 
-/** Due work that gives back a hold whose order said nothing. */
+/** Due work that asks what became of an order that said nothing while its hold lasted. */
 export const holdExpiryKind = "inventory.hold.expire";
 
 export type Decision =
@@ -60,8 +64,13 @@ export type Decision =
   | { kind: "release"; reason: ReleaseReason }
   /** Nothing is held, but whatever comes later must not be held either. */
   | { kind: "note_cancellation" }
-  /** What has left now, and what is held afterwards; nothing where that was all. */
-  | { kind: "ship"; leaving: readonly Line[]; rest?: { lines: readonly HeldLine[]; parcels: readonly string[] } }
+  /** What has left now, and what is still to leave afterwards; nothing where that was all. It may have left without being held. */
+  | {
+      kind: "ship";
+      isHeld: boolean;
+      leaving: readonly Line[];
+      rest?: { lines: readonly HeldLine[]; parcels: readonly string[] };
+    }
   | { kind: "refuse"; code: string; message: string };
 
 const nothing: Decision = { kind: "nothing" };
@@ -77,7 +86,7 @@ export function decide(reservation: Reservation | undefined, change: OrderChange
     case "dispatched":
       return decideDispatched(reservation, change.part);
     case "hold_expired":
-      return reservation?.state === "HELD" ? { kind: "release", reason: "HOLD_EXPIRED" } : nothing;
+      return decideExpired(reservation, change.order);
     case "withdrawn":
       return decideWithdrawn(reservation);
     case "changing":
@@ -109,7 +118,8 @@ function decideReady(reservation: Reservation | undefined): Decision {
     case "SHIPPED":
       return nothing;
     case "RELEASED": {
-      if (reservation.releaseReason === "ORDER_CANCELLED") return nothing;
+      // Of an order that leaves without its hold each parcel takes what is in it.
+      if (reservation.releaseReason === "ORDER_CANCELLED" || reservation.parcels.length > 0) return nothing;
       const { lines, expireTime } = reservation;
       return { kind: "reserve", state: "FIRM", lines, expireTime };
     }
@@ -131,6 +141,22 @@ function decideCancelled(reservation: Reservation | undefined): Decision {
     case "SHIPPED":
     case "REFUSED":
       return nothing;
+  }
+}
+
+/**
+ * The order's own word counts: that it is ready may still be on its way, for as long as events are late. What only orders can be asked
+ * for is not known here, so a hold ends by its time alone where nobody has placed its order.
+ */
+function decideExpired(reservation: Reservation | undefined, order: Exclude<OrderStanding, "open">): Decision {
+  if (reservation?.state !== "HELD") return nothing;
+  switch (order) {
+    case "ready":
+      return { kind: "make_firm" };
+    case "cancelled":
+      return { kind: "release", reason: "ORDER_CANCELLED" };
+    case "unknown":
+      return { kind: "release", reason: "HOLD_EXPIRED" };
   }
 }
 
@@ -164,7 +190,8 @@ function decideChanged(reservation: Reservation | undefined, lines: readonly Lin
       if (reservation.parcels.length === 0) return { kind: "hold", lines };
       return decideLeft(reservation, lines);
     case "RELEASED":
-      return reservation.releaseReason === "ORDER_CANCELLED" ? nothing : { kind: "note_lines", lines };
+      if (reservation.releaseReason === "ORDER_CANCELLED") return nothing;
+      return reservation.parcels.length === 0 ? { kind: "note_lines", lines } : decideLeft(reservation, lines);
     case "REFUSED":
       return nothing;
     case "SHIPPED":
@@ -197,22 +224,31 @@ function isSame(one: readonly Line[], other: readonly Line[]): boolean {
 export const stillHere = (lines: readonly HeldLine[]): Line[] =>
   lines.map(({ sku, quantity, shipped = 0 }) => ({ sku, quantity: quantity - shipped })).filter(({ quantity }) => quantity > 0);
 
+const neverHeld: Decision = {
+  kind: "refuse",
+  code: "RESERVATION_NOT_HELD",
+  message: "the parcel left, but nothing was ever held for its order",
+};
+
+/** What has left is not here any more, also where its hold was given back before: then it is taken out of what is free. */
 function decideDispatched(reservation: Reservation | undefined, part: Part | undefined): Decision {
   switch (reservation?.state) {
     case "HELD":
     case "FIRM":
-      return part ? decidePart(reservation, part) : { kind: "ship", leaving: stillHere(reservation.lines) };
+    case "RELEASED":
+      if (isTombstone(reservation)) return neverHeld;
+      if (part) return decidePart(reservation, part);
+      return { kind: "ship", isHeld: reservation.state !== "RELEASED", leaving: stillHere(reservation.lines) };
     case "SHIPPED":
       return nothing;
-    case "RELEASED":
     case "REFUSED":
     case undefined:
-      return { kind: "refuse", code: "RESERVATION_NOT_HELD", message: "the parcel left, but nothing is held for its order" };
+      return neverHeld;
   }
 }
 
 /** The last parcel ends the reservation; each counts once. */
-function decidePart({ lines, parcels }: Reservation, { shipmentId, lines: leaving }: Part): Decision {
+function decidePart({ state, lines, parcels }: Reservation, { shipmentId, lines: leaving }: Part): Decision {
   if (parcels.includes(shipmentId)) return nothing;
   const units = new Map(leaving.map(({ sku, quantity }) => [sku, quantity]));
   const left = lines.map((line): HeldLine => {
@@ -227,8 +263,9 @@ function decidePart({ lines, parcels }: Reservation, { shipmentId, lines: leavin
       message: `parcel ${shipmentId} has left with more than is held for it`,
     };
   }
-  if (stillHere(left).length === 0) return { kind: "ship", leaving };
-  return { kind: "ship", leaving, rest: { lines: left, parcels: [...parcels, shipmentId] } };
+  const isHeld = state !== "RELEASED";
+  if (stillHere(left).length === 0) return { kind: "ship", isHeld, leaving };
+  return { kind: "ship", isHeld, leaving, rest: { lines: left, parcels: [...parcels, shipmentId] } };
 }
 
 /** The SKUs whose stock a fact may change, given the reservation as it is before the whole batch. */

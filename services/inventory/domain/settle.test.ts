@@ -84,7 +84,7 @@ test("a hold that was lost and cannot be had again says so, and may try once mor
   const lost = settled(
     shelf({ MUG: 1 }),
     created("a", { MUG: 1 }),
-    fact("a", { kind: "hold_expired" }),
+    fact("a", { kind: "hold_expired", order: "unknown" }),
     created("b", { MUG: 1 }),
   ).books;
   const short = settled(lost, fact("a", { kind: "ready" }));
@@ -92,6 +92,21 @@ test("a hold that was lost and cannot be had again says so, and may try once mor
   const free = settled(short.books, fact("b", { kind: "cancelled" }), fact("a", { kind: "ready" }));
   expect(told(free)).toEqual(["released 2", "reserved 4"]);
   expect(free.books.reservations.get("demo.a")?.state).toBe("FIRM");
+});
+
+test("what leaves without its hold comes out of what is free, once, and never out of what others hold", () => {
+  const lost = settled(shelf({ MUG: 3 }), created("a", { MUG: 2 }), fact("a", { kind: "withdrawn" })).books;
+  const gone = settled(lost, fact("a", { kind: "dispatched" }), fact("a", { kind: "dispatched" }));
+  expect(gone.books.stock.get("demo.MUG")).toMatchObject({ onHand: 1, reserved: 0 });
+  expect(gone.books.reservations.get("demo.a")).toMatchObject({ state: "SHIPPED", releaseReason: undefined });
+  expect(gone.departures).toEqual([{ tenant: "demo", sku: "MUG", quantity: 2, orderId: "a", shipmentId: "" }]);
+
+  const given = settled(lost, created("b", { MUG: 2 })).books;
+  expect(settle(given, [fact("a", { kind: "dispatched" })])).toMatchObject({
+    kind: "refused",
+    code: "SHIPPED_WITHOUT_STOCK",
+    message: expect.stringContaining("2 of MUG, of which 1 are free"),
+  });
 });
 
 test("a low stock is told once until it has been filled up again", () => {

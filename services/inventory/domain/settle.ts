@@ -55,7 +55,7 @@ export function settle(before: Books, facts: readonly OrderFact[]): Settlement {
     departures: [],
   };
   for (const fact of facts) {
-    const decision = decide(books.reservations.get(keyOf(fact.tenant, fact.orderId)), fact.change);
+    const decision = withStock(books, fact, decide(find(books, fact), fact.change));
     if (decision.kind === "refuse")
       return { kind: "refused", code: decision.code, message: `${fact.orderId}: ${decision.message}` };
     apply(books, fact, decision);
@@ -63,6 +63,29 @@ export function settle(before: Books, facts: readonly OrderFact[]): Settlement {
   const { announcements, departures, ...after } = books;
   return { kind: "settled", books: after, announcements, departures };
 }
+
+/**
+ * What left without being held comes out of what nobody else holds. Where that is not enough, somebody has been promised what is not
+ * here: a person must look, and once it is counted or given back the letter can be sent again.
+ */
+function withStock(books: Draft, { tenant }: OrderFact, decision: Decision): Decision {
+  if (decision.kind !== "ship" || decision.isHeld) return decision;
+  const short = shortagesOf(decision.leaving, availableIn(books, tenant));
+  if (short.length === 0) return decision;
+  const figures = short.map(({ sku, requested, available }) => `${requested} of ${sku}, of which ${available} are free`);
+  return {
+    kind: "refuse",
+    code: "SHIPPED_WITHOUT_STOCK",
+    message: `its hold was given back, and its parcel has left with ${figures.join("; ")}`,
+  };
+}
+
+const availableIn =
+  (books: Draft, tenant: string) =>
+  (sku: string): number | undefined => {
+    const stock = books.stock.get(keyOf(tenant, sku));
+    return stock && availableUnits(stock);
+  };
 
 interface Draft {
   reservations: Map<string, Reservation>;
@@ -104,10 +127,7 @@ function reserve(books: Draft, fact: OrderFact, decision: Extract<Decision, { ki
   const { lines, expireTime, state } = decision;
   const old = find(books, fact);
   const sequence = (old?.sequence ?? 0) + 1;
-  const shortages = shortagesOf(lines, (sku) => {
-    const stock = books.stock.get(keyOf(tenant, sku));
-    return stock && availableUnits(stock);
-  });
+  const shortages = shortagesOf(lines, availableIn(books, tenant));
   if (shortages.length > 0) {
     // A hold that was lost stays released; one that never was is refused.
     save(books, old ? { ...old, sequence } : { ...blank(fact), state: "REFUSED", lines, expireTime, sequence });
@@ -136,13 +156,15 @@ function release(books: Draft, fact: OrderFact, reason: ReleaseReason): void {
   books.announcements.push({ kind: "released", tenant, orderId, reason, sequence, cause });
 }
 
-function ship(books: Draft, fact: OrderFact, { leaving, rest }: Extract<Decision, { kind: "ship" }>): void {
+function ship(books: Draft, fact: OrderFact, { isHeld, leaving, rest }: Extract<Decision, { kind: "ship" }>): void {
   const { tenant, orderId, change } = fact;
   const old = known(books, fact);
   const shipmentId = change.kind === "dispatched" ? (change.part?.shipmentId ?? "") : "";
-  changeStock(books, fact, { lines: leaving, onHandPerUnit: -1, reservedPerUnit: -1 });
+  changeStock(books, fact, { lines: leaving, onHandPerUnit: -1, reservedPerUnit: isHeld ? -1 : 0 });
   for (const { sku, quantity } of leaving) books.departures.push({ tenant, sku, quantity, orderId, shipmentId });
-  save(books, rest ? { ...old, ...rest, state: "FIRM" } : { ...old, state: "SHIPPED" });
+  // What was given back stays given back until all of it has left.
+  if (rest) save(books, { ...old, ...rest, state: isHeld ? "FIRM" : "RELEASED" });
+  else save(books, { ...old, state: "SHIPPED", releaseReason: undefined });
 }
 
 function changeStock(

@@ -10,13 +10,23 @@ import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_create
 import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { refusal } from "../../../test/support/refusal.ts";
 import { serviceFixture } from "../../../test/support/service-fixture.ts";
-import { deliverBatch, order, product, readBooks, telling, told, type Inventory } from "../consumers/facts.fixture.ts";
+import {
+  deliverBatch,
+  order,
+  ordersSaying,
+  product,
+  readBooks,
+  telling,
+  told,
+  type Inventory,
+} from "../consumers/facts.fixture.ts";
 import { inventory as definition } from "../main.ts";
 
 let inventory: Inventory;
 let client: Client<typeof InventoryAuditService>;
 beforeAll(async () => {
-  inventory = await serviceFixture(definition);
+  // Nobody has placed these orders, so that time ends their holds.
+  inventory = await serviceFixture(definition, { others: ordersSaying(() => undefined) });
   client = inventory.client(InventoryAuditService);
 });
 afterAll(() => inventory.close());
@@ -100,10 +110,15 @@ test("against the order's own facts at the same moment: the stock is free or has
   const { reservations } = await client.auditReservations({ orderIds: ids });
   const shipped = reservations.filter(({ state }) => state === ReservationState.SHIPPED).map(({ orderId }) => orderId);
   for (const [at, id] of ids.entries()) {
-    const hasLeft = shipped.includes(id);
-    expect(answers[at]).toBe(hasLeft ? "RESERVATION_SHIPPED" : "released");
-    const releasedTimes = (await toldOf(id)).filter((name) => name === "StockReleased").length;
-    expect(releasedTimes - (await toldOf(id)).filter((name) => name === "StockReserved").length).toBe(hasLeft ? -1 : 0);
+    // What has left has left, whether its hold had been given back before or not.
+    const hasLeft = at % 3 === 2;
+    expect(shipped.includes(id)).toBe(hasLeft);
+    if (!hasLeft) expect(answers[at]).toBe("released");
+    const told = await toldOf(id);
+    const released = told.filter((name) => name === "StockReleased").length;
+    const stillHeld = told.filter((name) => name === "StockReserved").length - released;
+    expect(hasLeft ? [0, 1] : [0]).toContain(stillHeld);
+    if (answers[at] === "released") expect([id, stillHeld]).toEqual([id, 0]);
   }
   expect((await readBooks(inventory)).RACE).toEqual({
     onHand: 1_000 - shipped.length,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cancel, takeFact, type Announcement, type Fact } from "./facts.ts";
+import { cancel, takeFact, whyToStop, type Announcement, type Fact } from "./facts.ts";
 import { newProgress, type OrderProgress, type OrderState } from "./order.ts";
 
 const time = new Date("2026-01-01T00:00:00Z");
@@ -66,6 +66,8 @@ const delivered = { reporter: "shipping", status: "delivered", sequence: 3 } as 
 const failed = { reporter: "shipping", status: "delivery_failed", sequence: 3 } as const;
 const returned = { reporter: "shipping", status: "returned", sequence: 4 } as const;
 const captured = { reporter: "payments", status: "captured", sequence: 2 } as const;
+const stopped = { reporter: "shipping", status: "stopped", sequence: 2 } as const;
+const released = { reporter: "inventory", status: "released", sequence: 2 } as const;
 
 const starts = {
   "a new order": [],
@@ -74,6 +76,7 @@ const starts = {
   "an order that payment was asked for": [reserved, cleared],
   "a ready order": [reserved, cleared, authorized],
   "a labelled order": [reserved, cleared, authorized, created],
+  "a ready order without its stock": [reserved, cleared, authorized, released],
   "a shipped order": [reserved, cleared, authorized, created, dispatched],
   "an order that could not be delivered": [reserved, cleared, authorized, created, dispatched, failed],
   "a returned order": [reserved, cleared, authorized, created, dispatched, captured, failed, returned],
@@ -82,9 +85,13 @@ const starts = {
 
 const allPairs = allFacts.flatMap((first, index) => allFacts.slice(index).map((second) => ({ first, second })));
 
-/** What the order is, apart from which of two refusals came first and so gave the reason. */
+/**
+ * What the order is, apart from which of two refusals came first and so gave the reason. One whose parcel is to be stopped is as good as
+ * cancelled, unless shipping says otherwise.
+ */
 const outcomeOf = ({ progress }: Run): unknown => {
-  const { state, inventory, fraud, payment, shipment, heard } = progress;
+  const { inventory, fraud, payment, shipment, heard } = progress;
+  const state = whyToStop(progress) ? "cancelled" : progress.state;
   return { state, inventory, fraud, payment, shipment, heard };
 };
 
@@ -167,15 +174,47 @@ test.each([
   { facts: [{ ...reserved, status: "insufficient" }], want: "OUT_OF_STOCK" },
   { facts: [{ ...cleared, status: "rejected" }], want: "FRAUD_REJECTED" },
   { facts: [reserved, cleared, { ...authorized, status: "declined" }], want: "PAYMENT_DECLINED" },
-  { facts: [reserved, cleared, authorized, { ...reserved, status: "released", sequence: 2 }], want: "STOCK_LOST" },
-  { facts: [reserved, cleared, authorized, { ...authorized, status: "voided", sequence: 2 }], want: "PAYMENT_LOST" },
-  { facts: [reserved, cleared, authorized, created, { ...created, status: "stopped", sequence: 2 }], want: "SHIPMENT_STOPPED" },
+  { facts: [reserved, { ...reserved, status: "released", sequence: 2 }], want: "STOCK_LOST" },
+  { facts: [reserved, cleared, authorized, released, stopped], want: "STOCK_LOST" },
+  { facts: [reserved, cleared, authorized, { ...authorized, status: "voided", sequence: 2 }, stopped], want: "PAYMENT_LOST" },
+  { facts: [reserved, cleared, authorized, created, stopped], want: "SHIPMENT_STOPPED" },
 ] as { facts: Told[]; want: string }[])("a refusal cancels with its reason: $want", ({ facts, want }) => {
   const { progress, announcements } = run(newProgress(time), facts);
   expect(progress.state).toBe("cancelled");
   expect(progress.cancelReason).toBe(want);
   expect(announcements.at(-1)).toBe("cancelled");
 });
+
+test.each([
+  { lost: released, back: { ...released, status: "reserved", sequence: 3 } },
+  { lost: { ...authorized, status: "voided", sequence: 2 }, back: undefined },
+  { lost: { ...cleared, status: "rejected", sequence: 2 }, back: undefined },
+] as { lost: Told; back: Told | undefined }[])(
+  "a ready order that loses $lost.status is not cancelled at once: its parcel is to be stopped, said once",
+  ({ lost, back }) => {
+    const { progress } = run(newProgress(time), starts["a labelled order"]);
+    const stopsOf = (told: Told, before: OrderProgress) => {
+      const outcome = takeFact(before, { ...told, time, detail: "" });
+      return outcome.kind === "changed" ? [outcome.stopsParcel, outcome.progress.state] : outcome.kind;
+    };
+    expect(stopsOf(lost, progress)).toEqual([true, "pending_shipment"]);
+    const without = run(progress, [lost]).progress;
+    expect(stopsOf(lost, without)).toBe("unchanged");
+    expect(stopsOf({ ...captured, sequence: 9 }, without)).toEqual([false, "pending_shipment"]);
+    if (!back) return;
+    const again = run(without, [back]).progress;
+    expect(stopsOf({ ...lost, sequence: 4 }, again)).toEqual([true, "pending_shipment"]);
+  },
+);
+
+test.each(["STOCK_LOST", "OUT_OF_STOCK", "PAYMENT_LOST", "CANCELLED_BY_REQUEST"])(
+  "a parcel that orders had stopped for %s cancels with that reason, also where what was lost has come back",
+  (reason) => {
+    const { progress } = run(newProgress(time), starts["a labelled order"]);
+    const outcome = takeFact(progress, { ...stopped, time, detail: `${reason}: words` });
+    expect(outcome).toMatchObject({ progress: { state: "cancelled", cancelReason: reason, cancelDetail: `${reason}: words` } });
+  },
+);
 
 test("good news after a cancellation is written down and changes nothing else", () => {
   const start = run(newProgress(time), [{ ...cleared, status: "rejected" }]);

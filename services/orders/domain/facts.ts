@@ -37,7 +37,7 @@ export interface Change {
 
 export type FactOutcome =
   | { kind: "unchanged" }
-  | ({ kind: "changed"; parcelsBack: ParcelBack[] } & Change)
+  | ({ kind: "changed"; parcelsBack: ParcelBack[]; /** Shipping has to be asked to. */ stopsParcel: boolean } & Change)
   /** The fact cannot be true together with what the order already is: a person must look. */
   | { kind: "conflict"; code: string; message: string };
 
@@ -52,11 +52,14 @@ export type CancelOutcome =
 export function takeFact(progress: OrderProgress, fact: Fact): FactOutcome {
   const isLate = fact.sequence <= progress.heard[fact.reporter];
   const next = isLate ? addLateData(progress, fact) : record(progress, fact);
-  if (isLate)
-    return next === progress ? { kind: "unchanged" } : { kind: "changed", progress: next, announcements: [], parcelsBack: [] };
+  if (isLate) {
+    if (next === progress) return { kind: "unchanged" };
+    return { kind: "changed", progress: next, announcements: [], parcelsBack: [], stopsParcel: false };
+  }
   const conflict = findConflict(next);
   if (conflict) return conflict;
-  return { kind: "changed", ...advance(next, fact), parcelsBack: parcelsBack(progress, next) };
+  const stopsParcel = !whyToStop(progress) && whyToStop(next) !== undefined;
+  return { kind: "changed", ...advance(next, fact), parcelsBack: parcelsBack(progress, next), stopsParcel };
 }
 
 function parcelsBack(before: OrderProgress, after: OrderProgress): ParcelBack[] {
@@ -128,15 +131,17 @@ function noteAction(progress: OrderProgress, { time }: Fact): OrderProgress {
   return { ...progress, timeline: [...timeline, entry] };
 }
 
-interface Refusal {
+export interface Refusal {
   reason: CancelReason;
   /** As a part of a sentence. */
   words: string;
 }
 
+/** What decides whether an order goes on. */
+export type OrderStatuses = Pick<OrderProgress, "state" | "inventory" | "fraud" | "payment" | "shipment">;
+
 /** Why the order cannot go on, by what was reported; undefined where nothing is against it. */
-function refusalOf(progress: OrderProgress): Refusal | undefined {
-  const { inventory, fraud, payment, shipment } = progress;
+function refusalOf({ inventory, fraud, payment, shipment }: OrderStatuses): Refusal | undefined {
   if (inventory === "insufficient") return { reason: "OUT_OF_STOCK", words: "its stock was short" };
   if (inventory === "released") return { reason: "STOCK_LOST", words: "its stock was given back" };
   if (fraud === "rejected") return { reason: "FRAUD_REJECTED", words: "screening rejected it" };
@@ -155,22 +160,29 @@ const statusesAfterDispatch: readonly ShipmentStatus[] = [
 ];
 const hasLeft = (shipment: ShipmentStatus): boolean => statusesAfterDispatch.includes(shipment);
 
+/**
+ * Why the parcel of an order that is ready must not leave; undefined where it may, or has. It may be leaving at this moment, so the order
+ * is not cancelled before shipping has stopped it.
+ */
+export function whyToStop(statuses: OrderStatuses): Refusal | undefined {
+  const { state, shipment } = statuses;
+  if (state !== "pending_shipment" || shipment === "stopped" || hasLeft(shipment)) return undefined;
+  return refusalOf(statuses);
+}
+
 function findConflict(progress: OrderProgress): Extract<FactOutcome, { kind: "conflict" }> | undefined {
-  const { state, shipment, inventory, fraud, payment } = progress;
+  const { state, shipment, fraud, payment } = progress;
   if (state === "cancelled" && hasLeft(shipment)) {
     return { kind: "conflict", code: "DISPATCHED_AFTER_CANCEL", message: "the parcel left although the order is cancelled" };
   }
   const isShipped = state === "partially_shipped" || state === "shipped" || state === "delivered" || state === "returned";
-  // Money that goes back after delivery is a refund as any shop makes it. Of a parcel that came back it may go back in any way.
-  const isAgainst =
-    inventory === "insufficient" ||
-    inventory === "released" ||
-    fraud === "rejected" ||
-    payment === "declined" ||
-    (payment === "voided" && state !== "returned");
-  if (isShipped && (isAgainst || shipment === "stopped")) {
-    const words = refusalOf(progress)?.words ?? "a refusal came";
-    return { kind: "conflict", code: "REFUSED_AFTER_DISPATCH", message: `the parcel has left, and then ${words}` };
+  const isGone = isShipped || (state === "pending_shipment" && hasLeft(shipment));
+  // Money that goes back after delivery is a refund as any shop makes it. Of a parcel that came back it may go back in any way. Stock
+  // that was given back has left all the same: inventory takes it out of its books, or says that it cannot.
+  const isAgainst = fraud === "rejected" || payment === "declined" || (payment === "voided" && state !== "returned");
+  if (isGone && (isAgainst || shipment === "stopped")) {
+    const words = refusalOf({ ...progress, inventory: "reserved" })?.words ?? "a refusal came";
+    return { kind: "conflict", code: "REFUSED_AFTER_DISPATCH", message: `the parcel has left, and ${words}` };
   }
   return undefined;
 }
@@ -190,12 +202,13 @@ function advance(start: OrderProgress, fact: Fact): Change {
 function nextStep(progress: OrderProgress, fact: Fact): Change | undefined {
   const { state, shipment } = progress;
   switch (state) {
-    case "pending":
-    case "pending_shipment": {
+    case "pending": {
       const refusal = refusalOf(progress);
-      if (refusal) return cancelled(progress, { time: fact.time, reason: cancelReason(refusal, fact), detail: fact.detail });
-      if (state === "pending") return nextPendingStep(progress, fact.time);
-      return nextShippedStep(progress, fact.time);
+      return refusal ? cancelledBy(refusal, progress, fact) : nextPendingStep(progress, fact.time);
+    }
+    case "pending_shipment": {
+      const refusal = shipment === "stopped" ? refusalOf(progress) : undefined;
+      return refusal ? cancelledBy(refusal, progress, fact) : nextShippedStep(progress, fact.time);
     }
     case "partially_shipped":
       return nextShippedStep(progress, fact.time);
@@ -225,10 +238,21 @@ function nextPendingStep(progress: OrderProgress, time: Date): Change | undefine
   return { progress: { ...progress, paymentAsked: true }, announcements: ["payment_due"] };
 }
 
+/** Why orders itself has parcels stopped. */
+const reasonsToStop: readonly CancelReason[] = [
+  "CANCELLED_BY_REQUEST",
+  "OUT_OF_STOCK",
+  "STOCK_LOST",
+  "FRAUD_REJECTED",
+  "PAYMENT_DECLINED",
+  "PAYMENT_LOST",
+];
+
 /** A shipment that was stopped for a cancellation is one: the event may arrive before the canceller's own answer. */
-function cancelReason(refusal: Refusal, fact: Fact): CancelReason {
-  const isRequested = fact.reporter === "shipping" && fact.detail.startsWith("CANCELLED_BY_REQUEST");
-  return refusal.reason === "SHIPMENT_STOPPED" && isRequested ? "CANCELLED_BY_REQUEST" : refusal.reason;
+function cancelledBy(refusal: Refusal, progress: OrderProgress, { time, detail }: Fact): Change {
+  const asked = reasonsToStop.find((reason) => detail.startsWith(reason));
+  const reason = refusal.reason === "SHIPMENT_STOPPED" && asked ? asked : refusal.reason;
+  return cancelled(progress, { time, reason, detail });
 }
 
 /** That some of it has left is told by shipping alone. */

@@ -38,6 +38,7 @@ const starts: Record<string, OrderProgress> = {
   PENDING: newProgress(time),
   "PENDING, to be paid": after([facts[0], facts[4]]),
   PENDING_SHIPMENT: after(ready),
+  "PENDING_SHIPMENT, stock lost": after([...ready, facts[2]]),
   PARTIALLY_SHIPPED: after([...ready, facts[18], facts[8]]),
   SHIPPED: after(shipped),
   DELIVERED: after([...shipped, facts[14]]),
@@ -72,7 +73,8 @@ function factCell(progress: OrderProgress, said: Said): string {
       return "nothing";
     case "changed": {
       const asks = outcome.announcements.includes("payment_due") ? ", payment is asked for" : "";
-      return `${entered(progress, outcome.progress)}${asks}`;
+      const stops = outcome.stopsParcel ? ", shipping is asked" : "";
+      return `${entered(progress, outcome.progress)}${asks}${stops}`;
     }
   }
 }

@@ -30,6 +30,8 @@ export const releaseKind = "orders.release";
 export const exchangeKind = "orders.exchange";
 /** Kind of the due work that brings a change of an order to its end. */
 export const changeKind = "orders.change";
+/** Kind of the due work that has the parcel of an order stopped that must not leave. */
+export const stopParcelKind = "orders.stop_parcel";
 
 /** The amount of a tax that the price does not contain; 0 where there is none. */
 const onTop = (tax: RawBuilder<unknown>) =>

@@ -1,6 +1,7 @@
 // Reads whole orders for those who ask.
 import { sql, type Kysely, type RawBuilder, type Selectable } from "kysely";
 import type { OrderState } from "../domain/order.ts";
+import type { OrderStatuses } from "../domain/facts.ts";
 import type { OrdersTables, PriorityName } from "./tables.ts";
 
 export interface TimelineRow {
@@ -55,6 +56,18 @@ export async function readOrder(
   { tenant, orderId }: { tenant: string; orderId: string },
 ): Promise<OrderRow | undefined> {
   return (await readWhole(db, sql`orders.tenant_id = ${tenant} and orders.order_id = ${orderId}`))[0];
+}
+
+/** Where an order stands by what was reported. */
+export async function readStatuses(
+  db: Kysely<OrdersTables>,
+  { tenant, orderId }: { tenant: string; orderId: string },
+): Promise<OrderStatuses | undefined> {
+  const read = await sql<OrderStatuses>`
+    select state, inventory_status as inventory, fraud_status as fraud, payment_status as payment, shipment_status as shipment
+    from orders join order_services using (tenant_id, order_id)
+    where tenant_id = ${tenant} and order_id = ${orderId}`.execute(db);
+  return read.rows[0];
 }
 
 /** The order that a request_id of the customer has led to, if any. */

@@ -190,7 +190,7 @@ export type StockReleased = Message<"ordermesh.inventory.events.v1.StockReleased
   orderId: string;
 
   /**
-   * Why: ORDER_CANCELLED, or HOLD_EXPIRED where the order said nothing in time.
+   * Why: ORDER_CANCELLED, or HOLD_EXPIRED where its time was over and nobody had placed the order.
    *
    * @generated from field: string reason = 2;
    */
@@ -211,7 +211,7 @@ export type StockReleasedJson = {
   orderId?: string;
 
   /**
-   * Why: ORDER_CANCELLED, or HOLD_EXPIRED where the order said nothing in time.
+   * Why: ORDER_CANCELLED, or HOLD_EXPIRED where its time was over and nobody had placed the order.
    *
    * @generated from field: string reason = 2;
    */
