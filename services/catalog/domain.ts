@@ -8,6 +8,15 @@ export interface Price {
   minorUnits: number;
 }
 
+/** What a product looks like: where REST shows it, and in which sizes, in pixels of the longer side. */
+export interface ProductImage {
+  path: string;
+  contentHash: string;
+  width: number;
+  height: number;
+  sizes: number[];
+}
+
 /** The title of an order's line: "Wool sweater (Blue, L)", or the product's alone where there is one form of it. */
 export function lineTitle({ product, variant }: { product: string; variant: string }): string {
   return variant === "" ? product : `${product} (${variant})`;

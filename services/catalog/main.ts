@@ -3,6 +3,7 @@ import { file_ordermesh_catalog_events_v1_catalog_events } from "#gen/ordermesh/
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
 import { TaxRatesService } from "#gen/ordermesh/catalog/v1/tax_rates_service_pb.ts";
+import { catalogHears } from "./consumers.ts";
 import { catalogRoutes } from "./rpc/routes.ts";
 import { taxRatesMethods } from "./rpc/tax-rates.ts";
 import type { CatalogTables } from "./store/tables.ts";
@@ -19,6 +20,7 @@ export const catalog: ServiceDefinition<CatalogTables> = {
         ofProducts(router);
         router.service(TaxRatesService, taxRatesMethods(runtime));
       },
+      hears: catalogHears(),
     };
   },
 };

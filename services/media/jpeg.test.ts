@@ -2,8 +2,9 @@
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
 import { lookAtJpeg, type JpegProblem } from "./domain/jpeg.ts";
-import { parseImageName, imageName, thumbnailName } from "./domain/names.ts";
+import { imageName, parseImageName, productImageName, thumbnailName, variantName } from "./domain/names.ts";
 import { rangeOf } from "./domain/range.ts";
+import { pictureTypes } from "./domain/variants.ts";
 import { jpeg } from "./media.fixture.ts";
 
 const pixelsMax = 1_000_000;
@@ -87,9 +88,13 @@ test("an image of one colour is told in full", async () => {
 test("names of files say whose they are", () => {
   const key = { tenant: "demo", userId: "ada", contentHash: "ab".repeat(32) };
   expect(imageName(key)).toBe(`demo/users/ada/${key.contentHash}.jpg`);
-  expect([parseImageName(imageName(key)), parseImageName(thumbnailName(key))]).toEqual([key, key]);
-  for (const name of ["", "a/users/b/c.jpg", `demo/users/../${key.contentHash}.jpg`])
-    expect(parseImageName(name)).toBeUndefined();
+  const ofAda = { tenant: "demo", kind: "users", id: "ada", contentHash: key.contentHash };
+  expect([parseImageName(imageName(key)), parseImageName(thumbnailName(key))]).toEqual([ofAda, ofAda]);
+  const product = { tenant: "demo", productId: "prod_1", contentHash: key.contentHash };
+  for (const name of [productImageName(product), ...pictureTypes.map((type) => variantName(product, { size: 480, type }))])
+    expect(parseImageName(name)).toEqual({ ...ofAda, kind: "products", id: "prod_1" });
+  const none = ["", "a/users/b/c.jpg", `demo/users/../${key.contentHash}.jpg`, `demo/orders/ada/${key.contentHash}.jpg`];
+  for (const name of none) expect(parseImageName(name)).toBeUndefined();
 });
 
 test.each([

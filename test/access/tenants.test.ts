@@ -131,6 +131,7 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
   "MediaService/UploadUserImage": { request: () => ({ userId: "ada" }), expected: "its own" },
   "MediaService/GetUserImage": { request: () => ({ userId: "ada" }), expected: "NOT_FOUND" },
   "MediaService/GetUserThumbnail": { request: () => ({ userId: "ada" }), expected: "NOT_FOUND" },
+  "ProductImagesService/UploadProductImage": { request: () => ({ productId: "prod_1" }), expected: "its own" },
   "FraudService/GetAssessment": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "FraudService/ListAssessments": { expected: "nothing" },
   "FraudService/DecideAssessment": { request: () => ({ orderId, decision: 3 }), expected: "NOT_FOUND" },

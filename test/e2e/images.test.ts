@@ -7,6 +7,7 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_pb.ts";
 import { MediaService } from "#gen/ordermesh/media/v1/media_service_pb.ts";
 import { bearer } from "../../tools/bearer.ts";
@@ -106,9 +107,70 @@ test.each(["Connect", "gRPC"])("by %s", async (protocol) => {
   expect((await sharp(await bytesOf(media.getUserImage({ userId }))).metadata()).width).toBe(70);
 });
 
-/** Thumbnails of what was there before may still come. */
+describe("of a product", () => {
+  let path: string;
+  let contentHash: string;
+  const productOf = async (productId: string) => (await mesh.client(CatalogService).getProduct({ productId })).product;
+
+  test("from a form to the sizes on the product", async () => {
+    const price = { currencyCode: "EUR", minorUnits: 100n };
+    const variants = [{ variant: { sku: "MUG-SEEN", prices: [price] }, initialStock: 1n }];
+    const { product } = await mesh.client(CatalogService).createProduct({ title: "Mug", variants });
+    const productId = product?.productId ?? "";
+    expect(product?.image).toBeUndefined();
+    const file = bodyOf(await jpeg(500, 250, "#882222"));
+    path = `/v1/products/${productId}/image`;
+    const answer = await mesh.fetch(path, { method: "POST", body: formOf({ file }) });
+    expect([answer.status, await json(answer)]).toMatchObject([201, { productId, width: 500, height: 250, imagePath: path }]);
+    contentHash = createHash("sha256").update(file).digest("hex");
+    await eventually(async () =>
+      expect((await productOf(productId))?.image).toMatchObject({
+        path,
+        contentHash,
+        width: 500,
+        height: 250,
+        sizes: [160, 480, 500],
+      }),
+    );
+  });
+
+  test("by size and Accept, for everybody", async () => {
+    const get = (query: string, headers: Record<string, string>) => fetch(`${mesh.edgeUrl}${path}${query}`, { headers });
+    const chrome = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8";
+    const small = await get("?size=200", { accept: chrome });
+    const etag = `"${contentHash}-480-avif"`;
+    const headers = ["content-type", "etag", "cache-control", "vary"].map((name) => small.headers.get(name));
+    expect([small.status, ...headers]).toEqual([200, "image/avif", etag, "max-age=60", expect.stringMatching(/\bAccept\b/)]);
+    const bytes = Buffer.from(await small.arrayBuffer());
+    expect((await sharp(bytes).metadata()).width).toBe(480);
+    expect((await get("?size=200", { accept: chrome, "if-none-match": etag })).status).toBe(304);
+    const webp = await get("?size=200", { accept: "image/avif;q=0.2,image/webp", "if-none-match": etag });
+    expect([webp.status, webp.headers.get("content-type")]).toEqual([200, "image/webp"]);
+    const part = await get("?size=200", { accept: chrome, range: "bytes=10-19", "if-range": etag });
+    expect([part.status, Buffer.from(await part.arrayBuffer())]).toEqual([206, bytes.subarray(10, 20)]);
+    const whole = await get("", {});
+    expect([whole.headers.get("content-type"), whole.headers.get("etag")]).toEqual(["image/jpeg", `"${contentHash}"`]);
+    expect((await get("?size=-1", {})).status).toBe(400);
+  });
+
+  test("that is none, that is nobody's or that a customer sends is refused, and nothing is stored", async () => {
+    const before = await images();
+    const [image, headers] = [bodyOf(await jpeg(20, 20)), { "content-type": "image/jpeg" }];
+    const send = (to: string, body: Uint8Array<ArrayBuffer>) => mesh.fetch(to, { method: "POST", body, headers });
+    const half = await send(path, image.subarray(0, -20));
+    expect([half.status, await reasonIn(half)]).toEqual([400, "IMAGE_TRUNCATED"]);
+    const unknown = await send("/v1/products/prod_none/image", image);
+    expect([unknown.status, await reasonIn(unknown)]).toEqual([404, "PRODUCT_NOT_FOUND"]);
+    const customer = await ada(path, { method: "POST", body: image, headers });
+    expect([customer.status, await reasonIn(customer)]).toEqual([403, "ROLE_REQUIRED"]);
+    expect((await fetch(`${mesh.edgeUrl}/v1/products/prod_none/image`)).status).toBe(404);
+    expect(await images()).toEqual(before);
+  });
+});
+
+/** What is made of those that were there before may still come. */
 const images = async (): Promise<string[]> =>
-  (await filesIn(folder)).filter((name) => name.startsWith("files/") && !name.includes("300x300"));
+  (await filesIn(folder)).filter((name) => /^files\/.*\/[0-9a-f]{64}\.jpg$/.test(name));
 
 describe("is refused with the reason, and nothing is stored:", () => {
   const whole = () => jpeg(60, 60);

@@ -51,15 +51,17 @@ const testMsMax = 1_200_000;
 /**
  * Operations takes no part in the flow of an order: it speaks only where something has gone wrong. Nor does identity, which speaks
  * only of tokens that are taken back; how it dies is in test/identity/deaths.test.ts. Nobody is erased here: that is in
- * test/privacy/deaths.test.ts. Nobody is told of its order either: that is in test/notifications/deaths.test.ts. Nobody uploads an image here,
- * and how media dies is tested nowhere yet. The due work of a change is left to somebody else only where who confirms it has died: that is
- * in test/faults/changes-and-returns.test.ts. No order loses its stock or its money once it is ready, so that no parcel is to be stopped for that.
+ * test/privacy/deaths.test.ts. Nobody is told of its order either: that is in test/notifications/deaths.test.ts. Nobody uploads an image
+ * here, so that the catalogue hears of none, and how media dies is tested nowhere yet.
  */
+const othersFlow = ["operations", "identity", "customers", "notifications", "media"];
+/**
+ * The due work of a change is left to somebody else only where who confirms it has died: that is in
+ * test/faults/changes-and-returns.test.ts. No order loses its stock or its money once it is ready, so that no parcel is to be stopped.
+ */
+const notReached = ["orders.change", "orders.stop_parcel", "catalog.image"];
 const isOfOrders = ({ service, name }: Step): boolean =>
-  !["operations", "identity", "customers", "notifications", "media"].includes(service) &&
-  !/\.erase(_customer)?$/.test(name) &&
-  name !== "orders.change" &&
-  name !== "orders.stop_parcel";
+  !othersFlow.includes(service) && !/\.erase(_customer)?$/.test(name) && !notReached.includes(name);
 /** All of them take longer than all other tests: by `npm run test:crash-points`. Else each step dies at one, its neighbour at another. */
 const isWhole = process.env["ALL_CRASH_POINTS"] === "1";
 /** Where not all die, nobody changes an order or sends goods back: that is in test/faults/changes-and-returns.test.ts, too. */

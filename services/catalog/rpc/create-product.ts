@@ -64,6 +64,7 @@ function newProduct({ title, description, variants }: CreateProductRequest, crea
     title,
     description,
     createTime,
+    image: null,
     variants: variants.map(({ variant }) => ({
       sku: variant?.sku ?? "",
       title: variant?.title ?? "",

@@ -11,7 +11,7 @@ export function moneyMessage({ currencyCode, minorUnits }: Price): MessageInitSh
 }
 
 export function productMessage(product: Product): MessageInitShape<typeof ProductSchema> {
-  const { productId, title, description, createTime, variants } = product;
+  const { productId, title, description, createTime, image, variants } = product;
   return {
     productId,
     title,
@@ -24,5 +24,6 @@ export function productMessage(product: Product): MessageInitShape<typeof Produc
       taxClass,
     })),
     createTime: timestampFromDate(createTime),
+    ...(image && { image }),
   };
 }

@@ -1,6 +1,6 @@
 // Reads products and prices.
 import { sql, type Kysely } from "kysely";
-import type { Price } from "../domain.ts";
+import type { Price, ProductImage } from "../domain.ts";
 import type { CatalogTables } from "./tables.ts";
 
 export interface Variant {
@@ -17,12 +17,14 @@ export interface Product {
   title: string;
   description: string;
   createTime: Date;
+  /** Null where there is nothing to be shown. */
+  image: ProductImage | null;
   variants: Variant[];
 }
 
 type ProductRow = Omit<Product, "variants">;
 
-const productColumns = sql`product_id as "productId", title, description, create_time as "createTime"`;
+const productColumns = sql`product_id as "productId", title, description, create_time as "createTime", image`;
 
 export async function readProduct(
   db: Kysely<CatalogTables>,
@@ -46,7 +48,7 @@ export async function readProducts(
   return withVariants(db, { tenant, rows: read.rows });
 }
 
-/** Products never change, so their parts may be read one after the other. */
+/** Variants never change, so the parts of products may be read one after the other. */
 async function withVariants(
   db: Kysely<CatalogTables>,
   { tenant, rows }: { tenant: string; rows: readonly ProductRow[] },

@@ -1,6 +1,15 @@
 // The tables of the catalogue, as they are read and written.
+import type { ProductImage } from "../domain.ts";
+
 export interface CatalogTables {
-  product: { tenant_id: string; product_id: string; title: string; description: string; create_time: Date };
+  product: {
+    tenant_id: string;
+    product_id: string;
+    title: string;
+    description: string;
+    create_time: Date;
+    image: ProductImage | null;
+  };
   variant: {
     tenant_id: string;
     sku: string;

@@ -4,6 +4,8 @@ import type { Range } from "../domain/range.ts";
 export interface StoredFile {
   /** Bytes of the whole file. */
   size: number;
+  /** When it was put there last. */
+  time: Date;
   /** Bytes of the range; must be read to its end or left early. */
   chunks(range: Range): AsyncIterable<Uint8Array>;
 }

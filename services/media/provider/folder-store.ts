@@ -23,13 +23,11 @@ export function createFolderStore(folder: string): FileStore {
 
     open: async (name) => {
       const path = pathOf(name);
-      const size = await stat(path).then(
-        (found) => found.size,
-        (error: unknown) => ignoreMissing(error),
-      );
-      if (size === undefined) return undefined;
+      const found = await stat(path).catch(ignoreMissing);
+      if (!found) return undefined;
       return {
-        size,
+        size: found.size,
+        time: found.mtime,
         // Node counts the last byte in.
         chunks: ({ start, end }) =>
           start === end ? none() : createReadStream(path, { start, end: end - 1, highWaterMark: readBytes }),

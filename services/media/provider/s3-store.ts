@@ -1,6 +1,7 @@
 // Files in a bucket of whatever speaks S3. An object appears whole, when its upload has ended, or not at all.
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { extname } from "node:path";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { FileStore } from "./contract.ts";
 
@@ -12,6 +13,9 @@ export interface S3Settings {
   /** Without them they are found as AWS' own programs find them. */
   credentials: { accessKeyId: string; secretAccessKey: string } | undefined;
 }
+
+/** For whoever looks at the bucket: our own answers say it themselves. */
+const contentTypes: Readonly<Record<string, string>> = { ".jpg": "image/jpeg", ".webp": "image/webp", ".avif": "image/avif" };
 
 type Library = typeof import("@aws-sdk/client-s3");
 
@@ -43,7 +47,7 @@ export function createS3Store({ bucket: Bucket, region, endpoint, credentials }:
           Key: name,
           Body: createReadStream(spooledPath),
           ContentLength,
-          ContentType: "image/jpeg",
+          ContentType: contentTypes[extname(name)] ?? "application/octet-stream",
         }),
       );
     },
@@ -57,6 +61,7 @@ export function createS3Store({ bucket: Bucket, region, endpoint, credentials }:
       if (!head) return undefined;
       return {
         size: head.ContentLength ?? 0,
+        time: head.LastModified ?? new Date(),
         async *chunks({ start, end }) {
           if (start === end) return;
           const { Body } = await client.send(new s3.GetObjectCommand({ Bucket, Key: name, Range: `bytes=${start}-${end - 1}` }));

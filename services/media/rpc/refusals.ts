@@ -14,11 +14,22 @@ export function assertOwn(userId: string): void {
 export const userIdRequired = (): ConnectError =>
   refuse(Code.InvalidArgument, "USER_ID_REQUIRED", "say whose image it is: user_id, once", { field: "user_id" });
 
+export const productIdRequired = (): ConnectError =>
+  refuse(Code.InvalidArgument, "PRODUCT_ID_REQUIRED", "say which product's image it is: product_id, once", {
+    field: "product_id",
+  });
+
+export const productNotFound = (productId: string): ConnectError =>
+  refuse(Code.NotFound, "PRODUCT_NOT_FOUND", `there is no product ${productId}`, { productId });
+
 export const customerErased = (userId: string): ConnectError =>
   refuse(Code.FailedPrecondition, "CUSTOMER_ERASED", `customer ${userId} is erased, so nothing is kept`, { customerId: userId });
 
 export const imageNotFound = (userId: string): ConnectError =>
   refuse(Code.NotFound, "IMAGE_NOT_FOUND", `customer ${userId} has no image`, { userId });
+
+export const productImageNotFound = (productId: string): ConnectError =>
+  refuse(Code.NotFound, "IMAGE_NOT_FOUND", `product ${productId} has no image`, { productId });
 
 export const thumbnailNotReady = (userId: string): ConnectError =>
   refuse(Code.NotFound, "THUMBNAIL_NOT_READY", "the thumbnail is not made yet: ask again in a moment", { userId });

@@ -5,6 +5,7 @@ import {
   type GetUserImageRequest,
   type GetUserThumbnailRequest,
 } from "#gen/ordermesh/media/v1/media_service_pb.ts";
+import { ProductImagesService } from "#gen/ordermesh/media/v1/product_images_service_pb.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import { imageName, thumbnailName } from "../domain/names.ts";
@@ -13,6 +14,7 @@ import type { MediaTables } from "../store/tables.ts";
 import { readImage, type UserImage } from "../store/user-images.ts";
 import { download } from "./download.ts";
 import { imageNotFound, thumbnailNotReady } from "./refusals.ts";
+import { productImagesMethods } from "./product-images.ts";
 import { uploadOf } from "./upload-user-image.ts";
 
 const contentType = "image/jpeg";
@@ -24,7 +26,8 @@ export function mediaRoutes(runtime: ServiceRuntime<MediaTables>, media: Media):
     if (!image) throw imageNotFound(userId);
     return image;
   };
-  return (router) =>
+  return (router) => {
+    router.service(ProductImagesService, productImagesMethods(runtime, media));
     router.service(MediaService, {
       uploadUserImage: uploadOf(runtime, media),
 
@@ -39,4 +42,5 @@ export function mediaRoutes(runtime: ServiceRuntime<MediaTables>, media: Media):
         yield* download(store, { ...range, name: thumbnailName(image), contentType, etag: `"${image.contentHash}"` });
       },
     });
+  };
 }

@@ -1,6 +1,7 @@
 // Which image is a user's now, and whether it may have one.
 import { sql, type Kysely, type Transaction } from "kysely";
 import type { ImageKey } from "../domain/names.ts";
+import { lockOwner } from "./owners.ts";
 import type { MediaTables, UserKey } from "./tables.ts";
 
 export interface UserImage extends ImageKey {
@@ -28,10 +29,8 @@ export async function isErased(db: Kysely<MediaTables>, { tenant, userId }: User
   return read.rows.length > 0;
 }
 
-/** One at a time of all that change what a user has, also where it has nothing yet. */
-export async function lockUser(tx: Transaction<MediaTables>, { tenant, userId }: UserKey): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`${tenant} ${userId}`}, 0))`.execute(tx);
-}
+export const lockUser = (tx: Transaction<MediaTables>, { tenant, userId }: UserKey): Promise<void> =>
+  lockOwner(tx, { tenant, kind: "users", id: userId });
 
 /** In the place of the one before. */
 export async function saveImage(tx: Transaction<MediaTables>, image: UserImage): Promise<void> {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/catalog/v1/product.proto.
  */
 export const file_ordermesh_catalog_v1_product: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcmRlcm1lc2gvY2F0YWxvZy92MS9wcm9kdWN0LnByb3RvEhRvcmRlcm1lc2guY2F0YWxvZy52MSLFAQoHUHJvZHVjdBISCgpwcm9kdWN0X2lkGAEgASgJEhkKBXRpdGxlGAIgASgJQgq6SAdyBRABGMgBEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxiIJxI7Cgh2YXJpYW50cxgEIAMoCzIdLm9yZGVybWVzaC5jYXRhbG9nLnYxLlZhcmlhbnRCCrpIB5IBBAgBEGQSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIosECgdWYXJpYW50EjQKA3NrdRgBIAEoCUInukgkciIyIF5bQS1aYS16MC05XVtBLVphLXowLTlfLV17MCw2Mn0kEhcKBXRpdGxlGAIgASgJQgi6SAVyAxjIARI0CgZwcmljZXMYAyADKAsyGC5vcmRlcm1lc2gudHlwZS52MS5Nb25leUIKukgHkgEECAEQChIhCgx3ZWlnaHRfZ3JhbXMYBCABKANCC7pICCIGGMCEPSgAEjMKCXRheF9jbGFzcxgFIAEoCUIgukgdchsyGV4oW0EtWl1bQS1aMC05X117MCwzMX0pPyQ6ogK6SJ4CGoIBChd2YXJpYW50LnByaWNlc19wb3NpdGl2ZRIeZXZlcnkgcHJpY2UgbXVzdCBiZSBhYm92ZSB6ZXJvGkdzaXplKHRoaXMucHJpY2VzKSA+IDEwIHx8IHRoaXMucHJpY2VzLmFsbChwcmljZSwgcHJpY2UubWlub3JfdW5pdHMgPiAwKRqWAQofdmFyaWFudC5wcmljZXNfb25lX3Blcl9jdXJyZW5jeRIjcHJpY2VzIG11c3QgbmFtZSBlYWNoIGN1cnJlbmN5IG9uY2UaTnNpemUodGhpcy5wcmljZXMpID4gMTAgfHwgdGhpcy5wcmljZXMubWFwKHByaWNlLCBwcmljZS5jdXJyZW5jeV9jb2RlKS51bmlxdWUoKWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
+  fileDesc("CiJvcmRlcm1lc2gvY2F0YWxvZy92MS9wcm9kdWN0LnByb3RvEhRvcmRlcm1lc2guY2F0YWxvZy52MSL4AQoHUHJvZHVjdBISCgpwcm9kdWN0X2lkGAEgASgJEhkKBXRpdGxlGAIgASgJQgq6SAdyBRABGMgBEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxiIJxI7Cgh2YXJpYW50cxgEIAMoCzIdLm9yZGVybWVzaC5jYXRhbG9nLnYxLlZhcmlhbnRCCrpIB5IBBAgBEGQSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKBWltYWdlGAYgASgLMiIub3JkZXJtZXNoLmNhdGFsb2cudjEuUHJvZHVjdEltYWdlImAKDFByb2R1Y3RJbWFnZRIMCgRwYXRoGAEgASgJEhQKDGNvbnRlbnRfaGFzaBgCIAEoCRINCgV3aWR0aBgDIAEoBRIOCgZoZWlnaHQYBCABKAUSDQoFc2l6ZXMYBSADKAUiiwQKB1ZhcmlhbnQSNAoDc2t1GAEgASgJQie6SCRyIjIgXltBLVphLXowLTldW0EtWmEtejAtOV8tXXswLDYyfSQSFwoFdGl0bGUYAiABKAlCCLpIBXIDGMgBEjQKBnByaWNlcxgDIAMoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5Qgq6SAeSAQQIARAKEiEKDHdlaWdodF9ncmFtcxgEIAEoA0ILukgIIgYYwIQ9KAASMwoJdGF4X2NsYXNzGAUgASgJQiC6SB1yGzIZXihbQS1aXVtBLVowLTlfXXswLDMxfSk/JDqiArpIngIaggEKF3ZhcmlhbnQucHJpY2VzX3Bvc2l0aXZlEh5ldmVyeSBwcmljZSBtdXN0IGJlIGFib3ZlIHplcm8aR3NpemUodGhpcy5wcmljZXMpID4gMTAgfHwgdGhpcy5wcmljZXMuYWxsKHByaWNlLCBwcmljZS5taW5vcl91bml0cyA+IDApGpYBCh92YXJpYW50LnByaWNlc19vbmVfcGVyX2N1cnJlbmN5EiNwcmljZXMgbXVzdCBuYW1lIGVhY2ggY3VycmVuY3kgb25jZRpOc2l6ZSh0aGlzLnByaWNlcykgPiAxMCB8fCB0aGlzLnByaWNlcy5tYXAocHJpY2UsIHByaWNlLmN1cnJlbmN5X2NvZGUpLnVuaXF1ZSgpYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_money]);
 
 /**
  * Something a shop sells, in one or more variants.
@@ -57,6 +57,13 @@ export type Product = Message<"ordermesh.catalog.v1.Product"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 5;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * What it looks like, once that is ready to be shown; absent where nobody has uploaded it. See docs/images.md.
+   *
+   * @generated from field: ordermesh.catalog.v1.ProductImage image = 6;
+   */
+  image?: ProductImage | undefined;
 };
 
 /**
@@ -99,6 +106,13 @@ export type ProductJson = {
    * @generated from field: google.protobuf.Timestamp create_time = 5;
    */
   createTime?: TimestampJson;
+
+  /**
+   * What it looks like, once that is ready to be shown; absent where nobody has uploaded it. See docs/images.md.
+   *
+   * @generated from field: ordermesh.catalog.v1.ProductImage image = 6;
+   */
+  image?: ProductImageJson;
 };
 
 /**
@@ -107,6 +121,99 @@ export type ProductJson = {
  */
 export const ProductSchema: GenMessage<Product, {jsonType: ProductJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_catalog_v1_product, 0);
+
+/**
+ * The image of a product, and where it is.
+ *
+ * @generated from message ordermesh.catalog.v1.ProductImage
+ */
+export type ProductImage = Message<"ordermesh.catalog.v1.ProductImage"> & {
+  /**
+   * Where REST has it, such as /v1/products/prod_01jd7q3v5cfz8s0c2m4n6p8r9t/image: a path without origin. ?size=480 there asks for
+   * one of the sizes.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Changes with the image: the SHA-256 of what was uploaded, 64 digits in lower-case hexadecimal.
+   *
+   * @generated from field: string content_hash = 2;
+   */
+  contentHash: string;
+
+  /**
+   * Pixels across of the whole image.
+   *
+   * @generated from field: int32 width = 3;
+   */
+  width: number;
+
+  /**
+   * Pixels down of the whole image.
+   *
+   * @generated from field: int32 height = 4;
+   */
+  height: number;
+
+  /**
+   * The sizes that there are, in pixels of the longer side, smallest first.
+   *
+   * @generated from field: repeated int32 sizes = 5;
+   */
+  sizes: number[];
+};
+
+/**
+ * The image of a product, and where it is.
+ *
+ * @generated from message ordermesh.catalog.v1.ProductImage
+ */
+export type ProductImageJson = {
+  /**
+   * Where REST has it, such as /v1/products/prod_01jd7q3v5cfz8s0c2m4n6p8r9t/image: a path without origin. ?size=480 there asks for
+   * one of the sizes.
+   *
+   * @generated from field: string path = 1;
+   */
+  path?: string;
+
+  /**
+   * Changes with the image: the SHA-256 of what was uploaded, 64 digits in lower-case hexadecimal.
+   *
+   * @generated from field: string content_hash = 2;
+   */
+  contentHash?: string;
+
+  /**
+   * Pixels across of the whole image.
+   *
+   * @generated from field: int32 width = 3;
+   */
+  width?: number;
+
+  /**
+   * Pixels down of the whole image.
+   *
+   * @generated from field: int32 height = 4;
+   */
+  height?: number;
+
+  /**
+   * The sizes that there are, in pixels of the longer side, smallest first.
+   *
+   * @generated from field: repeated int32 sizes = 5;
+   */
+  sizes?: number[];
+};
+
+/**
+ * Describes the message ordermesh.catalog.v1.ProductImage.
+ * Use `create(ProductImageSchema)` to create a new message.
+ */
+export const ProductImageSchema: GenMessage<ProductImage, {jsonType: ProductImageJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_catalog_v1_product, 1);
 
 /**
  * A buyable form of a product.
@@ -197,5 +304,5 @@ export type VariantJson = {
  * Use `create(VariantSchema)` to create a new message.
  */
 export const VariantSchema: GenMessage<Variant, {jsonType: VariantJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_catalog_v1_product, 1);
+  messageDesc(file_ordermesh_catalog_v1_product, 2);
 

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/media/events/v1/media_events.proto.
  */
 export const file_ordermesh_media_events_v1_media_events: GenFile = /*@__PURE__*/
-  fileDesc("CixvcmRlcm1lc2gvbWVkaWEvZXZlbnRzL3YxL21lZGlhX2V2ZW50cy5wcm90bxIZb3JkZXJtZXNoLm1lZGlhLmV2ZW50cy52MSKsAQoNSW1hZ2VVcGxvYWRlZBIPCgd1c2VyX2lkGAEgASgJEhQKDGNvbnRlbnRfaGFzaBgCIAEoCRINCgV3aWR0aBgDIAEoBRIOCgZoZWlnaHQYBCABKAUSDQoFYnl0ZXMYBSABKAMSLwoLdXBsb2FkX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhWyuxgRCgd1c2VyX2lkEgZFVkVOVFMiaAoQVGh1bWJuYWlsQ3JlYXRlZBIPCgd1c2VyX2lkGAEgASgJEhQKDGNvbnRlbnRfaGFzaBgCIAEoCRIWCg50aHVtYm5haWxfcGF0aBgDIAEoCToVsrsYEQoHdXNlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CixvcmRlcm1lc2gvbWVkaWEvZXZlbnRzL3YxL21lZGlhX2V2ZW50cy5wcm90bxIZb3JkZXJtZXNoLm1lZGlhLmV2ZW50cy52MSKsAQoNSW1hZ2VVcGxvYWRlZBIPCgd1c2VyX2lkGAEgASgJEhQKDGNvbnRlbnRfaGFzaBgCIAEoCRINCgV3aWR0aBgDIAEoBRIOCgZoZWlnaHQYBCABKAUSDQoFYnl0ZXMYBSABKAMSLwoLdXBsb2FkX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhWyuxgRCgd1c2VyX2lkEgZFVkVOVFMiaAoQVGh1bWJuYWlsQ3JlYXRlZBIPCgd1c2VyX2lkGAEgASgJEhQKDGNvbnRlbnRfaGFzaBgCIAEoCRIWCg50aHVtYm5haWxfcGF0aBgDIAEoCToVsrsYEQoHdXNlcl9pZBIGRVZFTlRTIrkBChRQcm9kdWN0SW1hZ2VVcGxvYWRlZBISCgpwcm9kdWN0X2lkGAEgASgJEhQKDGNvbnRlbnRfaGFzaBgCIAEoCRINCgV3aWR0aBgDIAEoBRIOCgZoZWlnaHQYBCABKAUSDQoFYnl0ZXMYBSABKAMSLwoLdXBsb2FkX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhiyuxgUCgpwcm9kdWN0X2lkEgZFVkVOVFMimQEKEVByb2R1Y3RJbWFnZVJlYWR5EhIKCnByb2R1Y3RfaWQYASABKAkSFAoMY29udGVudF9oYXNoGAIgASgJEhIKCmltYWdlX3BhdGgYAyABKAkSDQoFd2lkdGgYBCABKAUSDgoGaGVpZ2h0GAUgASgFEg0KBXNpemVzGAYgAygFOhiyuxgUCgpwcm9kdWN0X2lkEgZFVkVOVFNiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * A user has another image than before. It stands in the store.
@@ -182,4 +182,214 @@ export type ThumbnailCreatedJson = {
  */
 export const ThumbnailCreatedSchema: GenMessage<ThumbnailCreated, {jsonType: ThumbnailCreatedJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_media_events_v1_media_events, 1);
+
+/**
+ * A product has another image than before. It stands in the store, as a whole.
+ *
+ * @generated from message ordermesh.media.events.v1.ProductImageUploaded
+ */
+export type ProductImageUploaded = Message<"ordermesh.media.events.v1.ProductImageUploaded"> & {
+  /**
+   * The product whose image it is.
+   *
+   * @generated from field: string product_id = 1;
+   */
+  productId: string;
+
+  /**
+   * What names the image: the SHA-256 of what was uploaded, 64 digits in lower-case hexadecimal.
+   *
+   * @generated from field: string content_hash = 2;
+   */
+  contentHash: string;
+
+  /**
+   * Pixels across, as it is shown.
+   *
+   * @generated from field: int32 width = 3;
+   */
+  width: number;
+
+  /**
+   * Pixels down, as it is shown.
+   *
+   * @generated from field: int32 height = 4;
+   */
+  height: number;
+
+  /**
+   * Bytes of the image as it is stored.
+   *
+   * @generated from field: int64 bytes = 5;
+   */
+  bytes: bigint;
+
+  /**
+   * When it was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp upload_time = 6;
+   */
+  uploadTime?: Timestamp | undefined;
+};
+
+/**
+ * A product has another image than before. It stands in the store, as a whole.
+ *
+ * @generated from message ordermesh.media.events.v1.ProductImageUploaded
+ */
+export type ProductImageUploadedJson = {
+  /**
+   * The product whose image it is.
+   *
+   * @generated from field: string product_id = 1;
+   */
+  productId?: string;
+
+  /**
+   * What names the image: the SHA-256 of what was uploaded, 64 digits in lower-case hexadecimal.
+   *
+   * @generated from field: string content_hash = 2;
+   */
+  contentHash?: string;
+
+  /**
+   * Pixels across, as it is shown.
+   *
+   * @generated from field: int32 width = 3;
+   */
+  width?: number;
+
+  /**
+   * Pixels down, as it is shown.
+   *
+   * @generated from field: int32 height = 4;
+   */
+  height?: number;
+
+  /**
+   * Bytes of the image as it is stored.
+   *
+   * @generated from field: int64 bytes = 5;
+   */
+  bytes?: string;
+
+  /**
+   * When it was stored.
+   *
+   * @generated from field: google.protobuf.Timestamp upload_time = 6;
+   */
+  uploadTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.media.events.v1.ProductImageUploaded.
+ * Use `create(ProductImageUploadedSchema)` to create a new message.
+ */
+export const ProductImageUploadedSchema: GenMessage<ProductImageUploaded, {jsonType: ProductImageUploadedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_media_events_v1_media_events, 2);
+
+/**
+ * A product's image has its smaller sizes, each as AVIF, WebP and JPEG.
+ *
+ * @generated from message ordermesh.media.events.v1.ProductImageReady
+ */
+export type ProductImageReady = Message<"ordermesh.media.events.v1.ProductImageReady"> & {
+  /**
+   * The product whose image it is.
+   *
+   * @generated from field: string product_id = 1;
+   */
+  productId: string;
+
+  /**
+   * What names the image, as in ProductImageUploaded.
+   *
+   * @generated from field: string content_hash = 2;
+   */
+  contentHash: string;
+
+  /**
+   * Where REST has the image, such as /v1/products/prod_01jd7q3v5cfz8s0c2m4n6p8r9t/image: a path without origin.
+   *
+   * @generated from field: string image_path = 3;
+   */
+  imagePath: string;
+
+  /**
+   * Pixels across of the whole image.
+   *
+   * @generated from field: int32 width = 4;
+   */
+  width: number;
+
+  /**
+   * Pixels down of the whole image.
+   *
+   * @generated from field: int32 height = 5;
+   */
+  height: number;
+
+  /**
+   * What size may be asked for at the path (?size=480), in pixels of the longer side, smallest first.
+   *
+   * @generated from field: repeated int32 sizes = 6;
+   */
+  sizes: number[];
+};
+
+/**
+ * A product's image has its smaller sizes, each as AVIF, WebP and JPEG.
+ *
+ * @generated from message ordermesh.media.events.v1.ProductImageReady
+ */
+export type ProductImageReadyJson = {
+  /**
+   * The product whose image it is.
+   *
+   * @generated from field: string product_id = 1;
+   */
+  productId?: string;
+
+  /**
+   * What names the image, as in ProductImageUploaded.
+   *
+   * @generated from field: string content_hash = 2;
+   */
+  contentHash?: string;
+
+  /**
+   * Where REST has the image, such as /v1/products/prod_01jd7q3v5cfz8s0c2m4n6p8r9t/image: a path without origin.
+   *
+   * @generated from field: string image_path = 3;
+   */
+  imagePath?: string;
+
+  /**
+   * Pixels across of the whole image.
+   *
+   * @generated from field: int32 width = 4;
+   */
+  width?: number;
+
+  /**
+   * Pixels down of the whole image.
+   *
+   * @generated from field: int32 height = 5;
+   */
+  height?: number;
+
+  /**
+   * What size may be asked for at the path (?size=480), in pixels of the longer side, smallest first.
+   *
+   * @generated from field: repeated int32 sizes = 6;
+   */
+  sizes?: number[];
+};
+
+/**
+ * Describes the message ordermesh.media.events.v1.ProductImageReady.
+ * Use `create(ProductImageReadySchema)` to create a new message.
+ */
+export const ProductImageReadySchema: GenMessage<ProductImageReady, {jsonType: ProductImageReadyJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_media_events_v1_media_events, 3);
 

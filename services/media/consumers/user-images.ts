@@ -1,36 +1,40 @@
-// Makes the thumbnails of images that were uploaded, and forgets whoever is erased.
-import { buffer } from "node:stream/consumers";
+// Makes the thumbnails of users' images, and forgets whoever is erased.
 import { CustomerErasedSchema } from "#gen/ordermesh/customers/events/v1/customers_events_pb.ts";
 import { ImageUploadedSchema, ThumbnailCreatedSchema } from "#gen/ordermesh/media/events/v1/media_events_pb.ts";
 import { hear, type Hearing } from "#runtime/events/hearing.ts";
 import { appendEvents } from "#runtime/events/outbox.ts";
 import { outgoing, requestCause, type Cause } from "#runtime/events/outgoing.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { imageName, thumbnailName, thumbnailPath, thumbnailSize, type ImageKey } from "./domain/names.ts";
-import { planErasure } from "./events/erase-files.ts";
-import type { Media } from "./provider/settings.ts";
-import { eraseUser } from "./store/personal-data.ts";
-import type { MediaTables } from "./store/tables.ts";
-import { currentImages, erasedUsers, saveThumbnails } from "./store/user-images.ts";
+import { imageName, thumbnailName, thumbnailPath, thumbnailSize, type ImageKey } from "../domain/names.ts";
+import { planErasure } from "../events/erase-files.ts";
+import type { Media } from "../provider/settings.ts";
+import { eraseUser } from "../store/personal-data.ts";
+import type { MediaTables } from "../store/tables.ts";
+import { currentImages, erasedUsers, saveThumbnails } from "../store/user-images.ts";
+import { forEachAtOnce } from "./at-once.ts";
+import { storedBytes } from "./stored-bytes.ts";
 
 /** While one picture is made, others are read and flushed to the disk; no more of them are in memory. */
 const workersPerPicture = 3;
 
-export function mediaHears({ db, clock }: Pick<ServiceRuntime<MediaTables>, "db" | "clock">, media: Media): Hearing[] {
+export function userImagesHears({ db, clock }: Pick<ServiceRuntime<MediaTables>, "db" | "clock">, media: Media): Hearing[] {
+  /** Events about images that are their users' now and whose thumbnails stand. */
+  const made = new WeakSet<object>();
   return [
     hear<typeof ImageUploadedSchema, MediaTables>({
       name: "media.thumbnail",
       event: ImageUploadedSchema,
       prepare: async (events) => {
-        const left = (await currentImages(db, events.map(keyOf))).filter(({ hasThumbnail }) => !hasThumbnail);
-        const make = async (): Promise<void> => {
-          for (let key = left.shift(); key; key = left.shift()) await makeThumbnail(media, key);
-        };
-        await Promise.all(Array.from({ length: media.pictures.atOnce * workersPerPicture }, make));
+        const current = await currentImages(db, events.map(keyOf));
+        const left = current.filter(({ hasThumbnail }) => !hasThumbnail);
+        await forEachAtOnce(left, media.pictures.atOnce * workersPerPicture, (key) => makeThumbnail(media, key));
+        const names = new Set(current.map(imageName));
+        for (const event of events) if (names.has(imageName(keyOf(event)))) made.add(event);
       },
       handle: async (tx, events) => {
         const keys = events.map(keyOf);
-        const saved = await saveThumbnails(tx, keys);
+        // Not those whose image came back after we had looked: there is no thumbnail of them yet.
+        const saved = await saveThumbnails(tx, events.filter((event) => made.has(event)).map(keyOf));
         const causes = new Map(events.map((event) => [event.key, event.cause]));
         const causeOf = (userId: string): Cause => causes.get(userId) ?? requestCause();
         const time = clock.now();
@@ -66,9 +70,7 @@ const keyOf = ({ tenant, message }: { tenant: string; message: { userId: string;
 
 /** Its name says what it holds, so that one more is the same file. */
 async function makeThumbnail({ store, spool, pictures }: Media, key: ImageKey): Promise<void> {
-  const file = await store.open(imageName(key));
-  if (!file) throw new Error(`${imageName(key)} is not in the store, although its row is there`);
-  const bytes = await buffer(file.chunks({ start: 0, end: file.size }));
+  const bytes = await storedBytes(store, imageName(key));
   await spool.using(async (path) => {
     await pictures.square(bytes, path, thumbnailSize);
     await store.put(thumbnailName(key), path);
