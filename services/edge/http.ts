@@ -1,6 +1,7 @@
 // The HTTP/1.1 server: bounds on what a connection may do, health, and an end that loses no answer.
 import * as http from "node:http";
 import * as https from "node:https";
+import type { Duplex } from "node:stream";
 import { StartupError } from "#runtime/backing/startup-error.ts";
 import type { Cors } from "#runtime/cors.ts";
 import { boundConnections, type ConnectionBounds } from "#runtime/limits/connection-bounds.ts";
@@ -8,6 +9,7 @@ import { serverTlsOptions } from "#runtime/tls/options.ts";
 import type { TlsFiles } from "#runtime/tls/tls-files.ts";
 import { mayAnswer, refuseConnection, refuseRequest, requestProblem } from "./refuse-connection.ts";
 import { securityHeaders } from "./security-headers.ts";
+import { boundBody } from "./transcode/body-clock.ts";
 
 export interface Readiness {
   ready: boolean;
@@ -19,11 +21,11 @@ export interface HttpLimits extends ConnectionBounds {
   headersMax: number;
   /** From the first byte of a request to the end of its headers. */
   headersMs: number;
-  /** From the first byte of a request to the end of its body. */
+  /** From the end of a request's headers to the end of its body, but for one that goes on to its call while it comes. */
   requestMs: number;
   /** Above the 60 seconds of common load balancers, which must be the ones that close. */
   keepAliveMs: number;
-  /** How often the two above are looked at. */
+  /** How often the time of headers is looked at. */
   checkMs: number;
   readinessMs: number;
 }
@@ -65,8 +67,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   server.maxHeadersCount = limits.headersMax;
   boundConnections(server, limits);
   const headers = securityHeaders({ isSecure: options.tls?.settings.identity !== undefined });
+  const refuse = (error: NodeJS.ErrnoException, socket: Duplex): void =>
+    refuseConnection(error, socket, { domain: options.errorDomain, headers });
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     if (!mayAnswer(request, response)) return;
+    boundBody(request, limits.requestMs, () => refuse(new BodyLate(), request.socket));
     if (closing) response.setHeader("connection", "close");
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     options.cors(request, response);
@@ -84,9 +89,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   server.on("checkContinue", onRequest);
   // Node would answer by itself, without our headers.
   server.on("checkExpectation", onRequest);
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
-    refuseConnection(error, socket, { domain: options.errorDomain, headers }),
-  );
+  server.on("clientError", refuse);
   await listen(server, options);
   const address = server.address();
   const port = typeof address === "object" && address ? address.port : options.port;
@@ -106,11 +109,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 }
 
+/** As Node calls it where it looks at the time itself. */
+class BodyLate extends Error {
+  readonly code = "ERR_HTTP_REQUEST_TIMEOUT";
+}
+
 function createServer(limits: HttpLimits, tls: TlsFiles | undefined): http.Server {
   const bounds = {
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headersMs,
-    requestTimeout: limits.requestMs,
+    // Bodies have clocks of their own: not all may take equally long.
+    requestTimeout: 0,
     keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: limits.checkMs,
     // Whatever NODE_OPTIONS says: a lenient parser lets a request hide in another.

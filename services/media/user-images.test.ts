@@ -1,17 +1,20 @@
 // Images of users: what is stored, what is made of it, what is refused, and what is left of it.
 import { createHash } from "node:crypto";
-import { utimes, writeFile } from "node:fs/promises";
+import { rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import sharp from "sharp";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sql } from "kysely";
 import { CustomerErasedSchema } from "#gen/ordermesh/customers/events/v1/customers_events_pb.ts";
 import { ImageUploadedSchema } from "#gen/ordermesh/media/events/v1/media_events_pb.ts";
 import { MediaService } from "#gen/ordermesh/media/v1/media_service_pb.ts";
 import { reasonOf } from "#runtime/errors.ts";
 import { childTraceparent, runInContext } from "#runtime/request-context.ts";
+import { until } from "../../test/support/until.ts";
 import { bytesOf, jpeg, mediaFixture, parts, upload, type MediaFixture, type UploadPart } from "./media.fixture.ts";
+import type { FileStore } from "./provider/contract.ts";
 import { openMedia } from "./provider/settings.ts";
 import { sweep } from "./tasks/sweep.ts";
 
@@ -247,4 +250,55 @@ test("the sweep takes what a crash has left, once it is old, and nothing that a 
   const left = before.filter((name) => !gone.includes(name));
   expect(await fixture.files()).toEqual(left);
   await writeFile(join(fixture.folder, "files/demo/users/ada/other.txt"), "");
+});
+
+describe("an image that is sent again while the sweep is under way stands:", () => {
+  let image: Buffer;
+  let path: string;
+  beforeEach(async () => {
+    image = await jpeg(40, 30);
+    const { contentHash } = await upload(fixture.media, "ada", image);
+    await upload(fixture.media, "ada", await jpeg(50, 50));
+    path = join(fixture.folder, `files/demo/users/ada/${contentHash}.jpg`);
+    await utimes(path, 0, 0);
+  });
+  const sweepWith = (change: (store: FileStore) => Partial<FileStore>) => {
+    const opened = openMedia(fixture.runtime.env);
+    return sweep(fixture.runtime, { ...opened, store: { ...opened.store, ...change(opened.store) } });
+  };
+
+  test("its file is removed before its row is there", async () => {
+    let again: Promise<unknown> = Promise.resolve();
+    await sweepWith((store) => ({
+      remove: async (names) => {
+        expect(names).toHaveLength(1);
+        again = upload(fixture.media, "ada", image);
+        await until(async () => (await stat(path)).mtimeMs > 0);
+        // It has no row as long as this goes on, but would have one by now where nothing kept it from that.
+        await Promise.race([again, pause(200)]);
+        await store.remove(names);
+      },
+    }));
+    await again;
+    expect((await sharp(await bytesOf(fixture.media.getUserImage({ userId: "ada" }))).metadata()).width).toBe(40);
+  });
+
+  test("its file is new when the sweep comes to it", async () => {
+    await sweepWith((store) => ({
+      list: async function* list(prefix) {
+        yield* store.list(prefix);
+        await utimes(path, new Date(), new Date());
+      },
+    }));
+    expect((await stat(path)).size).toBeGreaterThan(0);
+  });
+});
+
+test("an image whose file is lost is stored anew when it is sent again", async () => {
+  const image = await jpeg(30, 30);
+  const { contentHash } = await upload(fixture.media, "ada", image);
+  const name = `files/demo/users/ada/${contentHash}.jpg`;
+  await rm(join(fixture.folder, name));
+  await upload(fixture.media, "ada", image);
+  expect([(await fixture.files()).filter((file) => file === name), (await fixture.sent()).length]).toEqual([[name], 1]);
 });

@@ -52,7 +52,7 @@ const testMsMax = 1_200_000;
  * Operations takes no part in the flow of an order: it speaks only where something has gone wrong. Nor does identity, which speaks
  * only of tokens that are taken back; how it dies is in test/identity/deaths.test.ts. Nobody is erased here: that is in
  * test/privacy/deaths.test.ts. Nobody is told of its order either: that is in test/notifications/deaths.test.ts. Nobody uploads an image
- * here, so that the catalogue hears of none, and how media dies is tested nowhere yet.
+ * here, so that the catalogue hears of none, and how media dies in an upload is in test/faults/uploads.test.ts.
  */
 const othersFlow = ["operations", "identity", "customers", "notifications", "media"];
 /**

@@ -10,14 +10,15 @@ const hurried = {
   ORDERMESH_TEST_CLAIM_MS: "2000",
 };
 
-/** Empty crashAt: it does not die by itself. */
+/** Empty crashAt: it does not die by itself. Only: services and "edge", with commas; else all. */
 export function startDyingMesh(
   servers: { databaseUrl: string; natsUrl: string },
-  { crashAt = "", env = {} }: { crashAt?: string; env?: Record<string, string> } = {},
+  { crashAt = "", env = {}, only }: { crashAt?: string; env?: Record<string, string>; only?: string } = {},
 ): Promise<MeshProcess> {
   const { databaseUrl, natsUrl } = servers;
   return startMeshProcess({
     env: { ...hurried, DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ORDERMESH_TEST_CRASH_AT: crashAt, ...env },
+    ...(only !== undefined && { args: ["--only", only] }),
   });
 }
 

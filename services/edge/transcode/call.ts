@@ -18,7 +18,7 @@ export interface CallLimits {
   timeoutMs: number;
   /** Longest deadline that a caller may give. */
   timeoutMsMax: number;
-  /** Deadline of an upload whose caller gives none, which begins with its first byte. */
+  /** Deadline of an upload whose caller gives none, and the longest that one may give. It begins with its call. */
   uploadMsMax: number;
   /** After this a stream ends, resumable, so that none lives for ever and load moves to new processes. */
   streamMsMax: number;
@@ -71,7 +71,8 @@ export async function withCall(
   work: (prepared: Prepared) => Promise<void>,
 ): Promise<void> {
   const { request, response, route, requestId } = exchange;
-  const timeoutMs = timeoutMsOf(request.headers, context.limits.timeoutMsMax);
+  const isUpload = route.method.methodKind === "client_streaming";
+  const timeoutMs = timeoutMsOf(request.headers, isUpload ? context.limits.uploadMsMax : context.limits.timeoutMsMax);
   const headers = callHeaders(request, [...context.forwardedHeaders, ...route.requestHeaders], requestId);
   const onHeaders = (answered: Headers): void => {
     for (const name of context.returnedHeaders) {

@@ -9,8 +9,21 @@ export interface RequestChunks extends AsyncIterable<Buffer> {
   release(): void;
 }
 
-/** @throws EdgeRefusal, also from the chunks: for a body of more bytes, one that is compressed, and one that ends early. */
-export function openChunks(request: IncomingMessage, response: ServerResponse, bytesMax: number): RequestChunks {
+export interface ChunkLimits {
+  bytesMax: number;
+  /** How long it is waited for more. Milliseconds. */
+  silentMsMax: number;
+}
+
+/**
+ * @throws EdgeRefusal, also from the chunks: for a body of more bytes, one that is compressed, one that ends early, and one of which
+ *   nothing more comes.
+ */
+export function openChunks(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { bytesMax, silentMsMax }: ChunkLimits,
+): RequestChunks {
   if (codingOf(request.headers)) throw notExpanded();
   if (Number(request.headers["content-length"] ?? 0) > bytesMax) throw bodyTooLarge(bytesMax);
   if (request.headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
@@ -48,15 +61,26 @@ export function openChunks(request: IncomingMessage, response: ServerResponse, b
         else if (failure !== undefined) throw failure;
         else if (isOver) return;
         else {
+          // Only what is asked for can be late: a service that takes its time is no fault of the caller.
+          const silent = setTimeout(() => end(bodySilent(silentMsMax)), silentMsMax);
           await new Promise<void>((resolve) => {
             wake = resolve;
             request.resume();
           });
+          clearTimeout(silent);
         }
       }
     },
   };
 }
+
+const bodySilent = (milliseconds: number): EdgeRefusal =>
+  new EdgeRefusal(
+    rpcCode.deadlineExceeded,
+    "BODY_SILENT",
+    `nothing more of the body has come for ${milliseconds / 1_000} s: send it again`,
+    { httpStatus: 408 },
+  );
 
 const notExpanded = (): EdgeRefusal =>
   new EdgeRefusal(rpcCode.invalidArgument, "UNSUPPORTED_ENCODING", "send what is uploaded as it is, without Content-Encoding", {

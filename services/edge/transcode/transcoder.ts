@@ -31,7 +31,10 @@ export const defaultLimits: TranscoderLimits = {
   streamedBytesMax: 104_857_600,
   timeoutMs: 10_000,
   timeoutMsMax: 300_000,
-  uploadMsMax: 120_000,
+  // As long as a token lives.
+  uploadMsMax: 600_000,
+  // Less than the RPC port waits, so that it is the edge that says so.
+  uploadSilentMsMax: 20_000,
   streamMsMax: 3_600_000,
   callsMax: 10_000,
   stream: { headerWaitMs: 1_000, heartbeatMs: 15_000, stalledMsMax: 60_000 },

@@ -2,6 +2,7 @@
 import type { DescMethodClientStreaming, Message } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { bindFields } from "./bind.ts";
+import { withoutClock } from "./body-clock.ts";
 import { answerOnce, tooManyStreams, withCall, type CallContext } from "./call.ts";
 import type { RoutedExchange } from "./exchange.ts";
 import type { BytesBinder } from "./http-body.ts";
@@ -14,6 +15,8 @@ import { Violations } from "./violations.ts";
 export interface UploadLimits {
   /** Bytes of one body that goes on as it comes. */
   streamedBytesMax: number;
+  /** How long a caller may let a body that goes on as it comes be waited for, while there is nothing of it. */
+  uploadSilentMsMax: number;
   /** Bytes of one line of a body of JSON lines. */
   bodyBytesMax: number;
 }
@@ -26,19 +29,19 @@ export async function callUpload(
 ): Promise<void> {
   if (!exchange.becomeStream()) throw tooManyStreams();
   const { request, response } = exchange;
-  const chunks = openChunks(request, response, limits.streamedBytesMax);
+  const chunks = openChunks(request, response, { bytesMax: limits.streamedBytesMax, silentMsMax: limits.uploadSilentMsMax });
   let failure: unknown;
   try {
     const messages = await messagesOf(exchange, chunks, limits);
     await withCall(exchange, context, async ({ options, timeoutMs, ending }) => {
-      const told = failing(messages, (error) => {
+      const told = wholeOrFailing(messages, (error) => {
         failure = error;
         ending.abort();
       });
-      const answer = await context.caller.clientStream(method, told, {
-        ...options,
-        timeoutMs: timeoutMs ?? context.limits.uploadMsMax,
-      });
+      // From here on the caller is known to its service, and may be as slow as its connection is.
+      const answer = await withoutClock(request, () =>
+        context.caller.clientStream(method, told, { ...options, timeoutMs: timeoutMs ?? context.limits.uploadMsMax }),
+      );
       await answerOnce(exchange, answer);
     });
   } catch (error) {
@@ -49,13 +52,40 @@ export async function callUpload(
   }
 }
 
-async function* failing<Item>(items: AsyncIterable<Item>, onFailure: (error: unknown) => void): AsyncGenerator<Item> {
-  try {
-    yield* items;
-  } catch (error) {
-    onFailure(error);
-    throw error;
-  }
+/**
+ * The same items, to their end or to an error. A call whose deadline passes tells what it sends to stop and goes on to ask it; a
+ * generator would answer that this was all, and its service would take a part for the whole.
+ */
+function wholeOrFailing<Item>(items: AsyncIterable<Item>, onFailure: (error: unknown) => void): AsyncIterableIterator<Item> {
+  const inner = items[Symbol.asyncIterator]();
+  let stopped: { reason: unknown } | undefined;
+  const stop = (reason: unknown): void => {
+    stopped ??= { reason };
+    inner.return?.().catch(() => {});
+  };
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      try {
+        const result = await inner.next();
+        if (stopped) throw stopped.reason;
+        return result;
+      } catch (error) {
+        if (!stopped) onFailure(error);
+        throw error;
+      }
+    },
+    throw(reason) {
+      stop(reason);
+      return Promise.reject(reason as Error);
+    },
+    return() {
+      stop(new Error("it was not read to its end"));
+      return Promise.resolve({ done: true, value: undefined });
+    },
+  };
 }
 
 async function messagesOf(

@@ -1,10 +1,11 @@
 // Removes, from time to time, what a crash has left in the spool and files that no row names any more.
-import { parseImageName, type OwnedImage } from "../domain/names.ts";
+import type { Kysely } from "kysely";
+import { parseImageName, type ImageOwner, type OwnedImage } from "../domain/names.ts";
 import { holdLease } from "#runtime/lease/lease-store.ts";
 import type { BackgroundTask, ServiceRuntime } from "#runtime/service.ts";
 import { createWakeUp } from "#runtime/wake-up.ts";
 import type { Media } from "../provider/settings.ts";
-import { namedImages } from "../store/owners.ts";
+import { lockOwner, namedImages } from "../store/owners.ts";
 import type { MediaTables } from "../store/tables.ts";
 
 const everyMs = 600_000;
@@ -18,8 +19,9 @@ interface SweptFile extends OwnedImage {
 }
 
 type Deps = Pick<ServiceRuntime<MediaTables>, "system" | "clock" | "log">;
+type Stores = Pick<Media, "store" | "spool">;
 
-export function sweepTask(deps: Deps, media: Pick<Media, "store" | "spool">): BackgroundTask {
+export function sweepTask(deps: Deps, media: Stores): BackgroundTask {
   return {
     name: "sweep",
     run: async (_bus, lease, signal) => {
@@ -33,15 +35,13 @@ export function sweepTask(deps: Deps, media: Pick<Media, "store" | "spool">): Ba
   };
 }
 
-export async function sweep({ system, clock, log }: Deps, { store, spool }: Pick<Media, "store" | "spool">): Promise<void> {
-  const before = new Date(clock.now().getTime() - ageMs);
+export async function sweep(deps: Deps, { store, spool }: Stores): Promise<void> {
+  const before = new Date(deps.clock.now().getTime() - ageMs);
   const spooled = await spool.sweep(before);
   let removed = 0;
   const removeUnnamed = async (page: readonly SweptFile[]): Promise<void> => {
-    const kept = new Set((await namedImages(system.db, page)).map(textOf));
-    const names = page.filter((file) => !kept.has(textOf(file))).map(({ name }) => name);
-    await store.remove(names);
-    removed += names.length;
+    const nobodys = await unnamedOf(deps.system.db, page);
+    for (const files of Map.groupBy(nobodys, ownerOf).values()) removed += await removeFiles(deps, store, { files, before });
   };
   let page: SweptFile[] = [];
   for await (const { name, time } of store.list("")) {
@@ -53,7 +53,37 @@ export async function sweep({ system, clock, log }: Deps, { store, spool }: Pick
     page = [];
   }
   await removeUnnamed(page);
-  if (spooled + removed > 0) log.info({ spooled, removed }, "media_swept");
+  if (spooled + removed > 0) deps.log.info({ spooled, removed }, "media_swept");
 }
 
-const textOf = ({ tenant, kind, id, contentHash }: OwnedImage): string => `${tenant} ${kind} ${id} ${contentHash}`;
+/**
+ * Removes those of one owner's files that are still old and nobody's; answers how many. It leaves the process inside of its
+ * transaction, which nothing else may: while that holds the owner no row can begin to name what goes, and whoever writes the next one
+ * looks afterwards whether its file stands.
+ */
+function removeFiles(
+  { system }: Deps,
+  store: Media["store"],
+  { files, before }: { files: readonly SweptFile[]; before: Date },
+): Promise<number> {
+  return system.transaction(async (tx) => {
+    const [owner] = files;
+    if (owner) await lockOwner(tx, owner);
+    const names: string[] = [];
+    for (const { name } of await unnamedOf(tx, files)) {
+      // What was sent again since is young, and its row may be about to come.
+      const file = await store.open(name);
+      if (file && file.time < before) names.push(name);
+    }
+    await store.remove(names);
+    return names.length;
+  });
+}
+
+async function unnamedOf(db: Kysely<MediaTables>, files: readonly SweptFile[]): Promise<SweptFile[]> {
+  const named = new Set((await namedImages(db, files)).map(textOf));
+  return files.filter((file) => !named.has(textOf(file)));
+}
+
+const ownerOf = ({ tenant, kind, id }: ImageOwner): string => `${tenant} ${kind} ${id}`;
+const textOf = (image: OwnedImage): string => `${ownerOf(image)} ${image.contentHash}`;
