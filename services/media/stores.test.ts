@@ -1,5 +1,5 @@
 // One suite for both stores: a folder, and a server that speaks S3.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import S3rver from "s3rver";
@@ -68,6 +68,15 @@ describe.each(["folder", "s3"])("in a store of kind %s", (kind) => {
     expect(await read("demo/users/ada/a.jpg")).toBe("0123456789");
     expect(await read("demo/users/ada/a.jpg", 2, 5)).toBe("234");
     expect(await read("demo/users/ada/a.jpg", 10, 10)).toBe("");
+  });
+
+  test("a file has a path while it is worked with, and no copy is left", async () => {
+    await put("demo/users/ada/c.jpg", "0123456789");
+    let content = "";
+    await store.withPath("demo/users/ada/c.jpg", async (path) => void (content = await readFile(path, "utf8")));
+    expect([content, await readdir(join(folder, kind, "spool"))]).toEqual(["0123456789", []]);
+    const worked = store.withPath("demo/users/eve/none.jpg", () => Promise.resolve());
+    await expect(worked).rejects.toThrow("demo/users/eve/none.jpg is not in the store");
   });
 
   test("again is harmless, and several at the same moment are one", async () => {

@@ -10,7 +10,6 @@ import type { Media } from "../provider/settings.ts";
 import { currentProductImages, saveSizes } from "../store/product-images.ts";
 import type { MediaTables } from "../store/tables.ts";
 import { forEachAtOnce } from "./at-once.ts";
-import { storedBytes } from "./stored-bytes.ts";
 
 type Uploaded = ReceivedEvent<{ productId: string; contentHash: string }>;
 
@@ -67,15 +66,16 @@ const keyOf = ({ tenant, message }: Uploaded): ProductImageKey => ({
 
 /** The name of each says what it holds, so that once more is the same file; what an earlier try has made is taken as it is. */
 async function makeVariants({ store, spool, pictures }: Media, image: Picture): Promise<void> {
-  const bytes = await storedBytes(store, productImageName(image));
-  for (const size of variantSizes(image)) {
-    for (const type of pictureTypes) {
-      const name = variantName(image, { size, type });
-      if (await store.open(name)) continue;
-      await spool.using(async (path) => {
-        await pictures.fit(bytes, path, { size, type });
-        await store.put(name, path);
-      });
+  await store.withPath(productImageName(image), async (from) => {
+    for (const size of variantSizes(image)) {
+      for (const type of pictureTypes) {
+        const name = variantName(image, { size, type });
+        if (await store.open(name)) continue;
+        await spool.using(async (to) => {
+          await pictures.fit(from, to, { size, type });
+          await store.put(name, to);
+        });
+      }
     }
-  }
+  });
 }

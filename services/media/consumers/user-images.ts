@@ -12,9 +12,8 @@ import { eraseUser } from "../store/personal-data.ts";
 import type { MediaTables } from "../store/tables.ts";
 import { currentImages, erasedUsers, saveThumbnails } from "../store/user-images.ts";
 import { forEachAtOnce } from "./at-once.ts";
-import { storedBytes } from "./stored-bytes.ts";
 
-/** While one picture is made, others are read and flushed to the disk; no more of them are in memory. */
+/** While some pictures are made, others are flushed to the disk. */
 const workersPerPicture = 3;
 
 export function userImagesHears({ db, clock }: Pick<ServiceRuntime<MediaTables>, "db" | "clock">, media: Media): Hearing[] {
@@ -70,9 +69,10 @@ const keyOf = ({ tenant, message }: { tenant: string; message: { userId: string;
 
 /** Its name says what it holds, so that one more is the same file. */
 async function makeThumbnail({ store, spool, pictures }: Media, key: ImageKey): Promise<void> {
-  const bytes = await storedBytes(store, imageName(key));
-  await spool.using(async (path) => {
-    await pictures.square(bytes, path, thumbnailSize);
-    await store.put(thumbnailName(key), path);
-  });
+  await store.withPath(imageName(key), (from) =>
+    spool.using(async (to) => {
+      await pictures.square(from, to, thumbnailSize);
+      await store.put(thumbnailName(key), to);
+    }),
+  );
 }

@@ -15,6 +15,12 @@ export interface FileStore {
   put(name: string, spooledPath: string): Promise<void>;
   /** Undefined where there is none. */
   open(name: string): Promise<StoredFile | undefined>;
+  /**
+   * Works with a file by a path on this machine, where it may be read and never written: its own, or that of a copy in the spool.
+   *
+   * @throws where there is none.
+   */
+  withPath(name: string, work: (path: string) => Promise<void>): Promise<void>;
   /** Those that are not there are gone already. */
   remove(names: readonly string[]): Promise<void>;
   /** Names that begin so, with the time of each, in any order. */

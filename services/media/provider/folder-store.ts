@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, opendir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import type { FileStore } from "./contract.ts";
-import { ignoreMissing } from "./missing.ts";
+import { ignoreMissing, notInStore } from "./missing.ts";
 
 /** Of one part of a download: fewer ways to the disk than Node's own, and still far below what a message may have. */
 const readBytes = 262_144;
@@ -32,6 +32,12 @@ export function createFolderStore(folder: string): FileStore {
         chunks: ({ start, end }) =>
           start === end ? none() : createReadStream(path, { start, end: end - 1, highWaterMark: readBytes }),
       };
+    },
+
+    withPath: async (name, work) => {
+      const path = pathOf(name);
+      if (!(await stat(path).catch(ignoreMissing))) throw notInStore(name);
+      await work(path);
     },
 
     remove: async (names) => {

@@ -20,9 +20,9 @@ export interface Pictures {
    */
   clean(from: string, to: string): Promise<Picture>;
   /** The middle of a picture as a JPEG of so many pixels, both ways. */
-  square(from: Uint8Array, to: string, size: number): Promise<void>;
+  square(from: string, to: string, size: number): Promise<void>;
   /** All of a picture within so many pixels both ways, as it is where it is smaller. */
-  fit(from: Uint8Array, to: string, wanted: { size: number; type: PictureType }): Promise<void>;
+  fit(from: string, to: string, wanted: { size: number; type: PictureType }): Promise<void>;
   /** How many are made at one time. */
   atOnce: number;
 }
@@ -41,7 +41,7 @@ const encoders: Readonly<Record<PictureType, (picture: Sharp) => Sharp>> = {
 };
 
 /** Loaded when the first picture comes: a process that has none to make is spared the library. */
-async function loadSharp(pixelsMax: number): Promise<(from: string | Uint8Array) => Sharp> {
+async function loadSharp(pixelsMax: number): Promise<(from: string) => Sharp> {
   const { default: sharp } = await import("sharp");
   // Each picture is decoded on one thread, and nothing is kept: how many go at once is for us to say.
   sharp.concurrency(1);

@@ -1,9 +1,13 @@
 // Files in a bucket of whatever speaks S3. An object appears whole, when its upload has ended, or not at all.
-import { createReadStream } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { extname } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { FileStore } from "./contract.ts";
+import { notInStore } from "./missing.ts";
+import type { Spool } from "./spool.ts";
 
 export interface S3Settings {
   bucket: string;
@@ -19,7 +23,7 @@ const contentTypes: Readonly<Record<string, string>> = { ".jpg": "image/jpeg", "
 
 type Library = typeof import("@aws-sdk/client-s3");
 
-export function createS3Store({ bucket: Bucket, region, endpoint, credentials }: S3Settings): FileStore {
+export function createS3Store({ bucket: Bucket, region, endpoint, credentials }: S3Settings, spool: Spool): FileStore {
   let connecting: Promise<{ s3: Library; client: S3Client }> | undefined;
   // The library is large: a process that keeps its files elsewhere is spared it.
   const connect = (): Promise<{ s3: Library; client: S3Client }> => {
@@ -68,6 +72,17 @@ export function createS3Store({ bucket: Bucket, region, endpoint, credentials }:
           if (Body) yield* Body as unknown as AsyncIterable<Uint8Array>;
         },
       };
+    },
+
+    withPath: async (name, work) => {
+      const { s3, client } = await connect();
+      const { Body } = await client.send(new s3.GetObjectCommand({ Bucket, Key: name })).catch((error: unknown) => {
+        throw error instanceof s3.NoSuchKey ? notInStore(name) : error;
+      });
+      await spool.using(async (path) => {
+        await pipeline(Body as Readable, createWriteStream(path));
+        await work(path);
+      });
     },
 
     remove: async (names) => {

@@ -31,15 +31,16 @@ export function openMedia(env: Environment): Media {
     pixelsMax: numberSetting(env, "ORDERMESH_IMAGE_PIXELS_MAX", { fallback: 50_000_000, min: 1, max: 268_402_689 }),
   };
   const atOnce = numberSetting(env, "ORDERMESH_IMAGES_AT_ONCE", { fallback: 2, min: 1, max: 64 });
+  const spool = createSpool(join(folder, "spool"));
   return {
-    store: openStore(env, folder),
-    spool: createSpool(join(folder, "spool")),
+    store: openStore(env, folder, spool),
+    spool,
     pictures: createPictures({ pixelsMax: limits.pixelsMax, atOnce }),
     limits,
   };
 }
 
-function openStore(env: Environment, folder: string): FileStore {
+function openStore(env: Environment, folder: string, spool: Spool): FileStore {
   const kind = choiceSetting(env, "ORDERMESH_MEDIA_STORE", { fallback: "folder", choices: ["folder", "s3"] });
   if (kind === "folder") return createFolderStore(join(folder, "files"));
   const bucket = textSetting(env, "ORDERMESH_S3_BUCKET", "");
@@ -49,10 +50,11 @@ function openStore(env: Environment, folder: string): FileStore {
   if (!accessKeyId !== !secretAccessKey) {
     throw new StartupError("Set ORDERMESH_S3_ACCESS_KEY and ORDERMESH_S3_SECRET_KEY together, or neither.");
   }
-  return createS3Store({
+  const settings = {
     bucket,
     region: textSetting(env, "ORDERMESH_S3_REGION", "us-east-1"),
     endpoint: env["ORDERMESH_S3_ENDPOINT"] || undefined,
     credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
-  });
+  };
+  return createS3Store(settings, spool);
 }

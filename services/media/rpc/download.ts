@@ -1,6 +1,7 @@
 // Files of the store as streams of parts.
 import { rangeOf } from "../domain/range.ts";
 import type { FileStore } from "../provider/contract.ts";
+import { notInStore } from "../provider/missing.ts";
 import { rangeNotSatisfiable } from "./refusals.ts";
 
 export interface Wanted {
@@ -22,7 +23,7 @@ export interface Part {
 export async function* download(store: FileStore, wanted: Wanted): AsyncGenerator<Part> {
   const { name, contentType, etag, readOffset, readLimit } = wanted;
   const file = await store.open(name);
-  if (!file) throw new Error(`${name} is not in the store, although its row is there`);
+  if (!file) throw notInStore(name);
   const range = rangeOf(file.size, { offset: Number(readOffset), limit: Number(readLimit) });
   if (!range) throw rangeNotSatisfiable(file.size);
   yield { content: { contentType, data: new Uint8Array() }, etag, bytesTotal: BigInt(file.size) };

@@ -1,6 +1,6 @@
 // How many thumbnails are made a second from events that wait, beside sharp alone on the same images.
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -69,8 +69,7 @@ async function sharpAlone({ folder, contentHash }: World, users: readonly string
   const left = [...users];
   const make = async (): Promise<void> => {
     for (let user = left.pop(); user !== undefined; user = left.pop()) {
-      const from = await readFile(join(folder, "files/demo/users", user, `${contentHash}.jpg`));
-      await sharp(from)
+      await sharp(join(folder, "files/demo/users", user, `${contentHash}.jpg`))
         .resize(size, size, { fit: "cover" })
         .jpeg({ quality: 80 })
         .toFile(join(folder, `${user}.jpg`));
