@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CatalogService } from "#gen/ordermesh/catalog/v1/catalog_service_pb.ts";
 import { CustomersService } from "#gen/ordermesh/customers/v1/customers_service_pb.ts";
 import { MediaService } from "#gen/ordermesh/media/v1/media_service_pb.ts";
+import { ProductImagesService } from "#gen/ordermesh/media/v1/product_images_service_pb.ts";
 import { bearer } from "../../tools/bearer.ts";
 import { bytesOf, filesIn, jpeg, upload } from "../../services/media/media.fixture.ts";
 import { openForge } from "../access/forge.ts";
@@ -151,6 +152,10 @@ describe("of a product", () => {
     const whole = await get("", {});
     expect([whole.headers.get("content-type"), whole.headers.get("etag")]).toEqual(["image/jpeg", `"${contentHash}"`]);
     expect((await get("?size=-1", {})).status).toBe(400);
+    const productId = path.split("/")[3] ?? "";
+    const options = { headers: { accept: "image/webp" } };
+    const byRpc = await bytesOf(mesh.client(ProductImagesService).getProductImage({ productId, size: 200 }, options));
+    expect((await sharp(byRpc).metadata()).format).toBe("webp");
   });
 
   test("that is none, that is nobody's or that a customer sends is refused, and nothing is stored", async () => {
