@@ -3,7 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { OrderChangedSchema } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
 import { OrderPaymentDueSchema, OrderReturnedSchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
-import { OrderParcelReturnedSchema } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
+import { OrderParcelReturnedSchema, ReturnReceivedSchema } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { PaymentState } from "#gen/ordermesh/payments/v1/payment_pb.ts";
 import { PaymentsAuditService } from "#gen/ordermesh/payments/v1/payments_audit_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
@@ -132,11 +132,42 @@ describe.each([
     await fixture.deliver(ShipmentDispatchedSchema, mugs());
     const back = () =>
       fixture.deliver(OrderParcelReturnedSchema, { orderId, shipmentId: `shp_mugs_${orders}`, refund: euros(2_000) });
-    await expect(back()).rejects.toThrow("is being taken");
+    await back();
+    await back();
+    const { waits } = await paymentHistory(fixture.runtime.db)({ tenant: "demo", orderId });
+    expect(waits.map(({ text }) => text)).toContain(
+      "2000 minor units of EUR to be given back for what came back, once it is taken",
+    );
     await fixture.runDue();
     await back();
     await fixture.runDue();
-    expect(await shown()).toMatchObject({ back: 2_000 });
+    expect(await shown()).toMatchObject({ taken: taken[0], back: 2_000 });
+    await send(tea());
+    expect(await shown()).toMatchObject({ taken: taken[1], back: 2_000 });
+  });
+
+  test.each([
+    { first: "the parcel", bring: [OrderParcelReturnedSchema, OrderReturnedSchema] },
+    { first: "the order", bring: [OrderReturnedSchema, OrderParcelReturnedSchema] },
+  ])("where all of it is back before its money is here, all of that goes back, once; $first first", async ({ bring }) => {
+    await fixture.deliver(ShipmentDispatchedSchema, mugs(), tea());
+    for (const desc of [...bring, ...bring]) {
+      if (desc === OrderReturnedSchema) await fixture.deliver(OrderReturnedSchema, { orderId });
+      else await fixture.deliver(OrderParcelReturnedSchema, { orderId, shipmentId: `shp_mugs_${orders}`, refund: euros(2_000) });
+    }
+    await fixture.runDue();
+    const { state, taken: sum, back } = await shown();
+    expect([state, back]).toEqual([PaymentState.REFUNDED, sum]);
+  });
+
+  test("what a buyer sends back before its money is here goes back once it is", async () => {
+    await fixture.deliver(ShipmentDispatchedSchema, mugs(), tea());
+    const back = () => fixture.deliver(ReturnReceivedSchema, { orderId, returnId: `rtn_${orders}`, refund: euros(500) });
+    await back();
+    await fixture.runDue();
+    await back();
+    await fixture.runDue();
+    expect(await shown()).toMatchObject({ taken: 3_000, back: 500 });
   });
 
   describe("an order that has changed", () => {

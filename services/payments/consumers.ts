@@ -22,10 +22,11 @@ import { hear, RefusedEvent, type Hearing, type ReceivedEvent } from "#runtime/e
 import type { Cause } from "#runtime/events/outgoing.ts";
 import { newId } from "#runtime/ids.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
-import { dispatch, needsCapture } from "./domain/capture.ts";
-import { refundReturn, reprice } from "./domain/cost.ts";
+import { giveBack } from "./domain/backs.ts";
+import { dispatch } from "./domain/capture.ts";
+import { reprice } from "./domain/cost.ts";
 import { cancel, undo } from "./domain/movement.ts";
-import { openPayment, type DueOrder, type PaymentLine } from "./domain/payment.ts";
+import { openPayment, type Back, type DueOrder, type PaymentLine } from "./domain/payment.ts";
 import { dueItem, saveChanges, type Decided } from "./store/changes.ts";
 import {
   insertPayments,
@@ -36,7 +37,7 @@ import {
   type OrderKey,
   type PaymentsTables,
 } from "./store/payments.ts";
-import { findPaidReturns, insertReturnRefunds, returnKeyOf, type ReturnRefund } from "./store/return-refunds.ts";
+import { findAskedReturns, returnKeyOf } from "./store/return-refunds.ts";
 import { erasePayments } from "./store/personal-data.ts";
 
 const returnReason = "parcel returned to sender";
@@ -69,7 +70,7 @@ export function paymentHearings({ clock }: { clock: Clock }, inParts: (tenant: s
     hear({
       name: "payments.give_back",
       event: OrderReturnedSchema,
-      handle: (tx: Transacted, events) => giveBack(tx, events, clock.now()),
+      handle: (tx: Transacted, events) => giveAllBack(tx, events, clock.now()),
     }),
     hear({
       name: "payments.refund_return",
@@ -200,7 +201,7 @@ async function changeCosts(tx: Transacted, events: readonly ReceivedEvent<OrderC
 }
 
 /** The goods are back at the shop, so what was taken for them goes back, less what has gone back already. */
-async function giveBack(tx: Transacted, events: readonly ReceivedEvent<unknown>[], now: Date): Promise<void> {
+async function giveAllBack(tx: Transacted, events: readonly ReceivedEvent<unknown>[], now: Date): Promise<void> {
   const returns = firstOfEach(events);
   // What has cost nothing has no payment.
   const payments = await lockPayments(tx, returns.map(orderKey));
@@ -212,57 +213,46 @@ async function giveBack(tx: Transacted, events: readonly ReceivedEvent<unknown>[
   await saveChanges(tx, decided, now);
 }
 
-/** What came back: by a buyer's return, or as a parcel that its carrier has brought back. */
-interface Back extends OrderKey {
-  /** Of the return, or of the parcel. */
-  returnId: string;
-  wanted: number;
-  reason: string;
+interface BackOfOrder extends OrderKey {
+  back: Back;
   cause: Cause;
 }
 
 const refundReturns = (tx: Transacted, events: readonly ReceivedEvent<ReturnReceived>[], now: Date): Promise<void> =>
-  refundBack(
+  refundBacks(
     tx,
     events.map(({ cause, message: { returnId, refund }, ...event }) => {
-      return { ...orderKey(event), returnId, wanted: Number(refund?.minorUnits ?? 0n), reason: `return ${returnId}`, cause };
+      const back = { returnId, wanted: Number(refund?.minorUnits ?? 0n), reason: `return ${returnId}` };
+      return { ...orderKey(event), back, cause };
     }),
-    { now },
+    now,
   );
 
-/** The parcel's money may still be on its way to us, and is given back once it is here. */
 const refundParcels = (tx: Transacted, events: readonly ReceivedEvent<OrderParcelReturned>[], now: Date): Promise<void> =>
-  refundBack(
+  refundBacks(
     tx,
-    events.map(({ cause, message: { shipmentId, refund }, ...event }) => {
-      const wanted = Number(refund?.minorUnits ?? 0n);
-      return { ...orderKey(event), returnId: shipmentId, wanted, reason: `${returnReason}: ${shipmentId}`, cause };
+    events.map(({ cause, message: { shipmentId: returnId, refund }, ...event }) => {
+      const back = { returnId, wanted: Number(refund?.minorUnits ?? 0n), reason: `${returnReason}: ${returnId}` };
+      return { ...orderKey(event), back, cause };
     }),
-    { now, waitsForCapture: true },
+    now,
   );
 
-/** Each once, whatever else is given back: what is left of what was taken is the most. */
-async function refundBack(
-  tx: Transacted,
-  backs: readonly Back[],
-  { now, waitsForCapture = false }: { now: Date; waitsForCapture?: boolean },
-): Promise<void> {
+/** Each once, whatever else is given back. Money that is still on its way to us goes back once it is here. */
+async function refundBacks(tx: Transacted, backs: readonly BackOfOrder[], now: Date): Promise<void> {
   const payments = await lockPayments(tx, backs);
-  const paid = await findPaidReturns(tx, backs);
-  const refunds: ReturnRefund[] = [];
-  const decided = backs.flatMap(({ cause, returnId, wanted, reason, ...key }): Decided[] => {
+  const asked = await findAskedReturns(
+    tx,
+    backs.map(({ tenant, back: { returnId } }) => ({ tenant, returnId })),
+  );
+  const decided = backs.flatMap(({ cause, back, ...key }): Decided[] => {
     const payment = payments.get(keyOf(key));
-    const isKnown = paid.has(returnKeyOf({ tenant: key.tenant, returnId }));
-    if (!payment || wanted <= 0 || isKnown) return [];
-    paid.add(returnKeyOf({ tenant: key.tenant, returnId }));
-    // The provider's answer may come any moment, so this one is worth a repeat.
-    if (waitsForCapture && needsCapture(payment)) throw new Error(`the money of order ${key.orderId} is being taken`);
-    const refunded = refundReturn(payment, { wanted, reason, returnId });
-    refunds.push({ ...key, returnId, amount: refunded?.amount ?? 0, wanted });
-    if (!refunded) return [];
-    payments.set(keyOf(payment), refunded.change.payment);
-    return [{ change: refunded.change, cause }];
+    const returnKey = returnKeyOf({ tenant: key.tenant, returnId: back.returnId });
+    if (!payment || back.wanted <= 0 || asked.has(returnKey)) return [];
+    asked.add(returnKey);
+    const change = giveBack(payment, back);
+    payments.set(keyOf(payment), change.payment);
+    return [{ change, cause }];
   });
   await saveChanges(tx, decided, now);
-  await insertReturnRefunds(tx, refunds, now);
 }

@@ -1,5 +1,6 @@
 // What is taken for which parcel, what goes back, and that no order of things takes more than is held or loses any of it.
 import { describe, expect, test } from "vitest";
+import { giveBack } from "./backs.ts";
 import { captureKey, dispatch, hasAllLeft, needsCapture } from "./capture.ts";
 import { reprice } from "./cost.ts";
 import { cancel, concludeCapture, concludeVoid, needsVoid, neededWork, refuseCapture } from "./movement.ts";
@@ -190,6 +191,39 @@ describe("the order now costs something else", () => {
   });
 });
 
+describe("what comes back before its money is here", () => {
+  const back = { returnId: "shp_1", wanted: 2_000, reason: "came back" };
+  const one = { returnId: "rtn_1", wanted: 4_000, reason: "came back too" };
+
+  test("waits until all is taken that is due, and no more goes back than was taken", () => {
+    const noted = giveBack(sent(sent(held(), mugs), tea), back);
+    expect(noted).toMatchObject({ payment: { backsDue: [back], refundBooked: 0 }, refunds: [], backs: [{ amount: 0 }] });
+    const first = taken(giveBack(noted.payment, one).payment);
+    expect(first).toMatchObject({ payment: { captured: 2_000, refundBooked: 0 }, refunds: [] });
+    expect(taken(first.payment)).toMatchObject({
+      payment: { captured: 3_500, refundBooked: 3_500, backsDue: [] },
+      backs: [
+        { returnId: "shp_1", wanted: 2_000, amount: 2_000 },
+        { returnId: "rtn_1", wanted: 4_000, amount: 1_500 },
+      ],
+    });
+  });
+
+  test("waits for a person where the provider refuses to take it, and gives back nothing that was taken for something else", () => {
+    const part = taken(sent(held(), mugs)).payment;
+    const refused = refuseCapture(sent(part, tea), "card_expired").payment;
+    const noted = giveBack(refused, { ...back, returnId: "shp_2", wanted: 1_500 });
+    expect(noted).toMatchObject({ payment: { refundBooked: 0, refusedWork: "capture" }, refunds: [] });
+    // Whoever undoes the payment gives all of it back.
+    expect(cancel(noted.payment)).toMatchObject({ payment: { refundBooked: 2_000, backsDue: [] }, work: ["void"] });
+  });
+
+  test("goes back at once where nothing is due any more", () => {
+    const part = taken(sent(held(), mugs)).payment;
+    expect(giveBack(part, back)).toMatchObject({ payment: { refundBooked: 2_000, backsDue: [] }, backs: [{ amount: 2_000 }] });
+  });
+});
+
 /** The same numbers each time, for each seed. */
 function randomBelow(seed: number): (bound: number) => number {
   let state = seed;
@@ -206,7 +240,7 @@ test.each(Array.from({ length: 300 }, (_, seed) => seed + 1))(
     const inParts = below(4) > 0;
     let payment = held();
     const step = (): Change | undefined => {
-      const what = below(7);
+      const what = below(8);
       if (what < 3) {
         const shipmentId = `shp_${below(4)}`;
         const units = lines.map(({ sku, quantity }): [string, number] => [sku, below(quantity + 1)]);
@@ -218,6 +252,7 @@ test.each(Array.from({ length: 300 }, (_, seed) => seed + 1))(
         return outcome.kind === "changed" ? outcome.change : undefined;
       }
       if (what === 4) return below(4) === 0 ? cancel(payment) : undefined;
+      if (what === 7) return giveBack(payment, { returnId: `rtn_${below(1_000)}`, wanted: 1 + below(1_500), reason: "back" });
       if (what === 5) return needsCapture(payment) ? taken(payment) : undefined;
       return needsVoid(payment) ? concludeVoid(payment, "ref") : undefined;
     };
@@ -233,8 +268,10 @@ test.each(Array.from({ length: 300 }, (_, seed) => seed + 1))(
       payment = step()?.payment ?? payment;
       holds();
     }
+    expect(payment.backsDue.length > 0 && payment.capturesDue.length === 0).toBe(false);
     while (neededWork(payment)) payment = (needsCapture(payment) ? taken(payment) : concludeVoid(payment, "ref")).payment;
     holds();
+    expect(payment.backsDue).toEqual([]);
     if (payment.cancelRequested) expect([heldOf(payment), payment.refundBooked]).toEqual([0, payment.captured]);
     else if (hasAllLeft(payment)) expect(heldOf(payment)).toBe(0);
     const refund = { refundId: "led_1", createTime: now, amount: payment.refundBooked };

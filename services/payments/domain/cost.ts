@@ -1,7 +1,7 @@
 // The order has come to cost something else, because what it is for was changed.
 import { hasAllLeft, leftToTake, promisedOf, releaseRest } from "./capture.ts";
 import { change, heldOf, type Change, type Payment, type PaymentLine } from "./payment.ts";
-import { bookRefund, refundExcess } from "./refund.ts";
+import { refundExcess } from "./refund.ts";
 
 export type RepriceOutcome =
   | { kind: "changed"; change: Change }
@@ -36,18 +36,4 @@ function takeLast(before: Change): Change {
   if (amount <= 0 || payment.voidReason || payment.cancelRequested || !hasAllLeft(payment)) return before;
   const capturesDue = [...payment.capturesDue, { amount, isFinal: true }];
   return { ...before, payment: { ...payment, capturesDue }, work: [...before.work, "capture"] };
-}
-
-/**
- * Goods came back: what they cost goes back, and never more than is left of what was taken. Whatever is left is the lesser where somebody
- * has given money back by hand before. Undefined where nothing is left or wanted.
- */
-export function refundReturn(
-  payment: Payment,
-  { wanted, reason, returnId }: { wanted: number; reason: string; returnId: string },
-): { change: Change; amount: number } | undefined {
-  const amount = Math.min(wanted, payment.captured - payment.refundBooked);
-  if (amount <= 0) return undefined;
-  const booked = bookRefund(payment, { amount, reason, returnId });
-  return booked.kind === "booked" ? { change: booked.change, amount } : undefined;
 }

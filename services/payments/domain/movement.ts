@@ -1,4 +1,5 @@
 // What becomes of held money where the order ends: it is given back, and so is what was taken.
+import { giveBacksDue } from "./backs.ts";
 import { concludeCapture as take, needsCapture } from "./capture.ts";
 import { change, heldOf, type Change, type Payment, type Work } from "./payment.ts";
 import { noRefusal, refundRest, refused } from "./refund.ts";
@@ -16,7 +17,7 @@ export function cancel(payment: Payment, reason: string = cancelRefundReason): C
     case "AUTHORIZED":
     case "CAPTURED":
     case "REFUNDED":
-      return refundRest(giveHoldBack(payment), reason);
+      return refundRest(giveBacksDue(giveHoldBack(payment)), reason);
     case "DECLINED":
       if (payment.refusedWork !== "void") return change(payment, { cancelRequested: true });
       return change(payment, { cancelRequested: true, ...noRefusal }, { work: ["void"] });
@@ -35,11 +36,12 @@ function giveHoldBack(payment: Payment): Change {
 
 /** The provider has taken what was due. Of an order that has ended meanwhile all goes back. */
 export function concludeCapture(payment: Payment, answer: { position: number; reference: string }): Change {
-  const taken = take(payment, answer);
+  const taken = giveBacksDue(take(payment, answer));
   if (!payment.cancelRequested || taken.movements.length === 0) return taken;
   const back = cancel(taken.payment, payment.undoReason ?? cancelRefundReason);
   const work = [...new Set([...taken.work, ...back.work])];
-  return { ...taken, payment: back.payment, work, refunds: [...taken.refunds, ...back.refunds] };
+  const backs = [...(taken.backs ?? []), ...(back.backs ?? [])];
+  return { ...taken, payment: back.payment, work, refunds: [...taken.refunds, ...back.refunds], backs };
 }
 
 /** The provider will not, now or later. Nothing was taken, so an order that has ended meanwhile gets its hold back. */

@@ -35,6 +35,15 @@ export interface CaptureDue {
   isFinal: boolean;
 }
 
+/** What came back: by a buyer's return, or as a parcel that its carrier has brought back. */
+export interface Back {
+  /** Of the return, or of the parcel. */
+  returnId: string;
+  wanted: number;
+  /** In words, for the refund. */
+  reason: string;
+}
+
 export interface Payment {
   tenant: string;
   orderId: string;
@@ -54,6 +63,8 @@ export interface Payment {
   capturesDue: CaptureDue[];
   /** How many were taken; numbers the keys under which the provider is asked. */
   capturesDone: number;
+  /** What came back before all of that was taken: its money goes back once it is. */
+  backsDue: Back[];
   authorized: number;
   voided: number;
   captured: number;
@@ -134,6 +145,8 @@ export interface Change {
   /** Work that was planned for later and is not needed any more. */
   needless?: Work;
   refunds: NewRefund[];
+  /** What is given back of what came back; nothing as long as it waits. */
+  backs?: { returnId: string; wanted: number; amount: number }[];
 }
 
 export function change(
@@ -169,6 +182,7 @@ export function openPayment(due: DueOrder, { isCancelled, now }: { isCancelled: 
     parcels: [],
     capturesDue: [],
     capturesDone: 0,
+    backsDue: [],
     authorized: 0,
     voided: 0,
     captured: 0,

@@ -1,4 +1,5 @@
 // What the provider has done that we did not ask for: a hold that lapsed, or money moved in the provider's own pages.
+import { giveBacksDue } from "./backs.ts";
 import { needsCapture } from "./capture.ts";
 import { isUndoing } from "./movement.ts";
 import { change, heldOf, type Change, type Payment } from "./payment.ts";
@@ -55,7 +56,7 @@ function bookMoved(payment: Payment, sums: ProviderSums): Change | undefined {
   const captured = sums.captured;
   // A payment that was refunded whole stays so where only its rest was let go.
   const stays = taken === 0 && state === "CAPTURED" ? payment.state : state;
-  return change(payment, { state: stays, captured, voided: sums.voided }, { movements, facts });
+  return giveBacksDue(change(payment, { state: stays, captured, voided: sums.voided }, { movements, facts }));
 }
 
 function bookRefunded(before: Change, amount: number): Change {
@@ -75,5 +76,6 @@ function bookRefunded(before: Change, amount: number): Change {
     movements: before.movements,
     facts: [...before.facts, ...after.facts],
     refunds: [...before.refunds, done],
+    ...(before.backs && { backs: before.backs }),
   };
 }

@@ -15,6 +15,7 @@ import { newId } from "#runtime/ids.ts";
 import { cancelDue, planDue, type NewDueItem } from "#runtime/schedule/due-work.ts";
 import type { Change, Fact, Movement, Payment, Work } from "../domain/payment.ts";
 import { keyOf, updatePayments, type PaymentsTables } from "./payments.ts";
+import { saveReturnRefunds } from "./return-refunds.ts";
 
 /** A decision and the request or event that led to it. */
 export interface Decided {
@@ -51,6 +52,10 @@ export async function saveChanges(tx: Transaction<PaymentsTables>, decided: read
   await updatePayments(tx, [...last.values()]);
   await insertMovements(tx, decided, now);
   const refundItems = await insertRefunds(tx, decided, now);
+  const backs = decided.flatMap(({ change: { payment, backs = [] } }) =>
+    backs.map((back) => ({ ...back, tenant: payment.tenant, orderId: payment.orderId })),
+  );
+  await saveReturnRefunds(tx, backs, now);
   const workItems = decided.flatMap(({ change, cause }) => change.work.map((work) => dueItem(change.payment, work, cause)));
   // Two decisions about one payment may ask for the same.
   const works = [...new Map(workItems.map((item) => [`${item.kind} ${item.tenant}/${item.key}`, item])).values()];

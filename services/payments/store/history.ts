@@ -13,7 +13,7 @@ import type { Movement, Payment } from "../domain/payment.ts";
 import type { PaymentsTables } from "./payments.ts";
 
 type Kept = Pick<Payment, "paymentId" | "state" | "currencyCode" | "amount" | "declineCode" | "refusedWork" | "refusedCode"> &
-  Pick<Payment, "dueEventId" | "capturesDue">;
+  Pick<Payment, "dueEventId" | "capturesDue" | "backsDue">;
 
 interface HistoryRow extends Kept {
   deadline: Date;
@@ -42,7 +42,7 @@ async function readHistory(db: Kysely<PaymentsTables>, { tenant, orderId }: Aske
   const read = await sql<HistoryRow>`
     select payment_id as "paymentId", state, currency_code as "currencyCode", amount_minor_units as amount,
       decline_code as "declineCode", refused_work as "refusedWork", refused_code as "refusedCode", deadline,
-      due_event_id as "dueEventId", captures_due as "capturesDue",
+      due_event_id as "dueEventId", captures_due as "capturesDue", backs_due as "backsDue",
       create_time as "createTime", update_time as "updateTime",
       (
         select coalesce(json_agg(json_build_object('id', entry_id, 'type', type, 'amount', amount_minor_units,
@@ -102,13 +102,17 @@ function refusals({ declineCode, refusedWork, refusedCode, updateTime: time, ref
 const refusalText = (work: string, code: string | null): string =>
   `the provider refuses the ${work} for good: ${code ?? "no code"}`;
 
-function waitsOf({ state, deadline, refunds, currencyCode, refusedWork, capturesDue }: HistoryRow): ToldWait[] {
+function waitsOf(row: HistoryRow): ToldWait[] {
+  const { state, deadline, refunds, currencyCode, refusedWork, capturesDue, backsDue } = row;
   const waits: ToldWait[] = [];
   if (state === "PENDING") waits.push({ text: "the provider's answer", until: deadline });
   if (state === "ACTION_REQUIRED") waits.push({ text: "the buyer to act at its bank", until: deadline });
   if (refusedWork !== "capture") {
     for (const { amount } of capturesDue)
       waits.push({ text: `${amountText(amount, currencyCode)} to be taken for what has left` });
+  }
+  for (const { wanted } of backsDue) {
+    waits.push({ text: `${amountText(wanted, currencyCode)} to be given back for what came back, once it is taken` });
   }
   const due = refunds.filter(({ state }) => state === "DUE");
   for (const { amount } of due) waits.push({ text: `a refund of ${amountText(amount, currencyCode)} to be carried out` });

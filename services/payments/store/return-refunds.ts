@@ -1,4 +1,4 @@
-// Which returns have been paid back.
+// Which returns have been paid back, or wait for it.
 import { sql, type Kysely, type Transaction } from "kysely";
 import type { OrderKey, PaymentsTables } from "./payments.ts";
 
@@ -9,8 +9,8 @@ export interface ReturnRefund extends OrderKey {
   wanted: number;
 }
 
-/** Of these returns those that were paid back before, as tenant and id. The payments of their orders are locked. */
-export async function findPaidReturns(
+/** Of these returns those that were asked to be paid back before, as tenant and id. The payments of their orders are locked. */
+export async function findAskedReturns(
   tx: Transaction<PaymentsTables>,
   returns: readonly { tenant: string; returnId: string }[],
 ): Promise<Set<string>> {
@@ -39,7 +39,8 @@ export async function readReturnsWanted(
 
 export const returnKeyOf = ({ tenant, returnId }: { tenant: string; returnId: string }): string => `${tenant}/${returnId}`;
 
-export async function insertReturnRefunds(
+/** One that had to wait is written a second time once it is paid back. */
+export async function saveReturnRefunds(
   tx: Transaction<PaymentsTables>,
   refunds: readonly ReturnRefund[],
   now: Date,
@@ -53,5 +54,6 @@ export async function insertReturnRefunds(
       ${refunds.map(({ orderId }) => orderId)}::text[],
       ${refunds.map(({ amount }) => amount)}::bigint[],
       ${refunds.map(({ wanted }) => wanted)}::bigint[]
-    )`.execute(tx);
+    )
+    on conflict (tenant_id, return_id) do update set amount_minor_units = excluded.amount_minor_units`.execute(tx);
 }
