@@ -83,18 +83,29 @@ test("only what a fact has can be named, and all of it has a value", () => {
   expect(valuesOf({ orderId: "ord_1", customerName: "", data: {} }, "en")["total"]).toBe("");
 });
 
+test("of what is in a parcel no more is named than fits into a mail", () => {
+  const textOf = (count: number) => {
+    const lines = Array.from({ length: count }, (_, index) => ({ sku: `SKU-${index}`, quantity: "2" }));
+    return valuesOf({ orderId: "ord_1", customerName: "", data: { lines } }, "en")["parcel_lines"];
+  };
+  expect(textOf(2)).toBe("2 × SKU-0, 2 × SKU-1");
+  expect(textOf(100)?.split(", ")).toHaveLength(21);
+  expect(textOf(100)).toMatch(/SKU-19, …$/);
+});
+
 test("mails are wanted, all else is not, until a customer says otherwise", () => {
   const wanted = effectivePreferences([
     { fact: "ready", channel: "email", enabled: false },
     { fact: "ready", channel: "sms", enabled: true },
   ]);
-  expect(wanted).toHaveLength(39);
+  expect(wanted).toHaveLength(42);
   expect(wanted.filter(({ enabled }) => enabled).map(({ fact, channel }) => `${fact} ${channel}`)).toEqual([
     "created email",
     "payment_action_required email",
     "ready sms",
     "changed email",
     "change_refused email",
+    "parcel_shipped email",
     "shipped email",
     "delivered email",
     "cancelled email",

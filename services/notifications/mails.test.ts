@@ -17,6 +17,7 @@ import {
 } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { PaymentActionRequiredSchema, PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
+import { ShipmentDispatchedSchema } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { newId } from "#runtime/ids.ts";
 import { runInContext } from "#runtime/request-context.ts";
 import { resendServer, smtpServer } from "../../test/operations/mail-servers.ts";
@@ -125,6 +126,40 @@ describe("by SMTP", () => {
     const all = smtp.mails.map(({ source }) => source.replaceAll("=\r\n", "")).join("");
     for (const words of ["21.00", "19.00", "17.00", "STOCK_UNAVAILABLE", "rtn_1", "rtn_2", exchangeOrderId]) {
       expect(all).toContain(words);
+    }
+  });
+
+  test("each of several parcels that leaves is one mail, with its number and what is in it; one that is all of the order is none", async () => {
+    const orderId = await heardOrder(fixture);
+    const [one, other] = [
+      { shipmentId: "shp_1", trackingNumber: "TRK-ONE", lines: [{ sku: "MUG", quantity: 3n }] },
+      { shipmentId: "shp_2", trackingNumber: "TRK-OTHER", lines: [{ sku: "TEA", quantity: 1n }] },
+    ];
+    const left = ({ shipmentId, lines }: typeof one) => ({ orderId, shipmentId, lines, parcels: [one, other] });
+    const heard = async (round: string) => {
+      await fixture.repeat(ShipmentDispatchedSchema, left(other), `evt_other${round}`);
+      await fixture.repeat(ShipmentDispatchedSchema, left(one), `evt_one${round}`);
+      await fixture.repeat(OrderShippedSchema, { orderId, trackingNumber: "TRK-ONE", isSplit: true }, `evt_all${round}`);
+      const whole = { orderId: "ord_whole", shipmentId: "shp_3", lines: one.lines };
+      await fixture.repeat(ShipmentDispatchedSchema, whole, `evt_whole${round}`);
+    };
+    await heard("");
+    await fixture.runDue();
+    await heard("_again");
+    await fixture.runDue();
+    expect((await fixture.lines(orderId)).toSorted()).toEqual([
+      "created email SENT",
+      "parcel_shipped email SENT",
+      "parcel_shipped email SENT",
+    ]);
+    expect(await fixture.lines("ord_whole")).toEqual([]);
+    const parcels = smtp.mails.filter(({ source }) => header(source, "Subject")?.includes("A parcel of your order"));
+    const words = parcels.map(({ source }) => source.replaceAll("=\r\n", ""));
+    for (const [number, units] of [
+      ["TRK-ONE", "MUG"],
+      ["TRK-OTHER", "TEA"],
+    ] as const) {
+      expect(words.filter((text) => text.includes(number) && text.includes(units))).toHaveLength(1);
     }
   });
 

@@ -22,12 +22,12 @@ const content = { subject: "On its way: {{order_id}}", text: "Number {{tracking_
 describe("templates", () => {
   test("all are listed; one that the shop replaces says so, and goes back to ours", async () => {
     const { notifications } = fixture;
-    expect((await notifications.listTemplates({})).templates).toHaveLength(78);
+    expect((await notifications.listTemplates({})).templates).toHaveLength(84);
     const { template } = await notifications.putTemplate({ ...key, content });
     expect(template).toMatchObject({ ...key, content, isReplaced: true });
     await notifications.putTemplate({ ...key, language: "fr", content });
     const { templates } = await notifications.listTemplates({});
-    expect(templates).toHaveLength(79);
+    expect(templates).toHaveLength(85);
     expect(templates.filter(({ isReplaced }) => isReplaced).map(({ language }) => language)).toEqual(["en", "fr"]);
     await notifications.deleteTemplate(key);
     expect((await notifications.getTemplate(key)).template).toMatchObject({ isReplaced: false });

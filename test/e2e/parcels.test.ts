@@ -2,6 +2,7 @@
 import pg from "pg";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { NotificationsService } from "#gen/ordermesh/notifications/v1/notifications_service_pb.ts";
 import { AuditState } from "#gen/ordermesh/operations/v1/audit_report_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
 import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
@@ -116,6 +117,13 @@ test("each parcel takes its part of stock and money as it leaves, and the order 
   const words = (steps ?? []).map(({ text }) => text).join("\n");
   for (const { shipmentId } of [one, other]) expect(words).toContain(`the parcel has arrived (${shipmentId})`);
   expect(words).toContain("PARTIALLY_SHIPPED");
+  // The buyer hears of each parcel, and not once more of the whole.
+  await eventually(async () => {
+    const { notifications } = await mesh.client(NotificationsService).listOrderNotifications({ orderId });
+    const facts = notifications.map(({ fact }) => fact);
+    expect(facts).toContain("delivered");
+    expect(facts.filter((fact) => fact.includes("shipped"))).toEqual(["parcel_shipped", "parcel_shipped"]);
+  });
   await cleanAudit();
 });
 

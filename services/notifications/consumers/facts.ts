@@ -16,6 +16,7 @@ import {
 } from "#gen/ordermesh/orders/events/v1/return_events_pb.ts";
 import { OrderCreatedSchema } from "#gen/ordermesh/orders/events/v2/order_created_pb.ts";
 import { PaymentActionRequiredSchema, PaymentRefundedSchema } from "#gen/ordermesh/payments/events/v1/payments_events_pb.ts";
+import { ShipmentDispatchedSchema, type ShipmentDispatched } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import type { Money as MoneyMessage } from "#gen/ordermesh/type/v1/money_pb.ts";
 import type { ReceivedEvent } from "#runtime/events/hearing.ts";
 import { planDue } from "#runtime/schedule/due-work.ts";
@@ -26,7 +27,7 @@ import type { NotificationsTables } from "../store/tables.ts";
 export interface ToldFact {
   fact: Fact;
   orderId: string;
-  /** What it is about, where it may happen several times to an order: a change or a return. */
+  /** What it is about, where it may happen several times to an order: a change, a parcel or a return. */
   subjectId?: string;
   data: FactData;
   /** Only where the order is new. */
@@ -59,6 +60,14 @@ const ofReturn = (fact: Fact, { orderId, returnId }: { orderId: string; returnId
   data: { returnId, ...data },
 });
 
+/** Where all leaves in one, the order itself is told to be on its way. */
+function parcelShipped({ orderId, shipmentId, lines, parcels }: ShipmentDispatched): ToldFact | undefined {
+  if (parcels.length < 2) return undefined;
+  const { trackingNumber = "" } = parcels.find((parcel) => parcel.shipmentId === shipmentId) ?? {};
+  const inIt = lines.map(({ sku, quantity }) => ({ sku, quantity: String(quantity) }));
+  return { fact: "parcel_shipped", orderId, subjectId: shipmentId, data: { trackingNumber, lines: inIt } };
+}
+
 const tellers = new Map<DescMessage, Teller>([
   teller(OrderCreatedSchema, ({ orderId, buyer, total }) => ({
     fact: "created",
@@ -78,7 +87,11 @@ const tellers = new Map<DescMessage, Teller>([
   teller(OrderChangeRefusedSchema, ({ orderId, changeId, reason, isAskedByCustomer }) =>
     isAskedByCustomer ? { fact: "change_refused", orderId, subjectId: changeId, data: { refusalReason: reason } } : undefined,
   ),
-  teller(OrderShippedSchema, ({ orderId, trackingNumber }) => ({ fact: "shipped", orderId, data: { trackingNumber } })),
+  teller(ShipmentDispatchedSchema, parcelShipped),
+  // Of one that has left in several parcels the customer has heard with each of them.
+  teller(OrderShippedSchema, ({ orderId, trackingNumber, isSplit }) =>
+    isSplit ? undefined : { fact: "shipped", orderId, data: { trackingNumber } },
+  ),
   teller(OrderDeliveredSchema, ({ orderId }) => ({ fact: "delivered", orderId, data: {} })),
   teller(OrderCancelledSchema, ({ orderId, reason }) => ({ fact: "cancelled", orderId, data: { cancelReason: reason } })),
   teller(ReturnApprovedSchema, ({ orderId, returnId }) => ofReturn("return_approved", { orderId, returnId })),

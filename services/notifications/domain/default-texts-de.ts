@@ -47,6 +47,16 @@ export const german: Readonly<Record<Fact, Texts>> = {
     ],
     short: "Ihre Bestellung {{order_id}} konnten wir nicht ändern ({{refusal_reason}}). Sie bleibt, wie sie war.",
   },
+  parcel_shipped: {
+    greeting,
+    subject: "Ein Paket Ihrer Bestellung {{order_id}} ist unterwegs",
+    paragraphs: [
+      "Ihre Bestellung {{order_id}} kommt in mehreren Paketen, und eines davon ist beim Zusteller. Darin: {{parcel_lines}}",
+      "Sendungsnummer: {{tracking_number}}",
+      "Wir melden uns zu jedem Paket, sobald es unterwegs ist.",
+    ],
+    short: "Ein Paket Ihrer Bestellung {{order_id}} ist unterwegs, Sendungsnummer {{tracking_number}}.",
+  },
   shipped: {
     greeting,
     subject: "Ihre Bestellung {{order_id}} ist unterwegs",

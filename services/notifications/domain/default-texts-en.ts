@@ -54,6 +54,16 @@ export const english: Readonly<Record<Fact, Texts>> = {
     ],
     short: "Your order {{order_id}} could not be changed ({{refusal_reason}}) and stays as it was.",
   },
+  parcel_shipped: {
+    greeting,
+    subject: "A parcel of your order {{order_id}} is on its way",
+    paragraphs: [
+      "your order {{order_id}} comes in several parcels, and one of them is with the carrier. In it: {{parcel_lines}}",
+      "Tracking number: {{tracking_number}}",
+      "We tell you of each parcel when it is on its way.",
+    ],
+    short: "A parcel of your order {{order_id}} is on its way, tracking number {{tracking_number}}.",
+  },
   shipped: {
     greeting,
     subject: "Your order {{order_id}} is on its way",

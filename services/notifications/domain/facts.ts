@@ -6,6 +6,7 @@ export const facts = [
   "ready",
   "changed",
   "change_refused",
+  "parcel_shipped",
   "shipped",
   "delivered",
   "cancelled",
@@ -28,6 +29,8 @@ export interface Money {
 /** What a fact says beside its order; nothing that identifies a person. */
 export interface FactData {
   trackingNumber?: string;
+  /** What is in one of several parcels. */
+  lines?: readonly { sku: string; quantity: string }[];
   cancelReason?: string;
   refund?: Money;
   /** What the order costs since it was changed. */
@@ -45,6 +48,7 @@ const ofEveryFact = ["order_id", "customer_name", "total"];
 const ofSomeFacts: Partial<Record<Fact, readonly string[]>> = {
   changed: ["new_total"],
   change_refused: ["refusal_reason"],
+  parcel_shipped: ["tracking_number", "parcel_lines"],
   shipped: ["tracking_number"],
   cancelled: ["cancel_reason"],
   return_approved: ["return_id"],
@@ -70,6 +74,7 @@ export function valuesOf({ orderId, customerName, total, data }: Told, language:
     customer_name: customerName,
     total: total ? formatMoney(total, language) : "",
     tracking_number: data.trackingNumber ?? "",
+    parcel_lines: linesText(data.lines ?? []),
     cancel_reason: data.cancelReason ?? "",
     refund_amount: data.refund ? formatMoney(data.refund, language) : "",
     new_total: data.newTotal ? formatMoney(data.newTotal, language) : "",
@@ -88,6 +93,10 @@ export const sampleOf = (language: string): Values =>
       total: { currencyCode: "EUR", minorUnits: "123450" },
       data: {
         trackingNumber: "TRK123456",
+        lines: [
+          { sku: "MUG-BLUE", quantity: "2" },
+          { sku: "TEE-RED-M", quantity: "1" },
+        ],
         cancelReason: "OUT_OF_STOCK",
         refund: { currencyCode: "EUR", minorUnits: "9900" },
         newTotal: { currencyCode: "EUR", minorUnits: "113550" },
@@ -98,6 +107,15 @@ export const sampleOf = (language: string): Values =>
     },
     language,
   );
+
+/** The rest of what is in a parcel is shown in the shop. */
+const linesShownMax = 20;
+
+const linesText = (lines: readonly { sku: string; quantity: string }[]): string =>
+  [
+    ...lines.slice(0, linesShownMax).map(({ sku, quantity }) => `${quantity} × ${sku}`),
+    ...(lines.length > linesShownMax ? ["…"] : []),
+  ].join(", ");
 
 /** As the language writes it; the digits after the point are those of the currency (ISO 4217). */
 export function formatMoney({ currencyCode, minorUnits }: Money, language: string): string {

@@ -15,7 +15,7 @@ export interface HeardOrder extends OrderKey {
 
 export interface HeardFact extends OrderKey {
   fact: Fact;
-  /** The event of a refund, a change or a return; empty for what happens once. */
+  /** The event of a refund, a change, a parcel or a return; empty for what happens once. */
   subjectId: string;
   data: FactData;
   time: Date;

@@ -114,7 +114,11 @@ export function announce(
         envelope,
       );
     case "shipped":
-      return outgoing(OrderShippedSchema, { orderId, trackingNumber: progress.trackingNumber }, envelope);
+      return outgoing(
+        OrderShippedSchema,
+        { orderId, trackingNumber: progress.trackingNumber, isSplit: progress.parcels.length > 1 },
+        envelope,
+      );
     case "delivered":
       return outgoing(OrderDeliveredSchema, { orderId }, envelope);
     case "returned":

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/orders/events/v1/order_events.proto.
  */
 export const file_ordermesh_orders_events_v1_order_events: GenFile = /*@__PURE__*/
-  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIvsBCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgFIAEoCRI1CgVsaW5lcxgGIAMoCzImLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlByaWNlZExpbmU6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiWQoKUHJpY2VkTGluZRILCgNza3UYASABKAkSEAoIcXVhbnRpdHkYAiABKAMSLAoKdW5pdF9wcmljZRgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5IuIBCgpPcmRlclJlYWR5EhAKCG9yZGVyX2lkGAEgASgJEjQKBWxpbmVzGAIgAygLMiUub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuUmVhZHlMaW5lEhcKD3NoaXBwaW5nX21ldGhvZBgDIAEoCRI0ChBzaGlwcGluZ19hZGRyZXNzGAQgASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzcxIQCghwcmlvcml0eRgFIAEoCRITCgtjdXN0b21lcl9pZBgGIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyIqCglSZWFkeUxpbmUSCwoDc2t1GAEgASgJEhAKCHF1YW50aXR5GAIgASgDIlEKDE9yZGVyU2hpcHBlZBIQCghvcmRlcl9pZBgBIAEoCRIXCg90cmFja2luZ19udW1iZXIYAiABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiOgoOT3JkZXJEZWxpdmVyZWQSEAoIb3JkZXJfaWQYASABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiagoNT3JkZXJSZXR1cm5lZBIQCghvcmRlcl9pZBgBIAEoCRIvCgtyZXR1cm5fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiiwEKDk9yZGVyQ2FuY2VsbGVkEhAKCG9yZGVyX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIOCgZkZXRhaWwYAyABKAkSLwoLY2FuY2VsX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTInwKC09yZGVyRXJhc2VkEhAKCG9yZGVyX2lkGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEi4KCmVyYXNlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
+  fileDesc("Ci1vcmRlcm1lc2gvb3JkZXJzL2V2ZW50cy92MS9vcmRlcl9ldmVudHMucHJvdG8SGm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxIvsBCg9PcmRlclBheW1lbnREdWUSEAoIb3JkZXJfaWQYASABKAkSKAoGYW1vdW50GAIgASgLMhgub3JkZXJtZXNoLnR5cGUudjEuTW9uZXkSGgoNcGF5bWVudF90b2tlbhgDIAEoCUIDgAEBEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjdXN0b21lcl9pZBgFIAEoCRI1CgVsaW5lcxgGIAMoCzImLm9yZGVybWVzaC5vcmRlcnMuZXZlbnRzLnYxLlByaWNlZExpbmU6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiWQoKUHJpY2VkTGluZRILCgNza3UYASABKAkSEAoIcXVhbnRpdHkYAiABKAMSLAoKdW5pdF9wcmljZRgDIAEoCzIYLm9yZGVybWVzaC50eXBlLnYxLk1vbmV5IuIBCgpPcmRlclJlYWR5EhAKCG9yZGVyX2lkGAEgASgJEjQKBWxpbmVzGAIgAygLMiUub3JkZXJtZXNoLm9yZGVycy5ldmVudHMudjEuUmVhZHlMaW5lEhcKD3NoaXBwaW5nX21ldGhvZBgDIAEoCRI0ChBzaGlwcGluZ19hZGRyZXNzGAQgASgLMhoub3JkZXJtZXNoLnR5cGUudjEuQWRkcmVzcxIQCghwcmlvcml0eRgFIAEoCRITCgtjdXN0b21lcl9pZBgGIAEoCToWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyIqCglSZWFkeUxpbmUSCwoDc2t1GAEgASgJEhAKCHF1YW50aXR5GAIgASgDImMKDE9yZGVyU2hpcHBlZBIQCghvcmRlcl9pZBgBIAEoCRIXCg90cmFja2luZ19udW1iZXIYAiABKAkSEAoIaXNfc3BsaXQYAyABKAg6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiOgoOT3JkZXJEZWxpdmVyZWQSEAoIb3JkZXJfaWQYASABKAk6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiagoNT3JkZXJSZXR1cm5lZBIQCghvcmRlcl9pZBgBIAEoCRIvCgtyZXR1cm5fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiiwEKDk9yZGVyQ2FuY2VsbGVkEhAKCG9yZGVyX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIOCgZkZXRhaWwYAyABKAkSLwoLY2FuY2VsX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTInwKC09yZGVyRXJhc2VkEhAKCG9yZGVyX2lkGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEi4KCmVyYXNlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTYgZwcm90bzM", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options, file_ordermesh_type_v1_address, file_ordermesh_type_v1_money]);
 
 /**
  * Stock and fraud agree; payments may ask for the money.
@@ -357,11 +357,18 @@ export type OrderShipped = Message<"ordermesh.orders.events.v1.OrderShipped"> & 
   orderId: string;
 
   /**
-   * The carrier's number for the parcel.
+   * The carrier's number for the parcel; of several, for the first one.
    *
    * @generated from field: string tracking_number = 2;
    */
   trackingNumber: string;
+
+  /**
+   * True where it has left in several parcels; of each of them shipping has told when it left.
+   *
+   * @generated from field: bool is_split = 3;
+   */
+  isSplit: boolean;
 };
 
 /**
@@ -378,11 +385,18 @@ export type OrderShippedJson = {
   orderId?: string;
 
   /**
-   * The carrier's number for the parcel.
+   * The carrier's number for the parcel; of several, for the first one.
    *
    * @generated from field: string tracking_number = 2;
    */
   trackingNumber?: string;
+
+  /**
+   * True where it has left in several parcels; of each of them shipping has told when it left.
+   *
+   * @generated from field: bool is_split = 3;
+   */
+  isSplit?: boolean;
 };
 
 /**
