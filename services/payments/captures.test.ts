@@ -160,6 +160,19 @@ describe.each([
     expect([state, back]).toEqual([PaymentState.REFUNDED, sum]);
   });
 
+  test("a parcel that bore tax gives back all of it, though what it has cost beside its prices is taken with the others", async () => {
+    await send(mugs());
+    const back = () =>
+      fixture.deliver(OrderParcelReturnedSchema, { orderId, shipmentId: `shp_mugs_${orders}`, refund: euros(2_140) });
+    for (let times = 0; times < 2; times += 1) await back();
+    await fixture.runDue();
+    expect(await shown()).toMatchObject({ taken: taken[0], back: taken[0] === taken[1] ? 2_140 : 0 });
+    await send(tea());
+    await back();
+    await fixture.runDue();
+    expect(await shown()).toMatchObject({ taken: 3_000, back: 2_140 });
+  });
+
   test("what a buyer sends back before its money is here goes back once it is", async () => {
     await fixture.deliver(ShipmentDispatchedSchema, mugs(), tea());
     const back = () => fixture.deliver(ReturnReceivedSchema, { orderId, returnId: `rtn_${orders}`, refund: euros(500) });

@@ -1,4 +1,5 @@
 // The order has come to cost something else, because what it is for was changed.
+import { giveBacksDue } from "./backs.ts";
 import { hasAllLeft, leftToTake, promisedOf, releaseRest } from "./capture.ts";
 import { change, heldOf, type Change, type Payment, type PaymentLine } from "./payment.ts";
 import { refundExcess } from "./refund.ts";
@@ -19,7 +20,7 @@ export function reprice(payment: Payment, { cost, lines }: { cost: number; lines
   const most = mostOf(payment);
   if (cost > most) return { kind: "exceeds", amount: most };
   const changed = refundExcess(payment, change(payment, { cost, lines }));
-  return { kind: "changed", change: releaseRest(takeLast(changed)) };
+  return { kind: "changed", change: giveBacksDue(releaseRest(takeLast(changed))) };
 }
 
 /** The most that the order may cost without another hold. */
