@@ -9,6 +9,8 @@ export type Outcome =
   | { kind: "unknown" };
 
 export interface Command {
+  /** POST where it is not said. */
+  method?: "POST" | "PUT";
   path: string;
   body: object;
   key?: string;
@@ -39,12 +41,18 @@ export function createSender(
   let withoutAnswer = 0;
   const asOperator = fetchWith(url, clientTokens({ edgeUrl: url, ...client }));
 
-  const attempt = async ({ path, body, key, headers }: Command): Promise<Exclude<Outcome, { kind: "unknown" }> | undefined> => {
+  const attempt = async ({
+    method = "POST",
+    path,
+    body,
+    key,
+    headers,
+  }: Command): Promise<Exclude<Outcome, { kind: "unknown" }> | undefined> => {
     const text = JSON.stringify(body);
     const keyHeader = key === undefined ? {} : { "idempotency-key": key };
     try {
       const answer = await asOperator(path, {
-        method: "POST",
+        method,
         headers: { "content-type": "application/json", ...keyHeader, ...headers?.(text) },
         body: text,
         signal: AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]),

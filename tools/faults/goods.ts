@@ -1,14 +1,23 @@
 // What is sold in a run, and what it costs to have it sent.
+import { onTopOf, sendingTax, type BenchTax } from "./taxes.ts";
 
 export interface Product {
   sku: string;
   minorUnits: number;
   stock: number;
+  /** Absent where nobody has put a rate for its class. */
+  tax?: BenchTax;
 }
 
-export const plenty = [1, 2, 3, 4].map(
-  (number): Product => ({ sku: `FB-PLENTY-${number}`, minorUnits: 900 + number * 100, stock: 50_000 }),
-);
+/** By the number of the product: of the four one bears tax on top, one has it in its price, and two bear none. */
+const taxes: Readonly<Record<number, BenchTax>> = {
+  1: { taxClass: "REDUCED", rate: 700, isIncluded: false },
+  2: { taxClass: "CONTAINED", rate: 1_900, isIncluded: true },
+};
+export const plenty = [1, 2, 3, 4].map((number): Product => {
+  const tax = taxes[number];
+  return { sku: `FB-PLENTY-${number}`, minorUnits: 900 + number * 100, stock: 50_000, ...(tax && { tax }) };
+});
 /** Everybody wants them, and there are never enough. */
 export const scarce = [1, 2, 3].map((number): Product => ({ sku: `FB-SCARCE-${number}`, minorUnits: 2_500, stock: 25 * number }));
 /** Large enough to be looked at by a person. */
@@ -16,9 +25,14 @@ export const grand: Product = { sku: "FB-GRAND", minorUnits: 600_000, stock: 10_
 
 export const products: readonly Product[] = [...plenty, ...scarce, grand];
 
-/** The same SKUs in each shop; with other prices and other stock, so that what is taken from another shop shows. */
+/** The same SKUs in each shop; with other prices, rates and stock, so that what is taken from another shop shows. */
 export const productsOf = (shop: number): readonly Product[] =>
-  products.map(({ sku, minorUnits, stock }) => ({ sku, minorUnits: minorUnits + shop, stock: stock + 7 * shop }));
+  products.map(({ sku, minorUnits, stock, tax }) => ({
+    sku,
+    minorUnits: minorUnits + shop,
+    stock: stock + 7 * shop,
+    ...(tax && { tax: { ...tax, rate: tax.rate + shop } }),
+  }));
 
 export interface Line {
   sku: string;
@@ -54,14 +68,24 @@ export const streetOf = (number: number): Street => ({
 /** What a new shop asks in EUR and in its own country: for the first unit, every further one, and at most. Minor units. */
 const rates: Record<Method, readonly [number, number, number]> = { STANDARD: [499, 50, 4_999], EXPRESS: [1_499, 100, 9_999] };
 
-export function sendingCost(units: number, method: Method): number {
+type Ordered = Pick<Content, "items" | "method">;
+
+/** What sending an order costs, with its tax. Minor units. */
+export function sendingCost({ items, method }: Ordered): number {
   const [base, unit, max] = rates[method];
-  return Math.min(base + unit * (units - 1), max);
+  const units = items.reduce((sum, { quantity }) => sum + quantity, 0);
+  const cost = Math.min(base + unit * (units - 1), max);
+  return cost + onTopOf(sendingTax, cost);
 }
 
-/** What an order comes to: nothing is taxed in a run. Minor units. */
-export function costOf({ items, method }: Pick<Content, "items" | "method">, goods: readonly Product[]): number {
-  const prices = new Map(goods.map(({ sku, minorUnits }) => [sku, minorUnits]));
-  const units = items.reduce((sum, { quantity }) => sum + quantity, 0);
-  return items.reduce((sum, { sku, quantity }) => sum + quantity * (prices.get(sku) ?? 0), sendingCost(units, method));
+/** What an order comes to, with its tax. Minor units. */
+export const costOf = (order: Ordered, goods: readonly Product[]): number =>
+  order.items.reduce((sum, { sku, quantity }) => sum + shareOf(order, { sku, quantity }, goods), sendingCost(order));
+
+/** What some units of an order have cost, with the part of its line's tax that falls to them. Minor units. */
+export function shareOf({ items }: Pick<Content, "items">, { sku, quantity }: Line, goods: readonly Product[]): number {
+  const { minorUnits = 0, tax } = goods.find((product) => product.sku === sku) ?? {};
+  const ordered = items.find((item) => item.sku === sku)?.quantity ?? 0;
+  if (ordered === 0) return 0;
+  return quantity * minorUnits + Math.round((onTopOf(tax, ordered * minorUnits) * quantity) / ordered);
 }

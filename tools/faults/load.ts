@@ -5,6 +5,7 @@ import type { Sender } from "./command.ts";
 import { follow } from "./follow.ts";
 import type { Product } from "./goods.ts";
 import type { Random } from "./random.ts";
+import { putRates } from "./taxes.ts";
 import { planOrder, type Shape } from "./traffic.ts";
 
 export interface LoadOptions {
@@ -38,9 +39,15 @@ export interface Load {
 const openMaxDefault = 600;
 const pauseMs = 20;
 
+/** And what they bear. */
 export async function createProducts(sender: Sender, products: readonly Product[]): Promise<void> {
-  for (const { sku, minorUnits, stock } of products) {
-    const variant = { sku, prices: [{ currencyCode: "EUR", minorUnits: String(minorUnits) }] };
+  await putRates(
+    sender,
+    products.flatMap(({ tax }) => tax ?? []),
+  );
+  for (const { sku, minorUnits, stock, tax } of products) {
+    const prices = [{ currencyCode: "EUR", minorUnits: String(minorUnits) }];
+    const variant = { sku, prices, ...(tax && { taxClass: tax.taxClass }) };
     const body = { title: sku, variants: [{ variant, initialStock: String(stock) }] };
     const outcome = await sender.send({ path: "/v1/products", body, key: `product-${sku}` });
     if (outcome.kind !== "accepted") throw new Error(`product ${sku} was not made: ${JSON.stringify(outcome)}`);

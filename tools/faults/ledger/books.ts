@@ -21,8 +21,6 @@ export interface ItemRow {
   orderId: string;
   sku: string;
   quantity: number;
-  /** Minor units. */
-  unitPrice: number;
 }
 
 export interface StockRow {
@@ -121,8 +119,7 @@ export async function readBooks(db: pg.Client, tenant: string): Promise<Omit<Boo
         exchange_of_return_id as "exchangeOf"
       from orders.orders where tenant_id = $1`),
     items: await read(`
-      select order_id as "orderId", sku, sum(quantity)::float8 as quantity,
-        max(unit_price)::float8 as "unitPrice"
+      select order_id as "orderId", sku, sum(quantity)::float8 as quantity
       from orders.order_item
       where tenant_id = $1 group by 1, 2`),
     stock: await read(`

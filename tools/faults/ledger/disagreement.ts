@@ -23,12 +23,23 @@ export function findings<Row>(rows: Iterable<Row>, judge: (row: Row) => (Disagre
   return { checked, disagreements };
 }
 
-/** Undefined where the two are the same. */
-export function unlessEqual(
-  is: { rule: string; subject: string; what: string },
-  found: string | number,
-  expected: string | number,
+interface Compared {
+  rule: string;
+  subject: string;
+  what: string;
+}
+
+/** Undefined where the two differ by so much at most. */
+export function unlessNear(
+  is: Compared,
+  found: number,
+  { expected, by }: { expected: number; by: number },
 ): Disagreement | undefined {
+  return Math.abs(found - expected) <= by ? undefined : unlessEqual(is, found, expected);
+}
+
+/** Undefined where the two are the same. */
+export function unlessEqual(is: Compared, found: string | number, expected: string | number): Disagreement | undefined {
   const { rule, subject, what } = is;
   return found === expected ? undefined : { rule, subject, message: `${what} is ${found}, and should be ${expected}` };
 }

@@ -74,7 +74,7 @@ async function judgeShop(db: pg.Client, { tenant, products, asked }: JudgedShop,
     ...checkChanges(asked, books),
     ...checkReturns(returns, books),
     ...checkStock(products, { books, returns }),
-    ...checkMoney(asked, { books, contents, returns }),
+    ...checkMoney(asked, { books, contents, returns, goods: products }),
     checkParcels(books),
   ];
   const named = found.map(({ checked, disagreements }) => ({

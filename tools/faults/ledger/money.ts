@@ -1,5 +1,6 @@
 // The provider's own books: taken once and in full from who got the goods, nothing from anybody else, nothing held back.
 import type { Asked } from "../asked.ts";
+import { shareOf, type Product } from "../goods.ts";
 import type { Books, ChargeRow, OrderRow, PaymentRow } from "./books.ts";
 import type { Expected } from "./contents.ts";
 import type { ExpectedReturn } from "./returns.ts";
@@ -9,12 +10,20 @@ const nothing: ChargeRow = { reference: "", askedUnder: null, authorized: 0, cap
 
 export function checkMoney(
   asked: readonly Asked[],
-  { books, contents, returns }: { books: Books; contents: ReadonlyMap<string, Expected>; returns: readonly ExpectedReturn[] },
+  {
+    books,
+    contents,
+    returns,
+    goods,
+  }: { books: Books; contents: ReadonlyMap<string, Expected>; returns: readonly ExpectedReturn[]; goods: readonly Product[] },
 ): Findings[] {
   const payments = new Map(books.payments.map((payment) => [payment.orderId, payment]));
   const paymentIds = new Set(books.payments.map(({ paymentId }) => `${paymentId}:authorize`));
   const charges = Map.groupBy(books.charges, ({ askedUnder }) => askedUnder ?? "");
-  const returned = returnedParts(books);
+  const parcelsBack = Map.groupBy(
+    books.shipments.filter(({ state }) => state === "RETURNED"),
+    ({ orderId }) => orderId,
+  );
   const refunds = new Map(asked.map(({ key, refunds: asOrdered }) => [key, asOrdered]));
   const back = Map.groupBy(returns, ({ orderId }) => orderId);
   const chargesOf = (payment: PaymentRow | undefined): ChargeRow[] =>
@@ -24,8 +33,9 @@ export function checkMoney(
       const { orderId, requestId } = order;
       const charged = chargesOf(payments.get(orderId));
       const sentBack = (back.get(orderId) ?? []).reduce((sum, { refund }) => sum + refund, 0);
-      const totals = contents.get(orderId)?.totals ?? [];
-      const cameBack = returned.get(orderId) ?? 0;
+      const { totals = [], content = { items: [] } } = contents.get(orderId) ?? {};
+      const lines = (parcelsBack.get(orderId) ?? []).flatMap((parcel) => parcel.lines);
+      const cameBack = lines.reduce((sum, line) => sum + shareOf(content, line, goods), 0);
       return orderMoney(order, { charges: charged, refunds: refunds.get(requestId ?? "") ?? [], sentBack, cameBack, totals });
     }),
     findings(books.payments, (payment) => ledgerMoney(payment, chargesOf(payment)[0] ?? nothing)),
@@ -46,17 +56,6 @@ interface OrderMoney {
   totals: readonly number[];
   /** What is in those of its parcels that came back. Minor units. */
   cameBack: number;
-}
-
-/** By order: what the units of parcels have cost that came back. */
-function returnedParts({ shipments, items }: Books): Map<string, number> {
-  const prices = new Map(items.map(({ orderId, sku, unitPrice }) => [`${orderId} ${sku}`, unitPrice]));
-  const parts = new Map<string, number>();
-  for (const { orderId, lines } of shipments.filter(({ state }) => state === "RETURNED")) {
-    const part = lines.reduce((sum, { sku, quantity }) => sum + quantity * (prices.get(`${orderId} ${sku}`) ?? 0), 0);
-    parts.set(orderId, (parts.get(orderId) ?? 0) + part);
-  }
-  return parts;
 }
 
 function orderMoney(order: OrderRow, { charges, refunds, sentBack, cameBack, totals }: OrderMoney): (Disagreement | undefined)[] {

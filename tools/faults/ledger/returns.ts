@@ -1,11 +1,11 @@
 // What came back: each return is where its commands have led it, was paid back once at what the goods had cost, and is on the shelf once.
 import type { Asked, AskedReturn } from "../asked.ts";
 import type { Product } from "../goods.ts";
-import { sendingCost } from "../goods.ts";
+import { sendingCost, shareOf } from "../goods.ts";
 import type { Books, OrderRow } from "./books.ts";
 import type { ReturnRow } from "./change-books.ts";
 import { textsById, unitsText, type Expected } from "./contents.ts";
-import { findings, unlessEqual, type Disagreement, type Findings } from "./disagreement.ts";
+import { findings, unlessEqual, unlessNear, type Disagreement, type Findings } from "./disagreement.ts";
 
 /** A return that was accepted, with what it should have come to. */
 export interface ExpectedReturn {
@@ -13,8 +13,10 @@ export interface ExpectedReturn {
   orderId: string;
   asked: AskedReturn;
   state: "requested" | "approved" | "rejected" | "received";
-  /** Minor units. */
+  /** Minor units. All returns of an order together give back exactly what these say. */
   refund: number;
+  /** Which of several takes what rounding leaves over is decided by which was received first. */
+  roundings: number;
   restocked: { sku: string; quantity: number }[];
 }
 
@@ -32,17 +34,15 @@ export function expectedReturns(
   { books, contents, goods }: { books: Books; contents: ReadonlyMap<string, Expected>; goods: readonly Product[] },
 ): ExpectedReturn[] {
   const orders = new Map(books.orders.map((order) => [order.requestId, order.orderId]));
-  const prices = new Map(goods.map(({ sku, minorUnits }) => [sku, minorUnits]));
-  return asked.flatMap(({ key, sentBack = [] }) =>
-    sentBack.flatMap((one): ExpectedReturn[] => {
+  return asked.flatMap(({ key, sentBack = [] }) => {
+    const orderId = orders.get(key) ?? "";
+    const content = contents.get(orderId)?.content;
+    const gone = new Map<string, number>();
+    return sentBack.flatMap((one): ExpectedReturn[] => {
       if (one.requested.kind !== "accepted") return [];
-      const orderId = orders.get(key) ?? "";
       const state = stateOf(one);
       const { received, refundShipping } = one.planned;
-      const content = contents.get(orderId)?.content;
-      const units = content?.items.reduce((sum, { quantity }) => sum + quantity, 0) ?? 0;
-      const sending = refundShipping && content ? sendingCost(units, content.method) : 0;
-      const refund = received.reduce((sum, { sku, accepted }) => sum + accepted * (prices.get(sku) ?? 0), sending);
+      const refund = state === "received" && content ? paidFor(received) + (refundShipping ? sendingCost(content) : 0) : 0;
       const restocked = received.map(({ sku, restocked: quantity }) => ({ sku, quantity }));
       const isReceived = state === "received";
       return [
@@ -51,12 +51,23 @@ export function expectedReturns(
           orderId,
           asked: one,
           state,
-          refund: isReceived ? refund : 0,
+          refund,
+          roundings: sentBack.length > 1 ? received.length : 0,
           restocked: isReceived ? restocked : [],
         },
       ];
-    }),
-  );
+    });
+
+    /** What units have cost beyond those that came back before them, so that rounding gives nothing twice. */
+    function paidFor(units: AskedReturn["planned"]["received"]): number {
+      return units.reduce((sum, { sku, accepted }) => {
+        const before = gone.get(sku) ?? 0;
+        gone.set(sku, before + accepted);
+        const shareOfFirst = (quantity: number): number => (content ? shareOf(content, { sku, quantity }, goods) : 0);
+        return sum + shareOfFirst(before + accepted) - shareOfFirst(before);
+      }, 0);
+    }
+  });
 }
 
 export function checkReturns(expected: readonly ExpectedReturn[], books: Books): Findings[] {
@@ -67,13 +78,13 @@ export function checkReturns(expected: readonly ExpectedReturn[], books: Books):
   return [
     findings(expected, (should) => {
       const row = rows.get(should.returnId);
-      const { returnId: subject, state, refund, restocked, asked } = should;
+      const { returnId: subject, state, refund, roundings, restocked, asked } = should;
       if (!row) return [{ rule: "accepted_return_lost", subject, message: `it was accepted under ${asked.key}` }];
       const is = (rule: string, what: string) => ({ rule, subject, what: `${state}, ${what}` });
       return [
         unlessEqual(is("return_state", "its state"), row.state, state),
-        unlessEqual(is("return_refund", "what is given back"), row.refund ?? 0, refund),
-        unlessEqual(is("return_wanted", "what payments was asked for"), row.wanted ?? 0, refund),
+        unlessNear(is("return_refund", "what is given back"), row.refund ?? 0, { expected: refund, by: roundings }),
+        unlessEqual(is("return_wanted", "what payments was asked for"), row.wanted ?? 0, row.refund ?? 0),
         unlessEqual(is("return_restocked", "back on the shelf"), shelf.get(subject) ?? "", unitsText(restocked)),
         closedTwice(asked, subject),
         ...exchangeOf(should, row, orders.get(subject) ?? []),
