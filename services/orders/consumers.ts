@@ -24,6 +24,7 @@ import {
   ShipmentDeliveredSchema,
   ShipmentDeliveryFailedSchema,
   ShipmentDispatchedSchema,
+  ShipmentNumberChangedSchema,
   ShipmentReturnedSchema,
   ShipmentStoppedSchema,
   type ParcelStanding,
@@ -98,6 +99,7 @@ const paymentTellings: Telling<Told>[] = [
 
 const shippingTellings: Telling<Told>[] = [
   tells(ShipmentCreatedSchema, ({ trackingNumber, parcels }) => parcelFact(parcels, "created", { trackingNumber })),
+  tells(ShipmentNumberChangedSchema, ({ trackingNumber, parcels }) => parcelFact(parcels, "created", { trackingNumber })),
   tells(ShipmentDispatchedSchema, ({ parcels }) => parcelFact(parcels, "dispatched")),
   tells(ShipmentDeliveredSchema, ({ parcels }) => parcelFact(parcels, "delivered")),
   tells(ShipmentDeliveryFailedSchema, ({ parcels }) => parcelFact(parcels, "delivery_failed")),

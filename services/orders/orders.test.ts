@@ -12,6 +12,7 @@ import {
   ShipmentCreatedSchema,
   ShipmentDeliveredSchema,
   ShipmentDispatchedSchema,
+  ShipmentNumberChangedSchema,
 } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
 import { migrateDown, migrateUp } from "#runtime/database/migrate.ts";
 import { refusal, refusalError } from "../../test/support/refusal.ts";
@@ -64,7 +65,8 @@ async function bring(orderId: string, to: "payment_due" | "ready" | "shipped" | 
   if (to === "payment_due") return;
   await fixture.deliver(PaymentAuthorizedSchema, { orderId });
   if (to === "ready") return;
-  await fixture.deliver(ShipmentCreatedSchema, { orderId, trackingNumber: "TRACK-1" });
+  await fixture.deliver(ShipmentCreatedSchema, { orderId });
+  await fixture.deliver(ShipmentNumberChangedSchema, { orderId, trackingNumber: "TRACK-1" });
   await fixture.deliver(ShipmentDispatchedSchema, { orderId });
   if (to === "delivered") await fixture.deliver(ShipmentDeliveredSchema, { orderId });
 }

@@ -19,11 +19,13 @@ import { newId } from "#runtime/ids.ts";
 import type { Logger } from "#runtime/log.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Carriers } from "./carrier/contract.ts";
+import { tellingNumber } from "./domain/booking.ts";
 import { changeContents, type Contents } from "./domain/contents.ts";
 import { defaultRates } from "./domain/default-rates.ts";
 import { stepsOf } from "./domain/parcels.ts";
 import { stopThoseHere } from "./domain/stopping.ts";
 import { hasLeft, makeParcel, onReady, stopBeforeParcel, type ReadyOrder, type ShippingMethod } from "./domain/shipment.ts";
+import { rebook, type Relabelled } from "./store/bookings.ts";
 import { endHolds, saveContents } from "./store/holds.ts";
 import { planStep, tellOf, type Step } from "./store/outbox.ts";
 import { eraseShipments } from "./store/personal-data.ts";
@@ -91,6 +93,11 @@ async function makeParcels(
     return cause ? stepsOf([], [shipment]).map((step) => ({ ...step, cause })) : [];
   });
   const paceOf = (name: string) => carriers.named(name)?.pace;
+  await rebook(
+    tx,
+    steps.map(({ shipment, cause }) => ({ after: shipment, cause })),
+    now,
+  );
   await Promise.all([planStep(tx, steps, { step: "dispatch", paceOf }), tellOf(tx, steps, now)]);
 }
 
@@ -166,22 +173,33 @@ async function changeParcels(
     }
     if (outcome.kind === "changed") after.set(keyOf({ tenant, orderId }), outcome.shipment);
   }
-  const changed = [...after].flatMap(([key, shipment]) => (before.get(key) === shipment ? [] : [shipment]));
-  await saveContents(tx, changed);
+  const causes = new Map(events.map(({ tenant, key, cause }) => [keyOf({ tenant, orderId: key }), cause]));
+  const changed = [...after].flatMap(([key, shipment]): Required<Relabelled>[] => {
+    const [was, cause] = [before.get(key), causes.get(key)];
+    return was && cause && was !== shipment ? [{ before: was, after: tellingNumber(was, shipment), cause }] : [];
+  });
+  await saveContents(
+    tx,
+    changed.map(({ after: shipment }) => shipment),
+  );
   await endHolds(
     tx,
     events.map(({ tenant, key, message }) => ({ tenant, orderId: key, changeId: message.changeId })),
     now,
   );
+  await rebook(tx, changed, now);
   // One that its carrier was to move, and that moves by the clock now, has no plan yet.
   const paceOf = (name: string) => carriers.named(name)?.pace;
-  const moved = changed.filter((shipment) => !paceOf(before.get(keyOf(shipment))?.carrier ?? ""));
-  const causes = new Map(events.map(({ tenant, key, cause }) => [keyOf({ tenant, orderId: key }), cause]));
-  const steps = moved.flatMap((shipment) => {
-    const cause = causes.get(keyOf(shipment));
-    return cause ? [{ shipment, cause }] : [];
-  });
-  await planStep(tx, steps, { step: "dispatch", paceOf });
+  const steps = changed.map(({ after: shipment, cause }) => ({ shipment, cause }));
+  const moved = steps.filter(({ shipment }) => !paceOf(before.get(keyOf(shipment))?.carrier ?? ""));
+  await planStep(tx, moved, { step: "dispatch", paceOf });
+  await tellOf(tx, changed.flatMap(numberStep), now);
+}
+
+/** Of an order's only parcel; none where its number is the same. */
+function numberStep({ before, after, cause }: Required<Relabelled>): Step[] {
+  if (before.numberCount === after.numberCount) return [];
+  return stepsOf([], [after]).map((step) => ({ ...step, cause, isNumber: true }));
 }
 
 const contentsOf = (changed: OrderChanged): Contents => ({

@@ -10,6 +10,7 @@ import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.
 import { newId } from "#runtime/ids.ts";
 import { refusal } from "../../test/support/refusal.ts";
 import { serviceFixture, type ServiceFixture } from "../../test/support/service-fixture.ts";
+import { drawLabel } from "./carrier/label.ts";
 import { shipping } from "./main.ts";
 import type { Tables } from "./store/shipments.ts";
 
@@ -91,6 +92,23 @@ test.each([
   expect(text.includes("cannot be printed")).toBe(isLost);
   expect(await readBarcodes(new Blob([Uint8Array.from(image)]))).toMatchObject([{ text: `(00)${trackingNumber}` }]);
 });
+
+test.each(["PP00000001", "1Z999AA10123456784", "123456789012345678", "JQMWZKVR".repeat(4) + "A9"])(
+  "a number of a carrier's own, %s, is read as it is",
+  async (trackingNumber) => {
+    const about = {
+      orderId: "ord_1",
+      shipmentId: "shp_1",
+      method: "EXPRESS",
+      carrier: "parcelpost",
+      address: null,
+      from: ["The Shop"],
+    };
+    const { text, image } = await printed(await drawLabel({ ...about, trackingNumber, createTime: new Date(0) }));
+    expect(text).toContain(trackingNumber);
+    expect(await readBarcodes(new Blob([Uint8Array.from(image)]), { tryHarder: true })).toMatchObject([{ text: trackingNumber }]);
+  },
+);
 
 test("an order without an address says so, and a stopped parcel has no label", async () => {
   const { data, orderId } = await labelOf();

@@ -1,5 +1,6 @@
-// Shipping: makes the parcel of an order that is ready, moves it, or keeps it from leaving.
+// Shipping: makes the parcel of an order that is ready, has it booked, moves it, or keeps it from leaving.
 import { file_ordermesh_shipping_events_v1_shipping_events } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
+import { BookingsService } from "#gen/ordermesh/shipping/v1/bookings_service_pb.ts";
 import { ParcelHoldsService } from "#gen/ordermesh/shipping/v1/parcel_holds_service_pb.ts";
 import { ParcelsService } from "#gen/ordermesh/shipping/v1/parcels_service_pb.ts";
 import { PicksService } from "#gen/ordermesh/shipping/v1/picks_service_pb.ts";
@@ -12,8 +13,9 @@ import { countrySetting } from "#runtime/settings.ts";
 import { createCarriers } from "./carrier/carriers.ts";
 import { readCarrierSettings, readSenders } from "./carrier/settings.ts";
 import { shippingHears } from "./consumers.ts";
-import { shippingDueWork } from "./due.ts";
+import { shippingDueWork } from "./due/work.ts";
 import { auditMethods } from "./rpc/audit.ts";
+import { bookingsMethods } from "./rpc/bookings.ts";
 import { shippingMethods } from "./rpc/methods.ts";
 import { parcelHoldsMethods } from "./rpc/parcel-holds.ts";
 import { parcelsMethods } from "./rpc/parcels.ts";
@@ -31,6 +33,7 @@ export const shipping: ServiceDefinition<Tables> = {
     RatesService,
     PicksService,
     ParcelsService,
+    BookingsService,
     ParcelHoldsService,
     ShippingAuditService,
     ShippingWebhookService,
@@ -47,12 +50,13 @@ export const shipping: ServiceDefinition<Tables> = {
         router.service(RatesService, ratesMethods(runtime, shopCountryCode));
         router.service(PicksService, picksMethods(runtime));
         router.service(ParcelsService, parcelsMethods(runtime, carriers));
+        router.service(BookingsService, bookingsMethods(runtime, carriers));
         router.service(ParcelHoldsService, parcelHoldsMethods(runtime));
         router.service(ShippingWebhookService, { receiveCarrierMessage: receiveCarrierMessage(runtime, carriers) });
         router.service(ShippingAuditService, auditMethods(runtime, carriers));
       },
       hears: shippingHears(runtime, carriers),
-      dueWork: shippingDueWork(runtime, carriers),
+      dueWork: shippingDueWork(runtime, carriers, shipFrom),
       personalData: shipmentData(runtime.db),
       history: shipmentHistory(runtime.db),
     };

@@ -279,6 +279,8 @@ const cases: Record<string, { request?: () => Record<string, unknown>; expected:
     request: () => ({ shipmentId, lines: [{ sku: "MUG", quantity: 1n }], requestId: "split-1" }),
     expected: "NOT_FOUND",
   },
+  "BookingsService/ListUnbookedShipments": { expected: "nothing" },
+  "BookingsService/BookShipment": { request: () => ({ shipmentId, carrier: "external" }), expected: "NOT_FOUND" },
   "ShippingService/GetShipmentLabel": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   "ShippingService/GetTracking": { request: () => ({ orderId }), expected: "NOT_FOUND" },
   // A parcel of this order is never to be made in the other shop: so it is said before any is.

@@ -1,5 +1,6 @@
 // The same for what operators do about parcels.
 import { OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { BookingsService } from "#gen/ordermesh/shipping/v1/bookings_service_pb.ts";
 import { ParcelsService } from "#gen/ordermesh/shipping/v1/parcels_service_pb.ts";
 import { PicksService } from "#gen/ordermesh/shipping/v1/picks_service_pb.ts";
 import { RatesService } from "#gen/ordermesh/shipping/v1/rates_service_pb.ts";
@@ -63,6 +64,16 @@ export const shippingScenarios: readonly Scenario[] = [
       const lines = [{ sku: "MUG", quantity: 1n }];
       const wish = { shipmentId: first?.shipmentId ?? "", lines, requestId: "split-1" };
       return { ...world, change: async () => (await parcels.splitShipment(wish)).newShipment?.orderId };
+    },
+  },
+  {
+    method: "ordermesh.shipping.v1.BookingsService/BookShipment",
+    resourceKind: "shipment",
+    prepare: async () => {
+      const { world } = await picksWorld();
+      const [first] = (await world.client(ParcelsService).listShipments({ orderId: "ord_1" })).shipments;
+      const wish = { shipmentId: first?.shipmentId ?? "", carrier: "external" };
+      return { ...world, change: async () => (await world.client(BookingsService).bookShipment(wish)).shipment?.orderId };
     },
   },
   {

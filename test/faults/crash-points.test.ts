@@ -58,8 +58,9 @@ const othersFlow = ["operations", "identity", "customers", "notifications", "med
 /**
  * The due work of a change is left to somebody else only where who confirms it has died: that is in
  * test/faults/changes-and-returns.test.ts. No order loses its stock or its money once it is ready, so that no parcel is to be stopped.
+ * No carrier is called: who dies of that is in test/faults/bookings.test.ts.
  */
-const notReached = ["orders.change", "orders.stop_parcel", "catalog.image"];
+const notReached = ["orders.change", "orders.stop_parcel", "catalog.image", "shipping.book", "shipping.unbook"];
 const isOfOrders = ({ service, name }: Step): boolean =>
   !othersFlow.includes(service) && !/\.erase(_customer)?$/.test(name) && !notReached.includes(name);
 /** All of them take longer than all other tests: by `npm run test:crash-points`. Else each step dies at one, its neighbour at another. */

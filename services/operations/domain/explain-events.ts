@@ -51,6 +51,10 @@ const texts: Readonly<Record<string, (payload: EventPayload) => string>> = {
   PaymentVoided: (event) => `told that ${amount(event["amount"])} are held no longer`,
   PaymentRefunded: (event) => `told that ${amount(event["amount"])} are given back, and ${amount(event["remaining"])} stay taken`,
   ShipmentCreated: (event) => `told that the parcel is made, by ${textOf(event["carrier"])}`,
+  ShipmentNumberChanged: (event) =>
+    event["trackingNumber"]
+      ? `told that the parcel has the number ${textOf(event["trackingNumber"])}`
+      : "told that the parcel's number is void",
   ShipmentDispatched: () => "told that the parcel has left",
   ShipmentDelivered: () => "told that the parcel has arrived",
   ShipmentDeliveryFailed: () => "told that the parcel could not be delivered",

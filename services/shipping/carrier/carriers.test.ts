@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
-import { checkDigit, createCarriers } from "./carriers.ts";
+import { createCarriers } from "./carriers.ts";
+import { checkDigit } from "./check-digit.ts";
 
 const carrier = createCarriers({
   byMethod: { STANDARD: "sandbox", EXPRESS: "external" },
   pace: { dispatchMs: 5_000, deliverMs: 7_000 },
   secrets: new Map(),
+  desks: new Map(),
 }).forMethod("STANDARD");
 
 test.each([

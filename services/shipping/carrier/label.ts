@@ -3,6 +3,7 @@ import bwipjs from "bwip-js/node";
 // oxlint-disable-next-line import/no-named-as-default -- the types know the default export alone
 import PDFDocument from "pdfkit";
 import type { Address } from "../domain/shipment.ts";
+import { checkDigit } from "./check-digit.ts";
 import { printable, type Printable } from "./printable.ts";
 
 export interface LabelContent {
@@ -10,7 +11,7 @@ export interface LabelContent {
   shipmentId: string;
   method: string;
   carrier: string;
-  /** The 18 digits of a serial shipping container code. */
+  /** The 18 digits of a serial shipping container code, or a number of the carrier's own: up to 34 letters, digits and hyphens. */
   trackingNumber: string;
   /** Null where the order gave none. */
   address: Address | null;
@@ -116,28 +117,34 @@ function rowsOf(document: Page, texts: readonly string[], size: number): string[
 }
 
 /**
- * A GS1-128 symbol of the serial shipping container code: application identifier 00 and 18 digits (GS1 General Specifications,
- * sections 3.2 and 5.4), with the text below it, and at least ten modules of white on both sides.
+ * Of a serial shipping container code a GS1-128 symbol: application identifier 00 and 18 digits (GS1 General Specifications, sections 3.2
+ * and 5.4); of any other number one of Code 128. The text is below it, and at least ten modules of white on both sides.
  */
 function drawBarcode(document: Page, trackingNumber: string): void {
-  const widths = barsOf(trackingNumber);
+  const isOfGs1 = isContainerCode(trackingNumber);
+  const widths = isOfGs1 ? barsOf("gs1-128", `(00)${trackingNumber}`) : barsOf("code128", trackingNumber);
   const modules = widths.reduce((sum, width) => sum + width, 0);
+  // A long number of a carrier's own has narrower bars, so that all of it is on the page.
+  const module = Math.min(moduleWidth, (page.width - 2 * margin) / modules);
   const top = page.height - barHeight - mm(12);
-  let left = (page.width - modules * moduleWidth) / 2;
+  let left = (page.width - modules * module) / 2;
   for (const [index, width] of widths.entries()) {
     // Bars and spaces take turns, a bar first.
-    if (index % 2 === 0) document.rect(left, top, width * moduleWidth, barHeight);
-    left += width * moduleWidth;
+    if (index % 2 === 0) document.rect(left, top, width * module, barHeight);
+    left += width * module;
   }
   document.fill("black");
-  const text = `(00) ${trackingNumber}`;
+  const text = isOfGs1 ? `(00) ${trackingNumber}` : trackingNumber;
   document.font("Helvetica").fontSize(11);
   document.text(text, (page.width - document.widthOfString(text)) / 2, top + barHeight + mm(2), { lineBreak: false });
 }
 
+const isContainerCode = (trackingNumber: string): boolean =>
+  /^\d{18}$/.test(trackingNumber) && trackingNumber.slice(-1) === checkDigit(trackingNumber.slice(0, -1));
+
 /** Widths of the bars and spaces in modules, from the left. */
-function barsOf(trackingNumber: string): number[] {
-  const [symbol] = bwipjs.raw({ bcid: "gs1-128", text: `(00)${trackingNumber}` });
-  if (!symbol || !("sbs" in symbol)) throw new Error("a GS1-128 symbol is made of bars");
+function barsOf(bcid: "gs1-128" | "code128", text: string): number[] {
+  const [symbol] = bwipjs.raw({ bcid, text });
+  if (!symbol || !("sbs" in symbol)) throw new Error("a symbol of Code 128 is made of bars");
   return symbol.sbs;
 }

@@ -64,7 +64,7 @@ function parse(text: string): Record<string, unknown> {
 const isText = (value: unknown): value is string => typeof value === "string";
 
 /** A database takes no NUL, and a log no line that somebody else began. */
-const plain = (text: string, charactersMax: number): string =>
+export const plain = (text: string, charactersMax: number): string =>
   text
     .replaceAll(/\p{Cc}+/gu, " ")
     .slice(0, charactersMax)

@@ -1,12 +1,18 @@
 // What a parcel that has not arrived must wait for, and what to say where it waits for nothing.
 import type { ShipmentState } from "./shipment.ts";
 
-export type Step = "dispatch" | "deliver";
+export type Step = "book" | "dispatch" | "deliver";
 /** Whether a carrier's parcels move by the clock, or only when it says so. */
 export type MovesByClock = (carrier: string) => boolean;
 
-/** The step of the clock that a parcel waits for; undefined where it waits for none, or for its carrier's word. */
-export function nextStep({ state, carrier }: Pick<Progress, "state" | "carrier">, movesByClock: MovesByClock): Step | undefined {
+/** The step that a parcel waits for; undefined where it waits for none, for its carrier's word on its way, or for a person. */
+export function nextStep(
+  progress: Pick<Progress, "state" | "carrier" | "booking">,
+  movesByClock: MovesByClock,
+): Step | undefined {
+  const { state, carrier, booking } = progress;
+  if (booking === "refused") return undefined;
+  if (booking === "wanted") return "book";
   if (!movesByClock(carrier)) return undefined;
   switch (state) {
     case "CREATED":
@@ -29,6 +35,8 @@ export interface Progress {
   parcel: number;
   carrier: string;
   state: ShipmentState;
+  /** Whether its carrier is yet to give it a number, or does not take it. */
+  booking: "wanted" | "refused" | "none";
   /** Units in it. */
   units: number;
   updateTime: Date;

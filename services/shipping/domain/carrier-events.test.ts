@@ -18,6 +18,9 @@ const parcel = (state: ShipmentState): Shipment => ({
   method: "STANDARD",
   carrier: "external",
   trackingNumber: "1",
+  bookingVersion: 0,
+  bookingRefusal: "",
+  bookingMessage: "",
   address: null,
   priority: "NORMAL",
   lines: [],
@@ -32,6 +35,7 @@ const parcel = (state: ShipmentState): Shipment => ({
   stopTime: state === "STOPPED" ? before(10) : null,
   packTime: null,
   eventCount: 7,
+  numberCount: 0,
 });
 
 /** The states after it, from the left; "stays" and "against" where there are none. */

@@ -1,4 +1,5 @@
 // What a change of its order makes of a parcel.
+import { labelBy, type Numbering } from "./booking.ts";
 import type { Address, Line, Shipment, ShippingMethod } from "./shipment.ts";
 
 export interface Contents {
@@ -13,11 +14,27 @@ export type ContentsOutcome =
   | { kind: "no_parcel" }
   | { kind: "too_late" };
 
-/** The number is the shipment's, whoever carries it, so that one that was told stays true. */
+/** What is in a parcel, where it goes and how: its carrier was told of no more. */
+const partsOf = ({ lines, address, method }: Contents | Shipment): string =>
+  JSON.stringify([lines.map(({ sku, quantity }) => [sku, quantity]), address && addressParts(address), method]);
+
+const addressParts = ({ recipient, lines, city, postalCode, region, countryCode }: Address): unknown[] => [
+  recipient,
+  lines,
+  city,
+  postalCode,
+  region,
+  countryCode,
+];
+
+/**
+ * A number that comes of arithmetic is the shipment's, whoever carries it, so that one that was told stays true. What was booked at a
+ * carrier is booked anew, unless nothing of it has changed.
+ */
 export function changeContents(
   shipment: Shipment | undefined,
   contents: Contents,
-  carrierOf: (method: ShippingMethod) => { name: string; trackingNumber(shipmentId: string): string },
+  carrierOf: (method: ShippingMethod) => Numbering,
 ): ContentsOutcome {
   switch (shipment?.state) {
     case undefined:
@@ -25,8 +42,8 @@ export function changeContents(
       return { kind: "no_parcel" };
     case "CREATED": {
       const carrier = carrierOf(contents.method);
-      const label = { carrier: carrier.name, trackingNumber: carrier.trackingNumber(shipment.shipmentId) };
-      return { kind: "changed", shipment: { ...shipment, ...contents, ...label } };
+      const isSame = carrier.name === shipment.carrier && partsOf(contents) === partsOf(shipment);
+      return { kind: "changed", shipment: { ...shipment, ...contents, ...(isSame ? {} : labelBy(carrier, shipment)) } };
     }
     case "DISPATCHED":
     case "DELIVERY_FAILED":

@@ -30,7 +30,8 @@ const wishOf = (lines: Line[], requestId = "split-1") => ({
   requestId,
   requestHash: Buffer.from(JSON.stringify(lines)),
 });
-const about = { isHeld: false, shipmentId: "shp_2", trackingNumber: "2", now };
+const sandbox = { name: "sandbox", trackingNumber: (shipmentId: string) => shipmentId.replace("shp_", "") };
+const about = { isHeld: false, shipmentId: "shp_2", carrier: sandbox, now };
 
 test("units go from one parcel into another of its order, which has a number and a place of its own", () => {
   const outcome = split([parcel()], wishOf([mugs(1), tea(3)]), about);

@@ -1,7 +1,8 @@
 // The parcels of an order: one, or several once it is split. They number the order's events together.
+import { labelBy, type Numbering } from "./booking.ts";
 import { hasLeft, type Line, type Shipment, type Split } from "./shipment.ts";
 
-/** A step that a parcel has just taken, and all parcels of its order as they are after it. */
+/** A step that a parcel has just taken, or another number that it got, and all parcels of its order as they are after it. */
 export interface ParcelStep {
   shipment: Shipment;
   parcels: readonly Shipment[];
@@ -57,7 +58,7 @@ export type SplitOutcome =
 export function split(
   parcels: readonly Shipment[],
   wish: SplitWish,
-  about: { isHeld: boolean; shipmentId: string; trackingNumber: string; now: Date },
+  about: { isHeld: boolean; shipmentId: string; carrier: Numbering; now: Date },
 ): SplitOutcome {
   const shipment = parcels.find(({ shipmentId }) => shipmentId === wish.shipmentId);
   if (!shipment) throw new Error(`${wish.shipmentId} is none of the parcels`);
@@ -72,17 +73,20 @@ export function split(
   const rest = take(shipment.lines, wish.lines);
   if (!Array.isArray(rest)) return rest;
   const { requestId, requestHash } = wish;
+  const { shipmentId, carrier } = about;
   const made: Shipment = {
     ...shipment,
-    shipmentId: about.shipmentId,
-    trackingNumber: about.trackingNumber,
+    ...labelBy(carrier, { shipmentId, bookingVersion: 0 }),
+    shipmentId,
     parcel: Math.max(...parcels.map(({ parcel }) => parcel)) + 1,
     split: { fromShipmentId: shipment.shipmentId, requestId, requestHash } satisfies Split,
     lines: [...wish.lines],
     createTime: about.now,
     eventCount: 1,
+    numberCount: 0,
   };
-  return { kind: "split", rest: { ...shipment, lines: rest }, made };
+  // The event that tells of the new parcel has the numbers of both.
+  return { kind: "split", rest: { ...shipment, ...labelBy(carrier, shipment), lines: rest }, made };
 }
 
 type Refused = Extract<SplitOutcome, { kind: "refused" }>;

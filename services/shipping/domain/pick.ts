@@ -11,6 +11,8 @@ export interface Pick {
   method: ShippingMethod | null;
   lines: Line[];
   createTime: Date;
+  /** Its carrier has yet to give it a number. */
+  isUnbooked: boolean;
   /** Who has claimed it last; empty where nobody has. */
   worker: string;
   /** Until when it is that worker's. */
@@ -18,10 +20,13 @@ export interface Pick {
   packTime: Date | null;
 }
 
-export type PackOutcome = { kind: "packed"; pick: Pick } | { kind: "packed_before" | "not_claimed" | "stopped" | "too_late" };
+export type PackOutcome =
+  | { kind: "packed"; pick: Pick }
+  | { kind: "packed_before" | "not_booked" | "not_claimed" | "stopped" | "too_late" };
 
 /** A worker packs what it has claimed; that its time is over matters to nobody where no other has claimed it since. */
 export function pack(pick: Pick, { worker, now }: { worker: string; now: Date }): PackOutcome {
+  if (pick.state === "CREATED" && pick.isUnbooked) return { kind: "not_booked" };
   if (pick.worker !== worker) return { kind: "not_claimed" };
   if (pick.packTime) return { kind: "packed_before" };
   if (pick.state === "STOPPED") return { kind: "stopped" };

@@ -41,9 +41,15 @@ export interface Shipment {
   state: ShipmentState;
   /** Null, as are address and readyEventId, where it was stopped before there was a parcel. */
   method: ShippingMethod | null;
-  /** Empty, as is trackingNumber, where it was stopped before there was a parcel. */
+  /** Empty where it was stopped before there was a parcel. */
   carrier: string;
+  /** Empty also until the carrier has booked it. */
   trackingNumber: string;
+  /** How often a carrier was asked to book it; 0 where none ever had to be. */
+  bookingVersion: number;
+  /** Why the carrier does not take it, by name and in its words; empty where it has not refused it. */
+  bookingRefusal: string;
+  bookingMessage: string;
   address: Address | null;
   priority: Priority;
   lines: Line[];
@@ -61,6 +67,8 @@ export interface Shipment {
   packTime: Date | null;
   /** Events sent about this parcel so far; those of all parcels of an order number the order's events. */
   eventCount: number;
+  /** Those among them that told of another number. */
+  numberCount: number;
 }
 
 /** How a parcel came to be out of another one. */
@@ -91,8 +99,10 @@ export function onReady(shipment: Pick<Shipment, "readyEventId"> | undefined, ev
   return shipment.readyEventId === eventId ? "repeated" : "duplicate";
 }
 
+export const notRefused = { bookingRefusal: "", bookingMessage: "" } as const;
 const notYet = { dispatchTime: null, deliverTime: null, failTime: null, failReason: "", returnTime: null } as const;
 
+/** @param label Without a number where the carrier has to be asked for it. */
 export function makeParcel(
   { tenant, orderId, customerId, priority, lines, eventId, method, address }: ReadyOrder,
   label: { shipmentId: string; carrier: string; trackingNumber: string; now: Date },
@@ -109,6 +119,8 @@ export function makeParcel(
     method,
     carrier,
     trackingNumber,
+    bookingVersion: trackingNumber === "" ? 1 : 0,
+    ...notRefused,
     address,
     priority,
     lines,
@@ -119,6 +131,7 @@ export function makeParcel(
     stopTime: null,
     packTime: null,
     eventCount: 1,
+    numberCount: 0,
   };
 }
 
@@ -136,6 +149,8 @@ export function stopBeforeParcel(
     method: null,
     carrier: "",
     trackingNumber: "",
+    bookingVersion: 0,
+    ...notRefused,
     address: null,
     priority: "NORMAL",
     lines: [],
@@ -146,6 +161,7 @@ export function stopBeforeParcel(
     stopTime: now,
     packTime: null,
     eventCount: isTold ? 1 : 0,
+    numberCount: 0,
   };
 }
 
@@ -168,10 +184,15 @@ export function stop(shipment: Shipment, { reason, now }: { reason: string; now:
   }
 }
 
-/** The parcel as it leaves; undefined where it has left already or never will. */
+/** The parcel as it leaves; undefined where it has left already, has no number to leave with, or never will. */
 export function dispatch(shipment: Shipment, now: Date): Shipment | undefined {
-  return shipment.state === "CREATED" ? { ...next(shipment), state: "DISPATCHED", dispatchTime: now } : undefined;
+  if (shipment.state !== "CREATED" || isUnbooked(shipment)) return undefined;
+  return { ...next(shipment), state: "DISPATCHED", dispatchTime: now };
 }
+
+/** Whether it waits for its carrier to give it a number. */
+export const isUnbooked = ({ state, trackingNumber }: Pick<Shipment, "state" | "trackingNumber">): boolean =>
+  state === "CREATED" && trackingNumber === "";
 
 export const hasLeft = ({ state }: Pick<Shipment, "state">): boolean => state !== "CREATED" && state !== "STOPPED";
 
@@ -194,4 +215,4 @@ export function returnToSender(shipment: Shipment, now: Date): Shipment | undefi
 }
 
 /** Each step of a parcel is told by one event. */
-const next = (shipment: Shipment): Shipment => ({ ...shipment, eventCount: shipment.eventCount + 1 });
+export const next = (shipment: Shipment): Shipment => ({ ...shipment, eventCount: shipment.eventCount + 1 });

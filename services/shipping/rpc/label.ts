@@ -1,4 +1,4 @@
-// GetShipmentLabel: what is stuck on the parcel.
+// GetShipmentLabel: what is stuck on the parcel. The carrier's own label comes first, where it has given one.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Kysely } from "kysely";
@@ -7,7 +7,10 @@ import { refuse } from "#runtime/errors.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { drawLabel } from "../carrier/label.ts";
 import type { Tables } from "../store/shipments.ts";
+import { isUnbooked } from "../domain/shipment.ts";
+import { readLabel } from "../store/bookings.ts";
 import { readParcel, type WhichParcel } from "./read-parcel.ts";
+import { shipmentNotBooked } from "./shipment-message.ts";
 
 export async function getLabel(
   db: Kysely<Tables>,
@@ -20,6 +23,9 @@ export async function getLabel(
     const { orderId } = shipment;
     throw refuse(Code.FailedPrecondition, "SHIPMENT_STOPPED", `the parcel of order ${orderId} is not to leave`, { orderId });
   }
+  if (isUnbooked(shipment)) throw shipmentNotBooked(shipment.orderId);
+  const given = await readLabel(db, shipment);
+  if (given) return { label: { contentType: "application/pdf", data: given } };
   const { orderId, shipmentId, method, carrier, trackingNumber, address, createTime } = shipment;
   const from = shipFrom(tenant);
   const content = { orderId, shipmentId, method: method ?? "STANDARD", carrier, trackingNumber, address, from, createTime };

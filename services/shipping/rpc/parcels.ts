@@ -20,6 +20,7 @@ import type { ServiceRuntime } from "#runtime/service.ts";
 import type { Carriers } from "../carrier/contract.ts";
 import { split, stepsOf } from "../domain/parcels.ts";
 import type { Shipment } from "../domain/shipment.ts";
+import { rebook } from "../store/bookings.ts";
 import { readHeld, saveContents } from "../store/holds.ts";
 import { planStep, tellOf } from "../store/outbox.ts";
 import { findOrdersOf, findParcels, insertShipments, keyOf, lockParcels, type Tables } from "../store/shipments.ts";
@@ -61,15 +62,14 @@ async function splitOnce(
     throw refuse(Code.NotFound, "SHIPMENT_NOT_FOUND", `there is no shipment ${shipmentId}`, { shipmentId });
   }
   const lines = request.lines.map(({ sku, quantity }) => ({ sku, quantity: Number(quantity) }));
-  const newShipmentId = newId("shp");
   const carrier = carriers.named(before.carrier) ?? carriers.forMethod(before.method ?? "STANDARD");
   const outcome = split(
     parcels,
     { shipmentId, lines, requestId, requestHash: hashOf(request) },
     {
       isHeld: (await readHeld(tx, [key])).size > 0,
-      shipmentId: newShipmentId,
-      trackingNumber: carrier.trackingNumber(newShipmentId),
+      shipmentId: newId("shp"),
+      carrier,
       now,
     },
   );
@@ -89,13 +89,22 @@ async function saveSplit(
 ): Promise<void> {
   await saveContents(tx, [rest]);
   await insertShipments(tx, [made]);
+  const cause = requestCause();
+  await rebook(
+    tx,
+    [
+      { before, after: rest, cause },
+      { after: made, cause },
+    ],
+    now,
+  );
   await recordChange(tx, {
     resource: { kind: "shipment", id: before.orderId },
     before: shown(SplitShipmentResponseSchema, { shipment: shipmentMessage(before) }),
     after: shown(SplitShipmentResponseSchema, { shipment: shipmentMessage(rest), newShipment: shipmentMessage(made) }),
   });
   const others = parcels.map((each) => (each.parcel === rest.parcel ? rest : each));
-  const steps = stepsOf(others, [made]).map((step) => ({ ...step, cause: requestCause() }));
+  const steps = stepsOf(others, [made]).map((step) => ({ ...step, cause }));
   await planStep(tx, steps, { step: "dispatch", paceOf: (name) => carriers.named(name)?.pace });
   await tellOf(tx, steps, now);
 }

@@ -16,7 +16,7 @@ import { readHeld } from "../store/holds.ts";
 import { claimNext, lockClaims, lockPicks, readQueue, savePacked, type Turn } from "../store/picks.ts";
 import type { OrderKey, Tables } from "../store/shipments.ts";
 import type { WhichParcel } from "./read-parcel.ts";
-import { methodMessages, shipmentNotFound } from "./shipment-message.ts";
+import { methodMessages, shipmentNotBooked, shipmentNotFound } from "./shipment-message.ts";
 
 const leaseSecondsDefault = 600;
 
@@ -82,6 +82,8 @@ async function packed(tx: Transaction<Tables>, key: OrderKey & WhichParcel, abou
           orderId,
         },
       );
+    case "not_booked":
+      throw shipmentNotBooked(orderId);
     case "stopped":
       throw refuse(Code.FailedPrecondition, "SHIPMENT_STOPPED", `the parcel of order ${orderId} is not to leave`, { orderId });
     case "too_late":

@@ -19,12 +19,18 @@ export const methodMessages = { STANDARD: Method.STANDARD, EXPRESS: Method.EXPRE
 export const shipmentNotFound = (orderId: string): ConnectError =>
   refuse(Code.NotFound, "SHIPMENT_NOT_FOUND", `order ${orderId} has no such shipment`, { orderId });
 
+export const shipmentNotBooked = (orderId: string): ConnectError => {
+  const message = `the carrier has yet to give the parcel of order ${orderId} a number: try again, or see what GetShipment says of it`;
+  return refuse(Code.FailedPrecondition, "SHIPMENT_NOT_BOOKED", message, { orderId });
+};
+
 export const lineMessages = ({ lines }: Pick<Shipment, "lines">) =>
   lines.map(({ sku, quantity }) => ({ sku, quantity: BigInt(quantity) }));
 
 export function shipmentMessage(shipment: Shipment): MessageInitShape<typeof ShipmentSchema> {
   const { shipmentId, orderId, state, method, carrier, trackingNumber, address, priority, failReason } = shipment;
   const { createTime, dispatchTime, deliverTime, failTime, returnTime, packTime, split } = shipment;
+  const { bookingRefusal, bookingMessage } = shipment;
   return {
     shipmentId,
     orderId,
@@ -43,5 +49,7 @@ export function shipmentMessage(shipment: Shipment): MessageInitShape<typeof Shi
     lines: lineMessages(shipment),
     ...(packTime ? { packTime: timestampFromDate(packTime) } : {}),
     splitFromShipmentId: split?.fromShipmentId ?? "",
+    bookingRefusal,
+    bookingMessage,
   };
 }

@@ -8,6 +8,10 @@ async function readProgress(db: Kysely<Tables>, chosen: RawBuilder<unknown>): Pr
   // A stopped parcel may still have a plan, which will find it and do nothing: that is no next step.
   const { rows } = await sql<Progress>`
     select order_id as "orderId", shipment_id as "shipmentId", parcel, carrier, state,
+      case
+        when state <> 'CREATED' or tracking_number <> '' then 'none'
+        when booking_refusal = '' then 'wanted' else 'refused'
+      end as booking,
       (select coalesce(sum((line ->> 'quantity')::bigint), 0)::bigint from jsonb_array_elements(lines) line) as units,
       coalesce(return_time, deliver_time, stop_time, fail_time, dispatch_time, create_time) as "updateTime",
       due_work.due_time as "nextStepTime",
@@ -16,8 +20,16 @@ async function readProgress(db: Kysely<Tables>, chosen: RawBuilder<unknown>): Pr
         where hold.tenant_id = shipment.tenant_id and hold.order_id = shipment.order_id and hold.end_time is null
       ) end as "heldBy"
     from (${chosen}) as shipment
-    left join due_work on due_work.tenant_id = shipment.tenant_id and due_work.key = case parcel when 1 then order_id else shipment_id end
-      and due_work.kind = case state when 'CREATED' then ${stepKinds.dispatch} when 'DISPATCHED' then ${stepKinds.deliver} end
+    left join due_work on due_work.tenant_id = shipment.tenant_id
+      and due_work.key = case
+        when state = 'CREATED' and tracking_number = '' then shipment_id || '.' || booking_version
+        when parcel = 1 then order_id else shipment_id
+      end
+      and due_work.kind = case
+        when state = 'CREATED' and tracking_number = '' then ${stepKinds.book}
+        when state = 'CREATED' then ${stepKinds.dispatch}
+        when state = 'DISPATCHED' then ${stepKinds.deliver}
+      end
     order by order_id, parcel`.execute(db);
   return rows;
 }

@@ -1,4 +1,4 @@
-// What shipping tells of an order's history: its parcel, what has held that back, and what the carrier reported. Where it was and who took it in is not told.
+// What shipping tells of an order's history: its parcel, how that was booked, what has held it back, and what the carrier reported. Where it was and who took it in is not told.
 import { sql, type Kysely } from "kysely";
 import {
   factsMax,
@@ -9,6 +9,7 @@ import {
   type ToldWait,
 } from "#runtime/history/told-history.ts";
 import type { Shipment } from "../domain/shipment.ts";
+import { bookingFacts, bookingWait, readBookings, type ToldBooking } from "./booking-history.ts";
 import type { Tables } from "./shipments.ts";
 
 type Kept = Pick<
@@ -19,6 +20,8 @@ type Kept = Pick<
   | "method"
   | "carrier"
   | "trackingNumber"
+  | "bookingVersion"
+  | "bookingRefusal"
   | "createTime"
   | "dispatchTime"
   | "deliverTime"
@@ -52,8 +55,8 @@ const waitTexts: Partial<Record<Shipment["state"], string>> = {
 
 export function shipmentHistory(db: Kysely<Tables>): TellHistory {
   return async (order) => {
-    const [rows, holds] = await Promise.all([readHistory(db, order), readHolds(db, order)]);
-    const told = rows.map((row) => toldOf(row, { holds, isOneOfSeveral: rows.length > 1 }));
+    const [rows, holds, bookings] = await Promise.all([readHistory(db, order), readHolds(db, order), readBookings(db, order)]);
+    const told = rows.map((row) => toldOf(row, { holds, bookings, isOneOfSeveral: rows.length > 1 }));
     // It may be held back before it is made.
     const facts = [...told.flatMap((one) => one.facts), ...holds.flatMap(holdFacts)];
     return { facts: facts.toSorted(byTime), waits: told.flatMap(({ waits }) => waits) };
@@ -62,7 +65,8 @@ export function shipmentHistory(db: Kysely<Tables>): TellHistory {
 
 async function readHistory(db: Kysely<Tables>, { tenant, orderId }: AskedOrder): Promise<HistoryRow[]> {
   const read = await sql<HistoryRow>`
-    select shipment_id as "shipmentId", parcel, split_from as "splitFrom", lines, state, method, carrier, tracking_number as "trackingNumber", create_time as "createTime",
+    select shipment_id as "shipmentId", parcel, split_from as "splitFrom", lines, state, method, carrier, tracking_number as "trackingNumber",
+      booking_version as "bookingVersion", booking_refusal as "bookingRefusal", create_time as "createTime",
       dispatch_time as "dispatchTime", deliver_time as "deliverTime", fail_time as "failTime", return_time as "returnTime",
       stop_time as "stopTime", pack_time as "packTime",
       (
@@ -105,7 +109,12 @@ function holdFacts({ changeId: id, createTime, endTime }: HoldRow): ToldFact[] {
 }
 
 /** Where an order has several parcels, each fact says which it is about. */
-function toldOf(row: HistoryRow, { holds, isOneOfSeveral }: { holds: readonly HoldRow[]; isOneOfSeveral: boolean }): ToldHistory {
+function toldOf(
+  row: HistoryRow,
+  about: { holds: readonly HoldRow[]; bookings: readonly ToldBooking[]; isOneOfSeveral: boolean },
+): ToldHistory {
+  const { holds, isOneOfSeveral } = about;
+  const bookings = about.bookings.filter(({ parcel }) => parcel === row.parcel);
   const which = isOneOfSeveral ? ` (${row.shipmentId})` : "";
   const told = steps.flatMap(({ column, ...step }): ToldFact[] => {
     const time = row[column];
@@ -122,23 +131,31 @@ function toldOf(row: HistoryRow, { holds, isOneOfSeveral }: { holds: readonly Ho
     }),
   );
   const isHeldBack = holds.some(({ endTime }) => endTime === null);
-  return { facts: [...madeFacts(row), ...told, ...tracked].toSorted(byTime), waits: waitsOf(row, { which, isHeldBack }) };
+  const facts = [...madeFacts(row), ...bookings.flatMap((booking) => bookingFacts(booking, which)), ...told, ...tracked];
+  return { facts: facts.toSorted(byTime), waits: waitsOf(row, { which, isHeldBack, booking: bookings.at(-1) }) };
 }
 
 const byTime = (one: ToldFact, other: ToldFact): number => one.time.getTime() - other.time.getTime();
 
 /** None of a parcel that was stopped before there was one. */
 function madeFacts(row: HistoryRow): ToldFact[] {
-  const { shipmentId, method, carrier, trackingNumber, createTime, splitFrom, lines } = row;
+  const { shipmentId, method, carrier, trackingNumber, bookingVersion, createTime, splitFrom, lines } = row;
   if (method === null) return [];
   const units = lines.map(({ sku, quantity }) => `${quantity} of ${sku}`).join(", ");
   const split = splitFrom === null ? "" : `, with ${units} out of ${splitFrom}`;
-  const text = `a parcel is made, ${method} by ${carrier}, number ${trackingNumber}${split}`;
+  // How it came by its number is told by itself where a carrier was asked for it.
+  const label = bookingVersion > 0 ? method : `${method} by ${carrier}, number ${trackingNumber}`;
+  const text = `a parcel is made, ${label}${split}`;
   return [{ kind: "PARCEL", name: "CREATED", id: shipmentId, time: createTime, text, toldBy: "ShipmentCreated" }];
 }
 
-function waitsOf({ state, nextStepTime }: HistoryRow, { which, isHeldBack }: { which: string; isHeldBack: boolean }): ToldWait[] {
+function waitsOf(
+  row: HistoryRow,
+  { which, isHeldBack, booking }: { which: string; isHeldBack: boolean; booking: ToldBooking | undefined },
+): ToldWait[] {
+  const { state, shipmentId, trackingNumber, carrier, bookingRefusal: refusal, nextStepTime } = row;
   if (state === "CREATED" && isHeldBack) return [{ text: "the change of its order to be over, and then the parcel to leave" }];
+  if (state === "CREATED" && trackingNumber === "") return [bookingWait({ shipmentId, carrier, refusal, which, booking })];
   const text = waitTexts[state];
   return text === undefined ? [] : [{ text: `${text}${which}`, ...(nextStepTime && { until: nextStepTime }) }];
 }

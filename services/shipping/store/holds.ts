@@ -57,12 +57,14 @@ export const isNotHeld = sql`not exists (
   where hold.tenant_id = shipment.tenant_id and hold.order_id = shipment.order_id and hold.end_time is null
 )`;
 
-/** Other contents for locked parcels that are still here. Whoever had claimed or packed one has to look again, so it is nobody's. */
+/** Other contents or another label for locked parcels that are still here. Whoever had claimed or packed one has to look again, so it is nobody's. */
 export async function saveContents(tx: Transaction<Tables>, shipments: readonly Shipment[]): Promise<void> {
   if (shipments.length === 0) return;
   await sql`
     update shipment
     set lines = new.lines, address = new.address, method = new.method, carrier = new.carrier, tracking_number = new.tracking_number,
+      booking_version = new.booking_version, booking_refusal = new.booking_refusal, booking_message = new.booking_message,
+      event_count = new.event_count, number_count = new.number_count,
       pick_worker = '', pick_until = null, pack_time = null
     from unnest(
       ${shipments.map(({ tenant }) => tenant)}::text[],
@@ -72,8 +74,14 @@ export async function saveContents(tx: Transaction<Tables>, shipments: readonly 
       ${shipments.map(({ address }) => address && JSON.stringify(address))}::jsonb[],
       ${shipments.map(({ method }) => method)}::text[],
       ${shipments.map(({ carrier }) => carrier)}::text[],
-      ${shipments.map(({ trackingNumber }) => trackingNumber)}::text[]
-    ) as new (tenant_id, order_id, parcel, lines, address, method, carrier, tracking_number)
+      ${shipments.map(({ trackingNumber }) => trackingNumber)}::text[],
+      ${shipments.map(({ bookingVersion }) => bookingVersion)}::integer[],
+      ${shipments.map(({ bookingRefusal }) => bookingRefusal)}::text[],
+      ${shipments.map(({ bookingMessage }) => bookingMessage)}::text[],
+      ${shipments.map(({ eventCount }) => eventCount)}::bigint[],
+      ${shipments.map(({ numberCount }) => numberCount)}::integer[]
+    ) as new (tenant_id, order_id, parcel, lines, address, method, carrier, tracking_number, booking_version, booking_refusal,
+      booking_message, event_count, number_count)
     where shipment.tenant_id = new.tenant_id and shipment.order_id = new.order_id and shipment.parcel = new.parcel
       and state = 'CREATED'`.execute(tx);
 }

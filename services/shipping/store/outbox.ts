@@ -6,6 +6,7 @@ import {
   ShipmentDeliveredSchema,
   ShipmentDeliveryFailedSchema,
   ShipmentDispatchedSchema,
+  ShipmentNumberChangedSchema,
   ShipmentReturnedSchema,
   ShipmentStoppedSchema,
 } from "#gen/ordermesh/shipping/events/v1/shipping_events_pb.ts";
@@ -14,15 +15,23 @@ import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoi
 import { planDue } from "#runtime/schedule/due-work.ts";
 import type { ParcelStep } from "../domain/parcels.ts";
 import type { Pace, Shipment } from "../domain/shipment.ts";
+import { bookingKey, bookKind, endBookings } from "./bookings.ts";
 import type { Tables } from "./shipments.ts";
 
 /** A step that a parcel has just taken, and what led to it. */
 export interface Step extends ParcelStep {
   cause: Cause;
+  /** It is where it was, with another number. */
+  isNumber?: boolean;
 }
 
-/** Sends the event of each step, into the transaction that saves it. */
+/** Sends the event of each step, into the transaction that saves it; and what was booked for parcels that are stopped is given back. */
 export async function tellOf(tx: Transaction<Tables>, steps: readonly Step[], time: Date): Promise<void> {
+  await endBookings(
+    tx,
+    steps.filter(({ shipment }) => shipment.state === "STOPPED"),
+    time,
+  );
   await appendEvents(
     tx,
     steps.map((step) => eventOf(step, time)),
@@ -42,10 +51,11 @@ const standingsOf = (parcels: readonly Shipment[]) =>
         trackingNumber: parcel.trackingNumber,
       }));
 
-function eventOf({ shipment, parcels, sequence, cause }: Step, time: Date): OutgoingEvent {
+function eventOf({ shipment, parcels, sequence, cause, isNumber = false }: Step, time: Date): OutgoingEvent {
   const { tenant, orderId, shipmentId, carrier, trackingNumber, dispatchTime, deliverTime, failTime, returnTime } = shipment;
   const about = { tenant, sequence, time, cause };
   const parcel = { orderId, shipmentId, lines: linesOf(shipment), parcels: standingsOf(parcels) };
+  if (isNumber) return outgoing(ShipmentNumberChangedSchema, { ...parcel, carrier, trackingNumber }, about);
   switch (shipment.state) {
     case "CREATED": {
       const splitFromShipmentId = shipment.split?.fromShipmentId ?? "";
@@ -72,7 +82,7 @@ export const dispatchKind = "shipping.dispatch";
 export const deliverKind = "shipping.deliver";
 
 /** The kind of due work that takes a step. */
-export const stepKinds = { dispatch: dispatchKind, deliver: deliverKind } as const;
+export const stepKinds = { book: bookKind, dispatch: dispatchKind, deliver: deliverKind } as const;
 export type StepKind = (typeof stepKinds)[keyof typeof stepKinds];
 
 /**
@@ -82,7 +92,7 @@ export type StepKind = (typeof stepKinds)[keyof typeof stepKinds];
 export async function planStep(
   tx: Transaction<Tables>,
   steps: readonly Pick<Step, "shipment" | "cause">[],
-  { step, paceOf }: { step: keyof typeof stepKinds; paceOf: (carrier: string) => Pace | undefined },
+  { step, paceOf }: { step: "dispatch" | "deliver"; paceOf: (carrier: string) => Pace | undefined },
 ): Promise<void> {
   const kind = stepKinds[step];
   await planDue(
@@ -102,5 +112,6 @@ export async function planNow(
   { shipment, cause }: Pick<Step, "shipment" | "cause">,
   kind: StepKind,
 ): Promise<void> {
-  await planDue(tx, [{ kind, tenant: shipment.tenant, key: planKey(shipment), due: { inMs: 0 }, cause }]);
+  const key = kind === bookKind ? bookingKey(shipment) : planKey(shipment);
+  await planDue(tx, [{ kind, tenant: shipment.tenant, key, due: { inMs: 0 }, cause }]);
 }

@@ -5,8 +5,9 @@ import { isNotHeld } from "./holds.ts";
 import type { OrderKey, Tables } from "./shipments.ts";
 
 const columns = sql`order_id as "orderId", shipment_id as "shipmentId", parcel, state, priority, method, lines, create_time as "createTime",
+  tracking_number = '' as "isUnbooked",
   pick_worker as worker, pick_until as "leaseTime", pack_time as "packTime"`;
-const waits = sql`state = 'CREATED' and pack_time is null and ${isNotHeld}`;
+const waits = sql`state = 'CREATED' and pack_time is null and tracking_number <> '' and ${isNotHeld}`;
 const turn = sql`(priority <> 'RUSH'), create_time, order_id, parcel`;
 
 /** The place of a parcel in the queue. */

@@ -17,6 +17,9 @@ interface ShipmentTable {
   method: ShippingMethod | null;
   carrier: string;
   tracking_number: string;
+  booking_version: number;
+  booking_refusal: string;
+  booking_message: string;
   /** An object on the way out, JSON text on the way in. */
   address: ColumnType<Address | null, string | null, string | null>;
   priority: Priority;
@@ -33,6 +36,7 @@ interface ShipmentTable {
   stop_time: Date | null;
   pack_time: Date | null;
   event_count: number;
+  number_count: number;
 }
 
 type Row = Selectable<ShipmentTable>;
@@ -50,7 +54,8 @@ export interface OrderKey {
 
 export const keyOf = ({ tenant, orderId }: OrderKey): string => JSON.stringify([tenant, orderId]);
 
-const columns = [
+/** Of a new parcel; the others begin as their defaults. */
+const insertedColumns = [
   "tenant_id",
   "order_id",
   "shipment_id",
@@ -63,6 +68,7 @@ const columns = [
   "method",
   "carrier",
   "tracking_number",
+  "booking_version",
   "address",
   "priority",
   "lines",
@@ -78,7 +84,10 @@ const columns = [
   "pack_time",
   "event_count",
 ] as const satisfies (keyof ShipmentTable)[];
-const columnList = sql.join(columns.map((column) => sql.ref(column)));
+const columns = [...insertedColumns, "booking_refusal", "booking_message", "number_count"] as const;
+const listOf = (names: readonly string[]) => sql.join(names.map((column) => sql.ref(column)));
+const columnList = listOf(columns);
+const insertedList = listOf(insertedColumns);
 
 const shipmentOfRow = (row: Row): Shipment => ({
   tenant: row.tenant_id,
@@ -91,6 +100,9 @@ const shipmentOfRow = (row: Row): Shipment => ({
   method: row.method,
   carrier: row.carrier,
   trackingNumber: row.tracking_number,
+  bookingVersion: row.booking_version,
+  bookingRefusal: row.booking_refusal,
+  bookingMessage: row.booking_message,
   address: row.address,
   priority: row.priority,
   lines: row.lines,
@@ -105,6 +117,7 @@ const shipmentOfRow = (row: Row): Shipment => ({
   stopTime: row.stop_time,
   packTime: row.pack_time,
   eventCount: row.event_count,
+  numberCount: row.number_count,
 });
 
 function splitOfRow({
@@ -124,6 +137,28 @@ export async function findParcels(db: Kysely<Tables>, { tenant, orderId }: Order
     .where("order_id", "=", orderId)
     .orderBy("parcel")
     .execute();
+  return rows.map(shipmentOfRow);
+}
+
+/** A place among the parcels that have no number yet. */
+export interface UnbookedPlace {
+  createTime: Date;
+  orderId: string;
+  parcel: number;
+}
+
+/** Parcels that wait for a number after a place among them, or from the oldest on. */
+export async function listUnbooked(
+  db: Kysely<Tables>,
+  { tenant, after, rowsMax }: { tenant: string; after: UnbookedPlace | undefined; rowsMax: number },
+): Promise<Shipment[]> {
+  const later = after
+    ? sql`and (create_time, order_id, parcel) > (${after.createTime}, ${after.orderId}, ${after.parcel})`
+    : sql``;
+  const { rows } = await sql<Row>`
+    select ${columnList} from shipment
+    where tenant_id = ${tenant} and state = 'CREATED' and tracking_number = '' ${later}
+    order by create_time, order_id, parcel limit ${rowsMax}`.execute(db);
   return rows.map(shipmentOfRow);
 }
 
@@ -170,7 +205,7 @@ export async function insertShipments(tx: Transaction<Tables>, shipments: readon
   if (shipments.length === 0) return [];
   const column = <Value>(pick: (shipment: Shipment) => Value): Value[] => shipments.map(pick);
   const { rows } = await sql<OrderKey>`
-    insert into shipment (${columnList})
+    insert into shipment (${insertedList})
     select * from unnest(
       ${column((shipment) => shipment.tenant)}::text[],
       ${column((shipment) => shipment.orderId)}::text[],
@@ -184,6 +219,7 @@ export async function insertShipments(tx: Transaction<Tables>, shipments: readon
       ${column((shipment) => shipment.method)}::text[],
       ${column((shipment) => shipment.carrier)}::text[],
       ${column((shipment) => shipment.trackingNumber)}::text[],
+      ${column((shipment) => shipment.bookingVersion)}::integer[],
       ${column((shipment) => shipment.address && JSON.stringify(shipment.address))}::jsonb[],
       ${column((shipment) => shipment.priority)}::text[],
       ${column((shipment) => JSON.stringify(shipment.lines))}::jsonb[],
@@ -198,7 +234,7 @@ export async function insertShipments(tx: Transaction<Tables>, shipments: readon
       ${column((shipment) => shipment.stopTime)}::timestamptz[],
       ${column((shipment) => shipment.packTime)}::timestamptz[],
       ${column((shipment) => shipment.eventCount)}::bigint[]
-    ) as wanted (${columnList})
+    ) as wanted (${insertedList})
     order by tenant_id, order_id
     on conflict (tenant_id, order_id, parcel) do nothing
     returning tenant_id as tenant, order_id as "orderId"`.execute(tx);

@@ -516,7 +516,8 @@ export const PackPickResponseSchema: GenMessage<PackPickResponse, {jsonType: Pac
  */
 export const PicksService: GenService<{
   /**
-   * Lists the parcels that wait to be packed: RUSH first, then the oldest. Those that leave meanwhile shift no page.
+   * Lists the parcels that wait to be packed: RUSH first, then the oldest. Those that leave meanwhile shift no page. Parcels that their
+   * carrier has yet to book are not among them: BookingsService lists those.
    * Errors: INVALID_ARGUMENT with PAGE_TOKEN_INVALID.
    *
    * @generated from rpc ordermesh.shipping.v1.PicksService.ListPicks
@@ -540,7 +541,7 @@ export const PicksService: GenService<{
   /**
    * Says that the worker has packed a parcel that it has claimed, also after the time is over where nobody else has claimed it since.
    * Errors: NOT_FOUND with SHIPMENT_NOT_FOUND; FAILED_PRECONDITION with PICK_NOT_CLAIMED, SHIPMENT_STOPPED, SHIPMENT_ON_HOLD
-   * while its order is being changed, ALREADY_DISPATCHED, or SHIPMENT_NOT_NAMED where the order has several parcels.
+   * while its order is being changed, SHIPMENT_NOT_BOOKED, ALREADY_DISPATCHED, or SHIPMENT_NOT_NAMED where the order has several parcels.
    *
    * @generated from rpc ordermesh.shipping.v1.PicksService.PackPick
    */

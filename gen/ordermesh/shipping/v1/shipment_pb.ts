@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/v1/shipment.proto.
  */
 export const file_ordermesh_shipping_v1_shipment: GenFile = /*@__PURE__*/
-  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcG1lbnQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSKcBQoIU2hpcG1lbnQSEwoLc2hpcG1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMwoFc3RhdGUYAyABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI1CgZtZXRob2QYBCABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSDwoHY2FycmllchgFIAEoCRIXCg90cmFja2luZ19udW1iZXIYBiABKAkSMAoHYWRkcmVzcxgHIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3NCA4ABARIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZGlzcGF0Y2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZGVsaXZlcl90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmYWlsX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2ZhaWxfcmVhc29uGAwgASgJQgOAAQESLwoLcmV0dXJuX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GA4gASgJEjAKBWxpbmVzGA8gAygLMiEub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlBhcmNlbExpbmUSLQoJcGFja190aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChZzcGxpdF9mcm9tX3NoaXBtZW50X2lkGBEgASgJIkMKClBhcmNlbExpbmUSFgoDc2t1GAEgASgJQgm6SAZyBBABGEASHQoIcXVhbnRpdHkYAiABKANCC7pICCIGGMCEPSgBKuUBCg1TaGlwbWVudFN0YXRlEh4KGlNISVBNRU5UX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWU0hJUE1FTlRfU1RBVEVfQ1JFQVRFRBABEh0KGVNISVBNRU5UX1NUQVRFX0RJU1BBVENIRUQQAhIcChhTSElQTUVOVF9TVEFURV9ERUxJVkVSRUQQAxIaChZTSElQTUVOVF9TVEFURV9TVE9QUEVEEAQSIgoeU0hJUE1FTlRfU1RBVEVfREVMSVZFUllfRkFJTEVEEAUSGwoXU0hJUE1FTlRfU1RBVEVfUkVUVVJORUQQBipsCg5TaGlwcGluZ01ldGhvZBIfChtTSElQUElOR19NRVRIT0RfVU5TUEVDSUZJRUQQABIcChhTSElQUElOR19NRVRIT0RfU1RBTkRBUkQQARIbChdTSElQUElOR19NRVRIT0RfRVhQUkVTUxACYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_address]);
+  fileDesc("CiRvcmRlcm1lc2gvc2hpcHBpbmcvdjEvc2hpcG1lbnQucHJvdG8SFW9yZGVybWVzaC5zaGlwcGluZy52MSLTBQoIU2hpcG1lbnQSEwoLc2hpcG1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSMwoFc3RhdGUYAyABKA4yJC5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcG1lbnRTdGF0ZRI1CgZtZXRob2QYBCABKA4yJS5vcmRlcm1lc2guc2hpcHBpbmcudjEuU2hpcHBpbmdNZXRob2QSDwoHY2FycmllchgFIAEoCRIXCg90cmFja2luZ19udW1iZXIYBiABKAkSMAoHYWRkcmVzcxgHIAEoCzIaLm9yZGVybWVzaC50eXBlLnYxLkFkZHJlc3NCA4ABARIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZGlzcGF0Y2hfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZGVsaXZlcl90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglmYWlsX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC2ZhaWxfcmVhc29uGAwgASgJQgOAAQESLwoLcmV0dXJuX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GA4gASgJEjAKBWxpbmVzGA8gAygLMiEub3JkZXJtZXNoLnNoaXBwaW5nLnYxLlBhcmNlbExpbmUSLQoJcGFja190aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIeChZzcGxpdF9mcm9tX3NoaXBtZW50X2lkGBEgASgJEhcKD2Jvb2tpbmdfcmVmdXNhbBgSIAEoCRIcCg9ib29raW5nX21lc3NhZ2UYEyABKAlCA4ABASJDCgpQYXJjZWxMaW5lEhYKA3NrdRgBIAEoCUIJukgGcgQQARhAEh0KCHF1YW50aXR5GAIgASgDQgu6SAgiBhjAhD0oASrlAQoNU2hpcG1lbnRTdGF0ZRIeChpTSElQTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlNISVBNRU5UX1NUQVRFX0NSRUFURUQQARIdChlTSElQTUVOVF9TVEFURV9ESVNQQVRDSEVEEAISHAoYU0hJUE1FTlRfU1RBVEVfREVMSVZFUkVEEAMSGgoWU0hJUE1FTlRfU1RBVEVfU1RPUFBFRBAEEiIKHlNISVBNRU5UX1NUQVRFX0RFTElWRVJZX0ZBSUxFRBAFEhsKF1NISVBNRU5UX1NUQVRFX1JFVFVSTkVEEAYqbAoOU2hpcHBpbmdNZXRob2QSHwobU0hJUFBJTkdfTUVUSE9EX1VOU1BFQ0lGSUVEEAASHAoYU0hJUFBJTkdfTUVUSE9EX1NUQU5EQVJEEAESGwoXU0hJUFBJTkdfTUVUSE9EX0VYUFJFU1MQAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_type_v1_address]);
 
 /**
  * A parcel of one order.
@@ -59,7 +59,7 @@ export type Shipment = Message<"ordermesh.shipping.v1.Shipment"> & {
   carrier: string;
 
   /**
-   * The carrier's number for it; empty where it was stopped before it had one.
+   * The carrier's number for it; empty before the carrier has booked it, and where it was stopped before it had one.
    *
    * @generated from field: string tracking_number = 6;
    */
@@ -141,6 +141,21 @@ export type Shipment = Message<"ordermesh.shipping.v1.Shipment"> & {
    * @generated from field: string split_from_shipment_id = 17;
    */
   splitFromShipmentId: string;
+
+  /**
+   * Why the carrier does not take it, as the carrier names it, such as ADDRESS_NOT_SERVED; empty where it has not refused it. A parcel that
+   * is refused waits until a person has changed its order, or has it booked again.
+   *
+   * @generated from field: string booking_refusal = 18;
+   */
+  bookingRefusal: string;
+
+  /**
+   * The same in the carrier's words.
+   *
+   * @generated from field: string booking_message = 19;
+   */
+  bookingMessage: string;
 };
 
 /**
@@ -185,7 +200,7 @@ export type ShipmentJson = {
   carrier?: string;
 
   /**
-   * The carrier's number for it; empty where it was stopped before it had one.
+   * The carrier's number for it; empty before the carrier has booked it, and where it was stopped before it had one.
    *
    * @generated from field: string tracking_number = 6;
    */
@@ -267,6 +282,21 @@ export type ShipmentJson = {
    * @generated from field: string split_from_shipment_id = 17;
    */
   splitFromShipmentId?: string;
+
+  /**
+   * Why the carrier does not take it, as the carrier names it, such as ADDRESS_NOT_SERVED; empty where it has not refused it. A parcel that
+   * is refused waits until a person has changed its order, or has it booked again.
+   *
+   * @generated from field: string booking_refusal = 18;
+   */
+  bookingRefusal?: string;
+
+  /**
+   * The same in the carrier's words.
+   *
+   * @generated from field: string booking_message = 19;
+   */
+  bookingMessage?: string;
 };
 
 /**
@@ -339,7 +369,7 @@ export const ShipmentState = {
   UNSPECIFIED: 0,
 
   /**
-   * Labelled, still in the warehouse; can be stopped.
+   * Still in the warehouse; can be stopped. Without a tracking number it waits to be booked, and neither is packed nor leaves.
    *
    * @generated from enum value: SHIPMENT_STATE_CREATED = 1;
    */

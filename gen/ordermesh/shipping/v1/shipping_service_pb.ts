@@ -559,8 +559,10 @@ export const ShippingService: GenService<{
     output: typeof GetTrackingResponseSchema;
   },
   /**
-   * The label of a parcel as a page of PDF in A6, with its number as a GS1-128 barcode. The same parcel has the same bytes.
-   * Errors: NOT_FOUND with SHIPMENT_NOT_FOUND; FAILED_PRECONDITION with SHIPMENT_STOPPED.
+   * The label of a parcel as PDF: the carrier's where it has given one, else a page in A6 with the number as a barcode. The same parcel has
+   * the same bytes.
+   * Errors: NOT_FOUND with SHIPMENT_NOT_FOUND; FAILED_PRECONDITION with SHIPMENT_STOPPED, or SHIPMENT_NOT_BOOKED where its carrier has yet
+   * to give it a number.
    *
    * @generated from rpc ordermesh.shipping.v1.ShippingService.GetShipmentLabel
    */

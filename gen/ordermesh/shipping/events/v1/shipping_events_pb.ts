@@ -13,10 +13,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ordermesh/shipping/events/v1/shipping_events.proto.
  */
 export const file_ordermesh_shipping_events_v1_shipping_events: GenFile = /*@__PURE__*/
-  fileDesc("CjJvcmRlcm1lc2gvc2hpcHBpbmcvZXZlbnRzL3YxL3NoaXBwaW5nX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MSKUAgoPU2hpcG1lbnRDcmVhdGVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEg8KB2NhcnJpZXIYAyABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAQgASgJEjkKBWxpbmVzGAUgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSHgoWc3BsaXRfZnJvbV9zaGlwbWVudF9pZBgGIAEoCRI9CgdwYXJjZWxzGAcgAygLMiwub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5QYXJjZWxTdGFuZGluZzoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKAAgoSU2hpcG1lbnREaXNwYXRjaGVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEjEKDWRpc3BhdGNoX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKBWxpbmVzGAQgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSPQoHcGFyY2VscxgFIAMoCzIsLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuUGFyY2VsU3RhbmRpbmc6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMiiAEKDlBhcmNlbFN0YW5kaW5nEhMKC3NoaXBtZW50X2lkGAEgASgJEg0KBXN0YXRlGAIgASgJEjkKBWxpbmVzGAMgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSFwoPdHJhY2tpbmdfbnVtYmVyGAQgASgJIi0KDFNoaXBtZW50TGluZRILCgNza3UYASABKAkSEAoIcXVhbnRpdHkYAiABKAMi/gEKEVNoaXBtZW50RGVsaXZlcmVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEjAKDGRlbGl2ZXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoFbGluZXMYBCADKAsyKi5vcmRlcm1lc2guc2hpcHBpbmcuZXZlbnRzLnYxLlNoaXBtZW50TGluZRI9CgdwYXJjZWxzGAUgAygLMiwub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5QYXJjZWxTdGFuZGluZzoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyKAAgoWU2hpcG1lbnREZWxpdmVyeUZhaWxlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRItCglmYWlsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKBWxpbmVzGAQgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSPQoHcGFyY2VscxgFIAMoCzIsLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuUGFyY2VsU3RhbmRpbmc6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMi/AEKEFNoaXBtZW50UmV0dXJuZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSLwoLcmV0dXJuX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKBWxpbmVzGAQgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSPQoHcGFyY2VscxgFIAMoCzIsLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuUGFyY2VsU3RhbmRpbmc6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMi2gEKD1NoaXBtZW50U3RvcHBlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSOQoFbGluZXMYBCADKAsyKi5vcmRlcm1lc2guc2hpcHBpbmcuZXZlbnRzLnYxLlNoaXBtZW50TGluZRI9CgdwYXJjZWxzGAUgAygLMiwub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5QYXJjZWxTdGFuZGluZzoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UU2IGcHJvdG8z", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CjJvcmRlcm1lc2gvc2hpcHBpbmcvZXZlbnRzL3YxL3NoaXBwaW5nX2V2ZW50cy5wcm90bxIcb3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MSKUAgoPU2hpcG1lbnRDcmVhdGVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEg8KB2NhcnJpZXIYAyABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAQgASgJEjkKBWxpbmVzGAUgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSHgoWc3BsaXRfZnJvbV9zaGlwbWVudF9pZBgGIAEoCRI9CgdwYXJjZWxzGAcgAygLMiwub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5QYXJjZWxTdGFuZGluZzoWsrsYEgoIb3JkZXJfaWQSBkVWRU5UUyL6AQoVU2hpcG1lbnROdW1iZXJDaGFuZ2VkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEg8KB2NhcnJpZXIYAyABKAkSFwoPdHJhY2tpbmdfbnVtYmVyGAQgASgJEjkKBWxpbmVzGAUgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSPQoHcGFyY2VscxgGIAMoCzIsLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuUGFyY2VsU3RhbmRpbmc6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMigAIKElNoaXBtZW50RGlzcGF0Y2hlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIxCg1kaXNwYXRjaF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVsaW5lcxgEIAMoCzIqLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuU2hpcG1lbnRMaW5lEj0KB3BhcmNlbHMYBSADKAsyLC5vcmRlcm1lc2guc2hpcHBpbmcuZXZlbnRzLnYxLlBhcmNlbFN0YW5kaW5nOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIogBCg5QYXJjZWxTdGFuZGluZxITCgtzaGlwbWVudF9pZBgBIAEoCRINCgVzdGF0ZRgCIAEoCRI5CgVsaW5lcxgDIAMoCzIqLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuU2hpcG1lbnRMaW5lEhcKD3RyYWNraW5nX251bWJlchgEIAEoCSItCgxTaGlwbWVudExpbmUSCwoDc2t1GAEgASgJEhAKCHF1YW50aXR5GAIgASgDIv4BChFTaGlwbWVudERlbGl2ZXJlZBIQCghvcmRlcl9pZBgBIAEoCRITCgtzaGlwbWVudF9pZBgCIAEoCRIwCgxkZWxpdmVyX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjkKBWxpbmVzGAQgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSPQoHcGFyY2VscxgFIAMoCzIsLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuUGFyY2VsU3RhbmRpbmc6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFMigAIKFlNoaXBtZW50RGVsaXZlcnlGYWlsZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSLQoJZmFpbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVsaW5lcxgEIAMoCzIqLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuU2hpcG1lbnRMaW5lEj0KB3BhcmNlbHMYBSADKAsyLC5vcmRlcm1lc2guc2hpcHBpbmcuZXZlbnRzLnYxLlBhcmNlbFN0YW5kaW5nOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTIvwBChBTaGlwbWVudFJldHVybmVkEhAKCG9yZGVyX2lkGAEgASgJEhMKC3NoaXBtZW50X2lkGAIgASgJEi8KC3JldHVybl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5CgVsaW5lcxgEIAMoCzIqLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuU2hpcG1lbnRMaW5lEj0KB3BhcmNlbHMYBSADKAsyLC5vcmRlcm1lc2guc2hpcHBpbmcuZXZlbnRzLnYxLlBhcmNlbFN0YW5kaW5nOhayuxgSCghvcmRlcl9pZBIGRVZFTlRTItoBCg9TaGlwbWVudFN0b3BwZWQSEAoIb3JkZXJfaWQYASABKAkSEwoLc2hpcG1lbnRfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEjkKBWxpbmVzGAQgAygLMioub3JkZXJtZXNoLnNoaXBwaW5nLmV2ZW50cy52MS5TaGlwbWVudExpbmUSPQoHcGFyY2VscxgFIAMoCzIsLm9yZGVybWVzaC5zaGlwcGluZy5ldmVudHMudjEuUGFyY2VsU3RhbmRpbmc6FrK7GBIKCG9yZGVyX2lkEgZFVkVOVFNiBnByb3RvMw", [file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
- * A parcel is labelled and waits in the warehouse.
+ * A parcel is made and waits in the warehouse.
  *
  * @generated from message ordermesh.shipping.events.v1.ShipmentCreated
  */
@@ -43,7 +43,7 @@ export type ShipmentCreated = Message<"ordermesh.shipping.events.v1.ShipmentCrea
   carrier: string;
 
   /**
-   * The carrier's number for it.
+   * The carrier's number for it; empty where the carrier has yet to give one, which ShipmentNumberChanged tells.
    *
    * @generated from field: string tracking_number = 4;
    */
@@ -72,7 +72,7 @@ export type ShipmentCreated = Message<"ordermesh.shipping.events.v1.ShipmentCrea
 };
 
 /**
- * A parcel is labelled and waits in the warehouse.
+ * A parcel is made and waits in the warehouse.
  *
  * @generated from message ordermesh.shipping.events.v1.ShipmentCreated
  */
@@ -99,7 +99,7 @@ export type ShipmentCreatedJson = {
   carrier?: string;
 
   /**
-   * The carrier's number for it.
+   * The carrier's number for it; empty where the carrier has yet to give one, which ShipmentNumberChanged tells.
    *
    * @generated from field: string tracking_number = 4;
    */
@@ -133,6 +133,111 @@ export type ShipmentCreatedJson = {
  */
 export const ShipmentCreatedSchema: GenMessage<ShipmentCreated, {jsonType: ShipmentCreatedJson}> = /*@__PURE__*/
   messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 0);
+
+/**
+ * A parcel that waits in the warehouse has another number: its carrier has booked it, or what was booked is so no longer.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ShipmentNumberChanged
+ */
+export type ShipmentNumberChanged = Message<"ordermesh.shipping.events.v1.ShipmentNumberChanged"> & {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId: string;
+
+  /**
+   * The carrier.
+   *
+   * @generated from field: string carrier = 3;
+   */
+  carrier: string;
+
+  /**
+   * The carrier's number for it; empty where the one that was told is void, and another is yet to come.
+   *
+   * @generated from field: string tracking_number = 4;
+   */
+  trackingNumber: string;
+
+  /**
+   * What is in it.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 5;
+   */
+  lines: ShipmentLine[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 6;
+   */
+  parcels: ParcelStanding[];
+};
+
+/**
+ * A parcel that waits in the warehouse has another number: its carrier has booked it, or what was booked is so no longer.
+ *
+ * @generated from message ordermesh.shipping.events.v1.ShipmentNumberChanged
+ */
+export type ShipmentNumberChangedJson = {
+  /**
+   * TypeID with prefix "ord".
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId?: string;
+
+  /**
+   * TypeID with prefix "shp".
+   *
+   * @generated from field: string shipment_id = 2;
+   */
+  shipmentId?: string;
+
+  /**
+   * The carrier.
+   *
+   * @generated from field: string carrier = 3;
+   */
+  carrier?: string;
+
+  /**
+   * The carrier's number for it; empty where the one that was told is void, and another is yet to come.
+   *
+   * @generated from field: string tracking_number = 4;
+   */
+  trackingNumber?: string;
+
+  /**
+   * What is in it.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ShipmentLine lines = 5;
+   */
+  lines?: ShipmentLineJson[];
+
+  /**
+   * All parcels of the order as they are then, the first one first; empty where it has one.
+   *
+   * @generated from field: repeated ordermesh.shipping.events.v1.ParcelStanding parcels = 6;
+   */
+  parcels?: ParcelStandingJson[];
+};
+
+/**
+ * Describes the message ordermesh.shipping.events.v1.ShipmentNumberChanged.
+ * Use `create(ShipmentNumberChangedSchema)` to create a new message.
+ */
+export const ShipmentNumberChangedSchema: GenMessage<ShipmentNumberChanged, {jsonType: ShipmentNumberChangedJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 1);
 
 /**
  * A parcel left the warehouse.
@@ -223,7 +328,7 @@ export type ShipmentDispatchedJson = {
  * Use `create(ShipmentDispatchedSchema)` to create a new message.
  */
 export const ShipmentDispatchedSchema: GenMessage<ShipmentDispatched, {jsonType: ShipmentDispatchedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 1);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 2);
 
 /**
  * A parcel of an order as it is when an event is written.
@@ -300,7 +405,7 @@ export type ParcelStandingJson = {
  * Use `create(ParcelStandingSchema)` to create a new message.
  */
 export const ParcelStandingSchema: GenMessage<ParcelStanding, {jsonType: ParcelStandingJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 2);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 3);
 
 /**
  * Units of one SKU in a parcel.
@@ -349,7 +454,7 @@ export type ShipmentLineJson = {
  * Use `create(ShipmentLineSchema)` to create a new message.
  */
 export const ShipmentLineSchema: GenMessage<ShipmentLine, {jsonType: ShipmentLineJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 3);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 4);
 
 /**
  * A parcel reached the door.
@@ -440,7 +545,7 @@ export type ShipmentDeliveredJson = {
  * Use `create(ShipmentDeliveredSchema)` to create a new message.
  */
 export const ShipmentDeliveredSchema: GenMessage<ShipmentDelivered, {jsonType: ShipmentDeliveredJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 4);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 5);
 
 /**
  * The carrier could not deliver a parcel and still has it. Told once a parcel.
@@ -531,7 +636,7 @@ export type ShipmentDeliveryFailedJson = {
  * Use `create(ShipmentDeliveryFailedSchema)` to create a new message.
  */
 export const ShipmentDeliveryFailedSchema: GenMessage<ShipmentDeliveryFailed, {jsonType: ShipmentDeliveryFailedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 5);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 6);
 
 /**
  * A parcel came back to its sender.
@@ -622,7 +727,7 @@ export type ShipmentReturnedJson = {
  * Use `create(ShipmentReturnedSchema)` to create a new message.
  */
 export const ShipmentReturnedSchema: GenMessage<ShipmentReturned, {jsonType: ShipmentReturnedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 6);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 7);
 
 /**
  * A parcel will not leave.
@@ -713,5 +818,5 @@ export type ShipmentStoppedJson = {
  * Use `create(ShipmentStoppedSchema)` to create a new message.
  */
 export const ShipmentStoppedSchema: GenMessage<ShipmentStopped, {jsonType: ShipmentStoppedJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 7);
+  messageDesc(file_ordermesh_shipping_events_v1_shipping_events, 8);
 

@@ -2,17 +2,17 @@
 import type { Transaction } from "kysely";
 import type { Clock } from "#runtime/clock.ts";
 import { dueWork, planDue, type DueItem, type DueWork } from "#runtime/schedule/due-work.ts";
-import type { Carriers } from "./carrier/contract.ts";
-import type { CarrierEvent } from "./domain/carrier-events.ts";
-import { stepsOf, withParcel } from "./domain/parcels.ts";
-import { deliver, dispatch, type Shipment } from "./domain/shipment.ts";
-import { readHeld } from "./store/holds.ts";
-import { deliverKind, dispatchKind, planKey, planStep, tellOf, type Step } from "./store/outbox.ts";
-import { trackingOf } from "./domain/tracking.ts";
-import { insertTracking } from "./store/tracking.ts";
-import { findOrdersOf, keyOf, lockParcels, saveSteps, type OrderKey, type Tables } from "./store/shipments.ts";
+import type { Carriers } from "../carrier/contract.ts";
+import type { CarrierEvent } from "../domain/carrier-events.ts";
+import { stepsOf, withParcel } from "../domain/parcels.ts";
+import { deliver, dispatch, type Shipment } from "../domain/shipment.ts";
+import { readHeld } from "../store/holds.ts";
+import { deliverKind, dispatchKind, planKey, planStep, tellOf, type Step } from "../store/outbox.ts";
+import { trackingOf } from "../domain/tracking.ts";
+import { insertTracking } from "../store/tracking.ts";
+import { findOrdersOf, keyOf, lockParcels, saveSteps, type OrderKey, type Tables } from "../store/shipments.ts";
 
-export function shippingDueWork({ clock }: { clock: Clock }, carriers: Carriers): DueWork[] {
+export function moveWorks({ clock }: { clock: Clock }, carriers: Carriers): DueWork[] {
   const paceOf = (name: string) => carriers.named(name)?.pace;
   return [
     dueWork<Tables>({
