@@ -91,7 +91,7 @@ export async function calledFixture(): Promise<CalledFixture> {
     standing: () =>
       [...carrier.parcels.values()].filter(({ isCancelled }) => !isCancelled).map(({ trackingNumber }) => trackingNumber),
     clear: async () => {
-      Object.assign(carrier, { fault: undefined, label: undefined, hasCollected: false });
+      Object.assign(carrier, { fault: undefined, delayMs: 0, label: undefined, hasCollected: false });
       carrier.parcels.clear();
       carrier.requests.length = 0;
       await sql`delete from due_work`.execute(db);

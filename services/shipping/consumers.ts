@@ -24,7 +24,15 @@ import { changeContents, type Contents } from "./domain/contents.ts";
 import { defaultRates } from "./domain/default-rates.ts";
 import { stepsOf } from "./domain/parcels.ts";
 import { stopThoseHere } from "./domain/stopping.ts";
-import { hasLeft, makeParcel, onReady, stopBeforeParcel, type ReadyOrder, type ShippingMethod } from "./domain/shipment.ts";
+import {
+  hasLeft,
+  isUnbooked,
+  makeParcel,
+  onReady,
+  stopBeforeParcel,
+  type ReadyOrder,
+  type ShippingMethod,
+} from "./domain/shipment.ts";
 import { rebook, type Relabelled } from "./store/bookings.ts";
 import { endHolds, saveContents } from "./store/holds.ts";
 import { planStep, tellOf, type Step } from "./store/outbox.ts";
@@ -93,12 +101,8 @@ async function makeParcels(
     return cause ? stepsOf([], [shipment]).map((step) => ({ ...step, cause })) : [];
   });
   const paceOf = (name: string) => carriers.named(name)?.pace;
-  await rebook(
-    tx,
-    steps.map(({ shipment, cause }) => ({ after: shipment, cause })),
-    now,
-  );
-  await Promise.all([planStep(tx, steps, { step: "dispatch", paceOf }), tellOf(tx, steps, now)]);
+  const unbooked = steps.flatMap(({ shipment, cause }) => (isUnbooked(shipment) ? [{ after: shipment, cause }] : []));
+  await Promise.all([planStep(tx, steps, { step: "dispatch", paceOf }), rebook(tx, unbooked, now), tellOf(tx, steps, now)]);
 }
 
 /** Leaves out orders that were stopped and events that were handled before. Throws where an order is ready a second time. */

@@ -4,8 +4,10 @@ import { OrderChangedSchema } from "#gen/ordermesh/orders/events/v1/order_change
 import { OrderCancelledSchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { ParcelsService } from "#gen/ordermesh/shipping/v1/parcels_service_pb.ts";
 import { newId } from "#runtime/ids.ts";
+import { until } from "../../test/support/until.ts";
 import { calledFixture, home, lines, type CalledFixture } from "./called.fixture.ts";
 import { CarrierUnavailable } from "./carrier/contract.ts";
+import { markAsked } from "./store/bookings.ts";
 import { shipmentHistory } from "./store/history.ts";
 
 let called: CalledFixture;
@@ -14,6 +16,9 @@ beforeAll(async () => {
 });
 afterAll(() => called.close());
 afterEach(() => called.clear());
+
+const change = (orderId: string, shippingAddress: typeof home) =>
+  called.deliver(OrderChangedSchema, { orderId, changeId: newId("chg"), lines, shippingMethod: "EXPRESS", shippingAddress });
 
 test("a parcel that is stopped, or whose order is cancelled, is cancelled at the carrier once, though answers are lost on the way", async () => {
   const [stopped, cancelled] = [await called.booked(), await called.booked()];
@@ -40,6 +45,9 @@ test("a parcel that was never asked for is asked for no more", async () => {
   await called.stop(orderId);
   await called.runDue();
   expect([called.carrier.requests, await called.bookingsOf(orderId)]).toEqual([[], ["CANCELLED"]]);
+  // Nor by somebody who had looked before it was stopped.
+  const which = { tenant: "demo", orderId, parcel: 1, version: 1 };
+  expect(await called.runtime.transaction((tx) => markAsked(tx, which, new Date()))).toBe(false);
 });
 
 test("a booking whose answer never came is cancelled, too; that there is none is believed only when no call can be under way", async () => {
@@ -60,13 +68,33 @@ test("a booking whose answer never came is cancelled, too; that there is none is
   ]);
 });
 
+test.each(["stopped", "changed"] as const)(
+  "what is %s while its carrier is being called gets no number from that call",
+  async (how) => {
+    const { orderId, shipmentId } = await called.made();
+    called.carrier.delayMs = 300;
+    const calling = called.runDue();
+    await until(() => called.carrier.requests.length === 1);
+    if (how === "stopped") await called.stop(orderId);
+    else await change(orderId, { ...home, city: "Lyon" });
+    await calling;
+    called.carrier.delayMs = 0;
+    await called.runDue();
+    const { trackingNumber } = await called.shipmentOf(orderId);
+    expect(called.standing()).toEqual(how === "stopped" ? [] : [trackingNumber]);
+    expect(await called.told(orderId)).toEqual([
+      "1 Created",
+      how === "stopped" ? "2 Stopped" : `2 NumberChanged ${trackingNumber}`,
+    ]);
+    expect(called.carrier.parcels.get(`${shipmentId}.1`)).toMatchObject({ isCancelled: true, cancels: 1 });
+  },
+);
+
 test("a parcel that was changed is booked anew, and one of which nothing was changed is not", async () => {
   const { orderId, trackingNumber } = await called.booked();
-  const change = (shippingAddress: typeof home) =>
-    called.deliver(OrderChangedSchema, { orderId, changeId: newId("chg"), lines, shippingMethod: "EXPRESS", shippingAddress });
-  await change(home);
+  await change(orderId, home);
   expect((await called.shipmentOf(orderId)).trackingNumber).toBe(trackingNumber);
-  await change({ ...home, city: "Lyon" });
+  await change(orderId, { ...home, city: "Lyon" });
   expect((await called.shipmentOf(orderId)).trackingNumber).toBe("");
   await called.runDue();
   const { trackingNumber: other } = await called.shipmentOf(orderId);

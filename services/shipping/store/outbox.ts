@@ -27,11 +27,9 @@ export interface Step extends ParcelStep {
 
 /** Sends the event of each step, into the transaction that saves it; and what was booked for parcels that are stopped is given back. */
 export async function tellOf(tx: Transaction<Tables>, steps: readonly Step[], time: Date): Promise<void> {
-  await endBookings(
-    tx,
-    steps.filter(({ shipment }) => shipment.state === "STOPPED"),
-    time,
-  );
+  const ended = steps.filter(({ shipment }) => shipment.state === "STOPPED" && shipment.bookingVersion > 0);
+  // Nothing is waited for where there is none, so that the events travel with what is sent at this moment.
+  if (ended.length > 0) await endBookings(tx, ended, time);
   await appendEvents(
     tx,
     steps.map((step) => eventOf(step, time)),
