@@ -37,7 +37,7 @@ const start = (crashAt: string): Promise<MeshProcess> => {
     ORDERMESH_IDENTITY_URL: "http://127.0.0.1:1",
   };
   const servers = { databaseUrl: database.url, natsUrl: nats.url };
-  return startDyingMesh(servers, { crashAt, env, args: ["--only", "shipping"] });
+  return startDyingMesh(servers, { crashAt, env, only: "shipping" });
 };
 
 async function deathOf({ child }: MeshProcess): Promise<NodeJS.Signals | null> {
