@@ -14,9 +14,11 @@ export function createFolderStore(folder: string): FileStore {
   return {
     put: async (name, spooledPath) => {
       const path = pathOf(name);
-      await mkdir(dirname(path), { recursive: true });
       await sync(spooledPath);
-      await rename(spooledPath, path);
+      if (!(await moved(spooledPath, path))) {
+        await mkdir(dirname(path), { recursive: true });
+        await rename(spooledPath, path);
+      }
       // The name is in the folder, which is to be on the disk, too.
       await sync(dirname(path));
     },
@@ -58,6 +60,13 @@ export function createFolderStore(folder: string): FileStore {
     },
   };
 }
+
+/** False where its new folder is not there, as for the first file of a folder. */
+const moved = (from: string, to: string): Promise<boolean> =>
+  rename(from, to).then(
+    () => true,
+    (error: unknown) => ignoreMissing(error) ?? false,
+  );
 
 async function* none(): AsyncGenerator<Uint8Array> {}
 

@@ -1,6 +1,6 @@
 // Files that are being made, under names that nobody knows: what is not whole never stands in the store.
 import { randomUUID } from "node:crypto";
-import { mkdir, opendir, rm, stat } from "node:fs/promises";
+import { mkdir, opendir, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { ignoreMissing } from "./missing.ts";
 
@@ -12,14 +12,19 @@ export interface Spool {
 }
 
 export function createSpool(folder: string): Spool {
+  let making: Promise<unknown> | undefined;
   return {
     using: async (work) => {
-      await mkdir(folder, { recursive: true });
       const path = join(folder, randomUUID());
       try {
+        await (making ??= mkdir(folder, { recursive: true }));
         return await work(path);
+      } catch (error) {
+        // Whoever comes next makes it anew where somebody has taken it away.
+        making = undefined;
+        throw error;
       } finally {
-        await rm(path, { force: true });
+        await unlink(path).catch(ignoreMissing);
       }
     },
 
