@@ -34,7 +34,7 @@ import {
   type ShippingMethod,
 } from "./domain/shipment.ts";
 import { rebook, type Relabelled } from "./store/bookings.ts";
-import { endHolds, saveContents } from "./store/holds.ts";
+import { endHolds, endHoldsOf, saveContents } from "./store/holds.ts";
 import { planStep, tellOf, type Step } from "./store/outbox.ts";
 import { eraseShipments } from "./store/personal-data.ts";
 import { prepareRates } from "./store/rates.ts";
@@ -245,5 +245,6 @@ async function stopParcels(
     tx,
     steps.map(({ shipment }) => shipment),
   );
+  await endHoldsOf(tx, orders, now);
   await tellOf(tx, steps, now);
 }

@@ -2,7 +2,7 @@
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { OrderChangedSchema, OrderChangeRefusedSchema } from "#gen/ordermesh/orders/events/v1/order_changed_pb.ts";
-import { OrderErasedSchema, OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
+import { OrderCancelledSchema, OrderErasedSchema, OrderReadySchema } from "#gen/ordermesh/orders/events/v1/order_events_pb.ts";
 import { ParcelHoldsService } from "#gen/ordermesh/shipping/v1/parcel_holds_service_pb.ts";
 import { PicksService } from "#gen/ordermesh/shipping/v1/picks_service_pb.ts";
 import { ShipmentState, ShippingMethod } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
@@ -88,6 +88,42 @@ test("what has left, is stopped, or belongs to a change that is over is not held
   await ready(over);
   await moveOn();
   expect(await stateOf(over)).toBe(ShipmentState.DISPATCHED);
+});
+
+test.each([
+  { when: "is cancelled", stop: (orderId: string) => fixture.deliver(OrderCancelledSchema, { orderId, reason: "TEST" }) },
+  {
+    when: "has its parcel stopped",
+    stop: (orderId: string) => fixture.client(ShippingService).stopShipment({ orderId, reason: "test" }),
+  },
+])("where an order $when in the middle of its change, nothing looks at its parcel any more", async ({ stop }) => {
+  const about = { orderId: newId("ord"), changeId: newId("chg") };
+  await ready(about.orderId);
+  await holds().holdParcel(about);
+  await moveOn();
+  await stop(about.orderId);
+  await moveOn();
+  expect(await stateOf(about.orderId)).toBe(ShipmentState.STOPPED);
+  const planned = await fixture.runtime.db
+    .selectFrom("due_work" as never)
+    .selectAll()
+    .execute();
+  expect(planned).not.toContainEqual(expect.objectContaining({ key: about.orderId }));
+});
+
+test("a cancelled order is not being changed", async () => {
+  const about = { orderId: newId("ord"), changeId: newId("chg") };
+  await ready(about.orderId);
+  await holds().holdParcel(about);
+  for (let times = 0; times < 2; times += 1)
+    await fixture.deliver(OrderCancelledSchema, { orderId: about.orderId, reason: "TEST" });
+  const kept = await fixture.runtime.db
+    .selectFrom("parcel_hold")
+    .select("end_time")
+    .where("order_id", "=", about.orderId)
+    .execute();
+  expect(kept).toEqual([{ end_time: expect.any(Date) as Date }]);
+  expect(await refusal(holds().holdParcel(about))).toEqual({ code: Code.FailedPrecondition, reason: "HOLD_ENDED" });
 });
 
 test("a parcel that left all the same is for a person; the erasure of its order takes the holds", async () => {

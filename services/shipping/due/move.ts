@@ -21,7 +21,10 @@ export function moveWorks({ clock }: { clock: Clock }, carriers: Carriers): DueW
         const now = clock.now();
         const { works, parcels } = await lockWorks(tx, items);
         const isHeld = await readHeld(tx, works);
-        const { free = [], held = [] } = Object.groupBy(works, (work) => (isHeld.has(keyOf(work)) ? "held" : "free"));
+        const mayLeave = (work: Work): boolean => parcels.get(keyOf(work))?.some(({ state }) => state === "CREATED") ?? false;
+        const { free = [], held = [] } = Object.groupBy(works.filter(mayLeave), (work) =>
+          isHeld.has(keyOf(work)) ? "held" : "free",
+        );
         const steps = await move(tx, free, parcels, (shipment) =>
           paceOf(shipment.carrier) ? dispatch(shipment, now) : undefined,
         );

@@ -37,6 +37,15 @@ export async function endHolds(tx: Transaction<Tables>, holds: readonly Hold[], 
     on conflict (tenant_id, order_id, change_id) do update set end_time = excluded.end_time`.execute(tx);
 }
 
+/** All holds of orders that are cancelled: none of their changes comes to an end that would be told. */
+export async function endHoldsOf(tx: Transaction<Tables>, orders: readonly OrderKey[], now: Date): Promise<void> {
+  await sql`
+    update parcel_hold set end_time = ${now}
+    where end_time is null and (tenant_id, order_id) in (
+      select * from unnest(${orders.map(({ tenant }) => tenant)}::text[], ${orders.map(({ orderId }) => orderId)}::text[])
+    )`.execute(tx);
+}
+
 /**
  * Of the given orders those whose parcel must not leave, by keyOf. Whoever lets parcels leave locks them first and asks then: a hold is
  * committed before its parcel is looked at, so one of both sees the other.
