@@ -97,7 +97,7 @@ export function cancel(
   }
 }
 
-/** Whether a fact that came too late still tells something: the tracking number comes with the first one only. */
+/** What a fact that came too late still tells: a tracking number comes with few of them, and whatever is newer and has one replaces it. */
 function addLateData(progress: OrderProgress, fact: Fact): OrderProgress {
   if (fact.reporter !== "shipping" || !fact.trackingNumber || progress.trackingNumber !== "") return progress;
   return { ...progress, trackingNumber: fact.trackingNumber };
