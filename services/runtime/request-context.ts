@@ -1,7 +1,7 @@
 // What travels with a request or an event through every await: who it is for, what caused it, and its trace.
 import { AsyncLocalStorage } from "node:async_hooks";
-import { randomFillSync } from "node:crypto";
 import type { Caller } from "./access/caller.ts";
+import { randomHex } from "./random.ts";
 
 export interface CallOrigin {
   /** Such as ordermesh.catalog.v1.CatalogService/GetProduct. */
@@ -42,19 +42,6 @@ export function runInContext<Result>(context: RequestContext, work: () => Result
 }
 
 const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
-
-/** Random bytes cost much less in thousands than by eights, and every event that comes needs a span. */
-const pool = Buffer.alloc(4_096);
-let used = pool.length;
-
-function randomHex(bytes: number): string {
-  if (used + bytes > pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  used += bytes;
-  return pool.toString("hex", used - bytes, used);
-}
 
 /** A child of the given traceparent: the same trace, a new span. A missing or malformed one starts a new trace. */
 export function childTraceparent(parent: string | null | undefined): string {

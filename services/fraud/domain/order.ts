@@ -86,9 +86,11 @@ export function valueOf(order: ScreenedOrder, by: VelocityBy): string {
   }
 }
 
+const wholes = new Intl.NumberFormat("en-US");
+const hundredths = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2 });
+
 /** ISO 4217: yen have no smaller unit, the other currencies that we know have hundredths. */
 export function moneyText({ currencyCode, minorUnits }: Money): string {
-  const digits = currencyCode === "JPY" ? 0 : 2;
-  const amount = (minorUnits / 10 ** digits).toLocaleString("en-US", { minimumFractionDigits: digits });
+  const amount = currencyCode === "JPY" ? wholes.format(minorUnits) : hundredths.format(minorUnits / 100);
   return `${amount} ${currencyCode}`;
 }
