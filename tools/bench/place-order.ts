@@ -1,11 +1,9 @@
 // One order placed by each protocol, and why it was not.
 import { Agent, request } from "node:http";
-import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { OrdersService } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
-import { bearer } from "../bearer.ts";
 import { clientTokens } from "../operator.ts";
 import type { LoadOptions } from "./load.ts";
+import { NotAccepted, placeByRpc } from "./place-by-rpc.ts";
 
 export interface Basket {
   customerId: string;
@@ -31,8 +29,8 @@ export function createPlacers(options: Pick<LoadOptions, "urls" | "identityUrl" 
     return urls.map((url) => placeByHttp(new URL(`/${OrdersService.typeName}/PlaceOrder`, url), token));
   }
   const perUrl = Math.ceil(connections / urls.length);
-  const interceptors = [bearer(inTurn(clients.map((client) => clientTokens({ rpcUrl: identityUrl, ...client }))))];
-  return Array.from({ length: perUrl }, () => urls.map((baseUrl) => placeByRpc({ baseUrl, interceptors }, protocol))).flat();
+  const token = inTurn(clients.map((client) => clientTokens({ rpcUrl: identityUrl, ...client })));
+  return Array.from({ length: perUrl }, () => urls.map((url) => placeByRpc({ url, protocol, token, order }))).flat();
 }
 
 function inTurn(sources: readonly (() => Promise<string>)[]): () => Promise<string> {
@@ -42,20 +40,6 @@ function inTurn(sources: readonly (() => Promise<string>)[]): () => Promise<stri
     return (sources[calls % sources.length] as () => Promise<string>)();
   };
 }
-
-function placeByRpc(shared: { baseUrl: string; interceptors: Interceptor[] }, protocol: "Connect" | "gRPC"): Place {
-  const transport =
-    protocol === "gRPC"
-      ? createGrpcTransport({ ...shared, useBinaryFormat: true })
-      : createConnectTransport({ ...shared, httpVersion: "2", useBinaryFormat: true });
-  const client = createClient(OrdersService, transport);
-  return async (basket) => {
-    const { order: placed } = await client.placeOrder({ ...order, ...basket });
-    return placed?.orderId ?? "";
-  };
-}
-
-class NotAccepted extends Error {}
 
 function placeByHttp(target: URL, token: () => Promise<string>): Place {
   const agent = new Agent({ keepAlive: true, maxSockets: socketsMax });
@@ -89,7 +73,4 @@ const reasonIn = (text: string): string => {
 };
 
 /** Short and the same for the same reason, so that errors can be counted. */
-export function failureReason(error: unknown): string {
-  if (error instanceof ConnectError) return `${Code[error.code]}: ${error.rawMessage.replaceAll(/\d+/g, "N")}`;
-  return (error as Error).message;
-}
+export const failureReason = (error: unknown): string => (error as Error).message.replaceAll(/\d+/g, "N");

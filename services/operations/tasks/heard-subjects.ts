@@ -2,21 +2,27 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { eventStream } from "#runtime/events/streams.ts";
 
-const durablePattern = /^[a-z]+_p\d+$/;
+/** Consumers of services, by the name that they have there. */
+export const durablePattern = /^[a-z]+_p\d+$/;
 
 /** Asks the server for the filters of all consumers of services, and answers a test for subjects. */
 export async function readHeardSubjects(manager: JetStreamManager): Promise<(subject: string) => boolean> {
-  const filters: string[][] = [];
+  const filters: string[] = [];
   for await (const { name, config } of manager.consumers.list(eventStream)) {
-    if (durablePattern.test(name)) filters.push(...(config.filter_subjects ?? []).map((filter) => filter.split(".")));
+    if (durablePattern.test(name)) filters.push(...(config.filter_subjects ?? []));
   }
+  return matcherOf(filters);
+}
+
+/** A test for subjects by filters as NATS has them: "*" stands for one token, ">" at the end for one or more. */
+export function matcherOf(filters: readonly string[]): (subject: string) => boolean {
+  const split = filters.map((filter) => filter.split("."));
   return (subject) => {
     const tokens = subject.split(".");
-    return filters.some((filter) => matches(filter, tokens));
+    return split.some((filter) => matches(filter, tokens));
   };
 }
 
-/** "*" stands for one token, ">" at the end for one or more. */
 function matches(filter: readonly string[], tokens: readonly string[]): boolean {
   const isOpen = filter.at(-1) === ">";
   const fixed = isOpen ? filter.slice(0, -1) : filter;

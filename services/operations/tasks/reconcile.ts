@@ -1,37 +1,28 @@
 // Finds what no advisory has told: compares, a little every few seconds, what each consumer is over with with what its
 // service says it has done, and takes in the events that services cannot send.
-import type { ConsumerInfo } from "@nats-io/jetstream";
-import { EventFate } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
-import type { Bus } from "#runtime/events/bus.ts";
+import type { ConsumerInfo, JsMsg } from "@nats-io/jetstream";
+import { readHeaders, takeHeaders } from "#runtime/events/envelope.ts";
+import { headersOf } from "#runtime/events/message-headers.ts";
 import { eventStream } from "#runtime/events/streams.ts";
-import { holdLease, type Lease } from "#runtime/lease/lease-store.ts";
+import { holdLease } from "#runtime/lease/lease-store.ts";
 import type { BackgroundTask, ServiceRuntime } from "#runtime/service.ts";
 import { numberSetting } from "#runtime/settings.ts";
 import { createWakeUp } from "#runtime/wake-up.ts";
+import { groupNear } from "../domain/near-cursors.ts";
 import { sendingServices } from "../events/event-types.ts";
 import { countOpen } from "../store/letters/count-letters.ts";
-import { moveCursor, readCursor, readKnown } from "../store/letters/cursors.ts";
-import { fileFailures } from "../store/letters/file-letters.ts";
-import { isEventId, serviceOfConsumer } from "../store/letters/original.ts";
-import { deleteClosed, readUnfinished, resolveHandled } from "../store/letters/outcomes.ts";
-import { takeTurn } from "../store/letters/turn.ts";
+import { readCursors } from "../store/letters/cursors.ts";
+import { serviceOfConsumer } from "../store/letters/original.ts";
+import { deleteClosed } from "../store/letters/outcomes.ts";
 import type { OperationsTables } from "../store/tables.ts";
-import { checkEvents } from "./check-events.ts";
-import { completeFailures, type ToldFailure } from "./failures.ts";
-import { causeOfMalformed } from "./malformed.ts";
-import { readSettled, type SettledMessage } from "./read-settled.ts";
+import { openHeaders } from "./audit-headers.ts";
+import { durablePattern, matcherOf } from "./heard-subjects.ts";
+import { settle, type Reconciling, type SettledPart } from "./reconcile-settled.ts";
 import { reconcileUnsent } from "./unsent.ts";
 
 const closedKeptMs = 30 * 86_400_000;
-/** Batches a consumer and pass, so that one that is far behind does not keep the others waiting. */
-const batchesMax = 20;
-
-interface Reconciling {
-  runtime: ServiceRuntime<OperationsTables>;
-  bus: Bus;
-  lease: Lease;
-  signal: AbortSignal;
-}
+/** Batches a group and pass, so that one that is far behind does not keep the others waiting. */
+const batchesMax = 60;
 
 export function reconcileTask(runtime: ServiceRuntime<OperationsTables>): BackgroundTask {
   const everyMs = numberSetting(runtime.env, "ORDERMESH_RECONCILE_MS", { fallback: 5_000, min: 50, max: 3_600_000 });
@@ -62,8 +53,6 @@ export function reconcileTask(runtime: ServiceRuntime<OperationsTables>): Backgr
   };
 }
 
-const durablePattern = /^[a-z]+_p\d+$/;
-
 /**
  * Everything at or below the acknowledged floor is over. Where nothing is in flight, so is everything delivered: a
  * message past its deliveries leaves the server's list without moving the floor.
@@ -77,94 +66,87 @@ const servicesOf = (floors: ReadonlyMap<string, number>): Set<string> =>
   new Set([...sendingServices, ...[...floors.keys()].map((name) => serviceOfConsumer(name.split(" ", 1)[0] ?? ""))]);
 
 /** A consumer that was made anew must not be taken for the one before it. */
-const identityOf = ({ name, created }: ConsumerInfo) => ({ consumer: name, created });
+const nameOf = ({ name, created }: Pick<ConsumerInfo, "name" | "created">): string => `${name} ${created}`;
+
+/** What a consumer is over with and has not been compared yet. */
+interface Compared {
+  consumer: string;
+  created: string;
+  service: string;
+  /** The last place in the stream that was compared. */
+  cursor: number;
+  floor: number;
+  isGiven: (subject: string) => boolean;
+}
 
 async function reconcileConsumers(reconciling: Reconciling, floors: ReadonlyMap<string, number>): Promise<Map<string, number>> {
   const { runtime, bus, signal } = reconciling;
   const seen = new Map<string, number>();
+  const behind: Compared[] = [];
+  const cursors = await readCursors(runtime.db);
   for await (const info of bus.manager.consumers.list(eventStream)) {
-    if (signal.aborted) return seen;
     if (!durablePattern.test(info.name)) continue;
-    const { consumer, created } = identityOf(info);
-    const name = `${consumer} ${created}`;
+    const name = nameOf(info);
     seen.set(name, floorOf(info));
-    const floor = floors.get(name) ?? 0;
-    try {
-      await reconcileConsumer(reconciling, info, floor);
-    } catch (error) {
-      if (signal.aborted) return seen;
-      // Its service may be away; the others can still be compared.
-      runtime.log.warn({ consumer, error: (error as Error).message }, "reconcile_failed");
-    }
+    const [cursor, floor] = [cursors.get(name) ?? 0, floors.get(name) ?? 0];
+    if (cursor < floor) behind.push(comparedOf(info, { cursor, floor }));
+  }
+  for (const group of groupNear(behind)) {
+    if (signal.aborted) break;
+    await reconcileGroup(reconciling, group).catch((error: unknown) => {
+      if (!signal.aborted) runtime.log.warn({ error: (error as Error).message }, "reconcile_failed");
+    });
   }
   return seen;
 }
 
-async function reconcileConsumer(reconciling: Reconciling, info: ConsumerInfo, floor: number): Promise<void> {
+function comparedOf({ name, created, config }: ConsumerInfo, { cursor, floor }: { cursor: number; floor: number }): Compared {
+  const filters = config.filter_subjects ?? [config.filter_subject ?? ">"];
+  return { consumer: name, created, service: serviceOfConsumer(name), cursor, floor, isGiven: matcherOf(filters) };
+}
+
+/** Of what was read, what the consumer was given, and how far it is compared with that. */
+function partOf(
+  { consumer, created, cursor, floor, isGiven }: Compared,
+  messages: readonly JsMsg[],
+  readTo: number,
+): SettledPart {
+  const end = Math.max(cursor, Math.min(floor, readTo));
+  const given = messages.filter(({ seq, subject }) => seq > cursor && seq <= end && isGiven(subject));
+  const settled = given.map((message) => {
+    const { id, time } = readHeaders(takeHeaders(() => headersOf(message)).headers);
+    return { streamSequence: message.seq, eventId: id, eventTime: time };
+  });
+  return { consumer, created, messages: settled, end };
+}
+
+/** Reads the stream once for all of them: most events are given to several services, and each has a consumer a partition. */
+async function reconcileGroup(reconciling: Reconciling, group: readonly Compared[]): Promise<void> {
   const { runtime, bus, signal } = reconciling;
-  let cursor = await readCursor(runtime.db, identityOf(info));
-  if (cursor >= floor) return;
-  const subjects = info.config.filter_subjects ?? (info.config.filter_subject ? [info.config.filter_subject] : [">"]);
-  const reading = await readSettled(bus, { subjects, after: cursor, floor });
+  const failed = new Set<string>();
+  const reading = await openHeaders(bus, Math.min(...group.map(({ cursor }) => cursor)));
   try {
-    for (let batch = 0; batch < batchesMax && cursor < floor && !signal.aborted; batch += 1) {
-      const messages = await reading.next();
-      const end = messages.length > 0 && !reading.isOver() ? (messages.at(-1)?.streamSequence ?? floor) : floor;
-      await settle(reconciling, info, messages, end);
-      cursor = end;
+    for (let batch = 0; batch < batchesMax && !signal.aborted; batch += 1) {
+      const open = group.filter(({ cursor, floor, service }) => cursor < floor && !failed.has(service));
+      if (open.length === 0) return;
+      const { messages, isEnd } = await reading.next();
+      // What came before a loss is compared; the rest is read in the next pass.
+      const readTo = isEnd ? Number.POSITIVE_INFINITY : (messages.at(-1)?.seq ?? 0);
+      for (const [service, own] of Map.groupBy(open, (compared) => compared.service)) {
+        const parts = own.map((compared) => partOf(compared, messages, readTo));
+        try {
+          await settle(reconciling, service, parts);
+          own.forEach((compared, index) => (compared.cursor = parts[index]?.end ?? compared.cursor));
+        } catch (error) {
+          if (signal.aborted) return;
+          // It may be away; the others can still be compared.
+          failed.add(service);
+          runtime.log.warn({ service, error: (error as Error).message }, "reconcile_failed");
+        }
+      }
+      if (!reading.isWhole()) return;
     }
   } finally {
     await reading.close();
   }
 }
-
-/** Files what is missing of one batch, closes what has been handled, and moves the cursor, all in one transaction. */
-async function settle(
-  { runtime, bus, lease }: Reconciling,
-  info: ConsumerInfo,
-  messages: readonly SettledMessage[],
-  end: number,
-): Promise<void> {
-  const consumer = info.name;
-  const service = serviceOfConsumer(consumer);
-  const askable = messages.filter(({ eventId }) => isEventId(eventId));
-  const checked = await checkEvents(runtime, service, askable);
-  const isOver = ({ eventId }: SettledMessage): boolean => checked.get(eventId)?.fate === EventFate.HANDLED;
-  const handled = messages.filter(isOver).map(({ eventId }) => eventId);
-  const suspects = messages.filter((message) => !isOver(message));
-  const known = await readKnown(runtime.db, { stream: eventStream, consumer, messages: suspects });
-  const missing = suspects.filter(({ streamSequence }) => !known.has(streamSequence));
-  const now = runtime.clock.now();
-  const failures = await completeFailures(
-    { runtime, manager: bus.manager },
-    missing.map((message) => toldBySilence(message, consumer, now)),
-  );
-  const filing = failures.flatMap((failure) => {
-    const cause = failure.code === "DELIVERIES_EXHAUSTED" ? causeOfMalformed(failure.original) : undefined;
-    return [cause ? { ...failure, ...cause } : failure];
-  });
-  const hasLetters = (await readUnfinished(runtime.db, { service, eventIds: handled })).length > 0;
-  await runtime.transaction(async (tx) => {
-    await holdLease(tx, lease);
-    if (filing.length > 0) {
-      const filed = await fileFailures(tx, filing);
-      runtime.log.warn({ consumer, ...filed }, "letters_found_by_reconciler");
-    }
-    if (hasLetters) {
-      await takeTurn(tx);
-      await resolveHandled(tx, { service, eventIds: handled, now });
-    }
-    await moveCursor(tx, identityOf(info), end);
-  });
-}
-
-const toldBySilence = ({ streamSequence }: SettledMessage, consumer: string, now: Date): ToldFailure => ({
-  stream: eventStream,
-  consumer,
-  streamSequence,
-  code: "DELIVERIES_EXHAUSTED",
-  message: "the server delivers it no more, and it was not handled",
-  attempts: 0,
-  time: now,
-  source: "reconciler",
-});

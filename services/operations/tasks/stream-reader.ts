@@ -35,7 +35,7 @@ const keyKeptMs = 8 * dayMs;
 const publishedAgainMs = dayMs - 3_600_000;
 const caughtUpEveryMs = 2_000;
 /** Nobody waits for what is read here: what comes meanwhile is written in one transaction. */
-const gatherMs = 250;
+const gatherMs = 1_000;
 const forgetEveryMs = 60_000;
 const forgetRowsMax = 5_000;
 

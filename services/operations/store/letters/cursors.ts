@@ -2,28 +2,24 @@
 import { sql, type Kysely, type Transaction } from "kysely";
 import { isEventId } from "./original.ts";
 
-export interface ConsumerIdentity {
-  consumer: string;
-  /** A consumer that was made anew may count anew. */
-  created: string;
+/** How far each consumer is compared, by its name and when it was made: one that was made anew may count anew. */
+export async function readCursors<Tables>(db: Kysely<Tables>): Promise<Map<string, number>> {
+  const read = await sql<{ name: string; streamSequence: number }>`
+    select consumer || ' ' || consumer_created as name, stream_sequence as "streamSequence" from reconcile_cursor`.execute(db);
+  return new Map(read.rows.map(({ name, streamSequence }) => [name, streamSequence]));
 }
 
-/** 0 where nothing was compared yet. */
-export async function readCursor<Tables>(db: Kysely<Tables>, { consumer, created }: ConsumerIdentity): Promise<number> {
-  const read = await sql<{ streamSequence: number }>`
-    select stream_sequence as "streamSequence" from reconcile_cursor
-    where consumer = ${consumer} and consumer_created = ${created}`.execute(db);
-  return read.rows[0]?.streamSequence ?? 0;
-}
-
-export async function moveCursor<Tables>(
+export async function moveCursors<Tables>(
   tx: Transaction<Tables>,
-  { consumer, created }: ConsumerIdentity,
-  streamSequence: number,
+  moved: readonly { consumer: string; created: string; end: number }[],
 ): Promise<void> {
   await sql`
     insert into reconcile_cursor (consumer, consumer_created, stream_sequence)
-    values (${consumer}, ${created}, ${streamSequence})
+    select * from unnest(
+      ${moved.map(({ consumer }) => consumer)}::text[],
+      ${moved.map(({ created }) => created)}::text[],
+      ${moved.map(({ end }) => end)}::bigint[]
+    )
     on conflict (consumer) do update
       set consumer_created = excluded.consumer_created, stream_sequence = excluded.stream_sequence`.execute(tx);
 }
