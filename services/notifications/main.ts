@@ -28,6 +28,7 @@ export const notifications: ServiceDefinition<NotificationsTables> = {
     const sealingKey = (): Buffer => (key ??= keyFor("webhook secrets", runtime.env));
     return {
       routes: notificationsRoutes(runtime, { settings: webhooks, sealingKey }),
+      gatherEventsMs: 250,
       hears: notificationsHears({ clock: runtime.clock, hasMailer: carriers.mailer !== undefined }),
       dueWork: [sendWork(runtime, carriers), deliverWork(runtime, webhooks, sealingKey)],
       tasks: [careTask(runtime)],

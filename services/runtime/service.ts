@@ -69,6 +69,11 @@ export interface BackgroundTask {
 export interface ServiceParts {
   routes: (router: ConnectRouter) => void;
   hears?: Hearing[];
+  /**
+   * At least so long after a batch of events begins the next, where nobody waits for what comes of them: what comes meanwhile makes one
+   * batch. Milliseconds; 0 where it is absent.
+   */
+  gatherEventsMs?: number;
   dueWork?: DueWork[];
   /** What it does again and again at set times. */
   jobs?: Job[];

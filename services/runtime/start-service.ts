@@ -140,7 +140,9 @@ export async function startService(definition: ServiceDefinition, options: Start
     if (works.length > 0) tasks.push(dueTask({ db, database: database.system, works, wakeUp: dueWakeUp, background, log }));
     if (hears.length > 0) {
       const { retryDelaysMs } = options;
-      const consuming = consumerTasks({ ...hearing, db, database: database.system, js, retryDelaysMs, background, log });
+      const { gatherEventsMs = 0 } = parts;
+      const shared = { db, database: database.system, js, background, log };
+      const consuming = consumerTasks({ ...hearing, ...shared, retryDelaysMs, gatherEventsMs });
       tasks.push(
         ...consuming.map((task, partition) => restoring(task, (signal) => ensureConsumer(manager, hearing, partition, signal))),
       );

@@ -1,4 +1,5 @@
 // Pulls one partition's events and feeds them to its worker, across reconnects and restarts of the server.
+import { setTimeout as sleep } from "node:timers/promises";
 import { JetStreamApiError, type Consumer, type ConsumerMessages, type JetStreamClient, type JsMsg } from "@nats-io/jetstream";
 import type { Kysely } from "kysely";
 import type { Lease } from "../lease/lease-store.ts";
@@ -36,6 +37,8 @@ export interface ConsumeOptions<Tables> {
   database: BatchDatabase;
   js: JetStreamClient;
   retryDelaysMs: readonly number[];
+  /** As in ServiceParts. */
+  gatherEventsMs: number;
   background: Background;
   log: Logger;
 }
@@ -43,7 +46,7 @@ export interface ConsumeOptions<Tables> {
 /** One task a partition, each to run while its lease is held. */
 export function consumerTasks<Tables>(options: ConsumeOptions<Tables>): LeasedTask[] {
   const decode = createDecoder(options.hears);
-  const takeTurn = sharedTurns(options.background);
+  const takeTurn = sharedTurns(options.background, options.gatherEventsMs);
   const batches = createBatchHandler(options.database);
   return Array.from({ length: options.partitions }, (_, partition) => ({
     name: durableName(options.service, partition),
@@ -74,14 +77,20 @@ export function consumerTasks<Tables>(options: ConsumeOptions<Tables>): LeasedTa
 }
 
 /** The partitions of a service that have something to do share a turn, so that what they have goes into one transaction. */
-function sharedTurns(background: Background): TakeBatchTurn {
+function sharedTurns(background: Background, gatherMs: number): TakeBatchTurn {
+  let nextMs = 0;
   const turns = createGroup<() => Promise<void>, PromiseSettledResult<void>>({
     run: (works) => Promise.allSettled(works.map((work) => work())),
     isOfOne: () => false,
     itemsMax: Number.POSITIVE_INFINITY,
     inFlightMax: turnsAtOnce,
     waitingMax: Number.POSITIVE_INFINITY,
-    takeTurn: background.run,
+    takeTurn: async (work) => {
+      const waitMs = nextMs - performance.now();
+      if (waitMs > 0) await sleep(waitMs);
+      nextMs = performance.now() + gatherMs;
+      return background.run(work);
+    },
   });
   return async (work) => {
     const turn = await turns.add(work);
