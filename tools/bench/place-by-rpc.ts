@@ -77,7 +77,7 @@ function orderOfConnect({ headers, body }: Answer): string {
 function orderOfGrpc({ headers, trailers, body }: Answer): string {
   const { "grpc-status": status, "grpc-message": message = "" } = { ...headers, ...trailers };
   if (status === "0") return idIn(body.subarray(prefixBytes));
-  throw new NotAccepted(`gRPC status ${status}: ${decodeURIComponent(String(message))}`);
+  throw new NotAccepted(`gRPC status ${String(status)}: ${decodeURIComponent(String(message))}`);
 }
 
 const idIn = (message: Uint8Array): string => fromBinary(PlaceOrderResponseSchema, message).order?.orderId ?? "";

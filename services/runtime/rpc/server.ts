@@ -1,7 +1,7 @@
 // One port for Connect, gRPC and gRPC-Web, over HTTP/1.1 and HTTP/2: by prior knowledge in cleartext, by ALPN under TLS.
 import type * as http from "node:http";
 import * as http2 from "node:http2";
-import { Code, createContextValues, type ConnectRouter } from "@connectrpc/connect";
+import { Code, createContextValues, type ConnectRouter, type ContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Admission } from "#runtime/admission/admission.ts";
 import { StartupError } from "#runtime/backing/startup-error.ts";
@@ -20,6 +20,7 @@ import type { RouterOptions } from "./interceptors.ts";
 import { createListeners, requestTimeoutMs } from "./listeners.ts";
 import { withCors } from "./rpc-cors.ts";
 import { cutSlowStream, type StreamTimes } from "./slow-streams.ts";
+import { answerUnary } from "./unary-calls.ts";
 
 const defaultTimes: StreamTimes = { bodyMs: requestTimeoutMs, stalledMs: 60_000 };
 const takesOneMessage = new Set(["unary", "server_streaming"]);
@@ -89,13 +90,25 @@ function createHandler(
       handlers = router.handlers;
     },
     shutdownSignal: shutdown,
-    contextValues: (request) => createContextValues().set(peerKey, peerOf(request.socket)),
+    contextValues: contextOf,
     fallback: fallback ?? notFound,
   });
   const oneMessage = new Set(
     handlers.filter(({ method }) => takesOneMessage.has(method.methodKind)).map(({ requestPath }) => requestPath),
   );
+  const unary = new Map(
+    handlers.filter(({ method }) => method.methodKind === "unary").map((handler) => [handler.requestPath, handler]),
+  );
   const slow = { ...defaultTimes, ...times };
+  const answerFast: HttpHandler = (request, response) => {
+    const handler = request.method === "POST" ? unary.get(request.url ?? "") : undefined;
+    if (!handler || !(request instanceof http2.Http2ServerRequest)) {
+      answerRpc(request, response);
+      return;
+    }
+    const call = { request, response: response as http2.Http2ServerResponse, contextValues: contextOf(request) };
+    answerUnary(handler, call, (error) => log.error({ err: error, method: handler.method.name }, "rpc_not_answered"));
+  };
   const answer: HttpHandler = (request, response) => {
     if (request instanceof http2.Http2ServerRequest) cutSlowStream(request, oneMessage.has(pathOf(request.url)), slow);
     if (doubledHeader(request.rawHeaders) !== undefined) {
@@ -104,7 +117,7 @@ function createHandler(
       return;
     }
     try {
-      answerRpc(request, response);
+      answerFast(request, response);
     } catch (error) {
       // The adapter throws on a Host header that is missing or is no host; uncaught, that would end the process.
       log.debug({ err: error }, "http_request_malformed");
@@ -114,6 +127,9 @@ function createHandler(
   };
   return admission ? admitByPath({ admission, answer, handlers, options }) : answer;
 }
+
+const contextOf = (request: Parameters<HttpHandler>[0]): ContextValues =>
+  createContextValues().set(peerKey, peerOf(request.socket));
 
 function portOf(server: http.Server): number {
   const address = server.address();

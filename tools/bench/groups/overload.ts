@@ -14,7 +14,7 @@ const lengthFactor = 24;
 /** Afterwards, at half the capacity. */
 const afterSeconds = 10;
 /** What a caller is told who comes at such a time; any other error is one. */
-const refusals = /^(ResourceExhausted|Unavailable): (too many calls at once|what was accepted before)/;
+const refusals = /^(resource_exhausted|unavailable): (too many calls at once|what was accepted before)/;
 
 function refusedIn({ errors }: LoadResult): { refused: number; wrong: Record<string, number> } {
   const entries = Object.entries(errors);
