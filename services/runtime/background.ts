@@ -15,9 +15,9 @@ const piecesMaxBesideCallers = 4;
 const pieceMsMax = 500;
 /** While many callers wait, work in the background rests so many times as long as its round has lasted. */
 const restFactor = 9;
-const restMsMax = 5_000;
+const restMsMax = 3_000;
 /** No work is put off for longer, however busy the process is. Milliseconds. */
-const waitMsMax = 8_000;
+const waitMsMax = 4_000;
 const lookEveryMs = 5;
 
 interface Waiting {
