@@ -7,6 +7,7 @@ import { AuditState } from "#gen/ordermesh/operations/v1/audit_report_pb.ts";
 import { OperationsService } from "#gen/ordermesh/operations/v1/operations_service_pb.ts";
 import { OrderChangesService } from "#gen/ordermesh/orders/v1/changes_service_pb.ts";
 import { ReturnsService } from "#gen/ordermesh/orders/v1/returns_service_pb.ts";
+import { LedgerEntryType } from "#gen/ordermesh/payments/v1/payment_pb.ts";
 import { PaymentsService } from "#gen/ordermesh/payments/v1/payments_service_pb.ts";
 import { ParcelsService } from "#gen/ordermesh/shipping/v1/parcels_service_pb.ts";
 import type { Shipment } from "#gen/ordermesh/shipping/v1/shipment_pb.ts";
@@ -168,6 +169,16 @@ test("where all come back, all of the money does, once", async () => {
   await tell(one, "returned_to_sender");
   await tell(other, "returned_to_sender");
   const { total } = await mesh.reached(orderId, OrderState.RETURNED);
-  await eventually(async () => expect((await paymentOf(orderId))?.refunded).toEqual(total));
+  // What was not yet taken when the last came back is never taken: its hold goes back instead.
+  await eventually(async () => {
+    const payment = await paymentOf(orderId);
+    expect(payment?.refunded).toEqual(payment?.captured);
+    const moved = (kind: LedgerEntryType): bigint =>
+      (payment?.ledger ?? [])
+        .filter(({ type }) => type === kind)
+        .reduce((sum, { amount }) => sum + (amount?.minorUnits ?? 0n), 0n);
+    expect(moved(LedgerEntryType.CAPTURE) + moved(LedgerEntryType.VOID)).toBe(total?.minorUnits);
+    expect(moved(LedgerEntryType.REFUND)).toBe(moved(LedgerEntryType.CAPTURE));
+  });
   await cleanAudit();
 });
