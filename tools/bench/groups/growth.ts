@@ -12,7 +12,7 @@ const sizes = { few: 10_000, many: 1_000_000 };
 /** Placed, and then copied. */
 const originalsSeconds = 5;
 /** Without operations: its auditor would rightly say that the copies have no events. */
-const args = ["--only", "catalog,inventory,orders,payments,fraud,shipping"];
+const args = ["--only", "catalog,identity,inventory,orders,payments,fraud,shipping"];
 
 interface Place {
   servers: BenchServers;
