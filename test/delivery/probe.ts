@@ -52,7 +52,7 @@ export interface ProbeWorld {
   databaseUrl: string;
   connection: NatsConnection;
   /** Starts an instance; more than one share the work. */
-  start(behave?: Behaviour, options?: { retryDelaysMs?: number[]; jobs?: Job[] }): Promise<Probe>;
+  start(behave?: Behaviour, options?: { retryDelaysMs?: number[]; jobs?: Job[]; gatherEventsMs?: number }): Promise<Probe>;
   /** Publishes as a stranger would. */
   publish(message: { subject: string; payload: Uint8Array; headers: Record<string, string> }): Promise<void>;
   advisories(): Promise<Record<string, unknown>[]>;
@@ -82,9 +82,9 @@ export async function probeWorld(given?: TestNats, { streamReplicas = 1 } = {}):
   return {
     databaseUrl: database.url,
     connection,
-    start: async (behave = () => {}, { retryDelaysMs = [50, 100, 200], jobs = [] } = {}) => {
+    start: async (behave = () => {}, { retryDelaysMs = [50, 100, 200], jobs = [], gatherEventsMs = 0 } = {}) => {
       const servers = { databaseUrl: database.url, natsUrl: nats.url, streamReplicas };
-      const probe = await startProbe({ ...servers, behave, retryDelaysMs, jobs });
+      const probe = await startProbe({ ...servers, behave, retryDelaysMs, jobs, gatherEventsMs });
       hosts.push(probe.host);
       return probe;
     },
@@ -111,6 +111,7 @@ async function startProbe(options: {
   behave: Behaviour;
   retryDelaysMs: number[];
   jobs: Job[];
+  gatherEventsMs: number;
 }): Promise<Probe> {
   let runtime: ServiceRuntime<ProbeTables> | undefined;
   const definition: ServiceDefinition<ProbeTables> = {
@@ -120,7 +121,8 @@ async function startProbe(options: {
     migrations: new URL("./migrations/", import.meta.url),
     create: (given) => {
       runtime = given;
-      return { routes: () => {}, hears: [writeDown(options.behave)], dueWork: [remind(options.behave)], jobs: options.jobs };
+      const { behave, jobs, gatherEventsMs } = options;
+      return { routes: () => {}, hears: [writeDown(behave)], gatherEventsMs, dueWork: [remind(behave)], jobs };
     },
   };
   const host = await startHost({

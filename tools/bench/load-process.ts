@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FromLoad, LoadOptions, LoadResult, ToLoad } from "./load.ts";
 import { percentile } from "./mesh.ts";
-import { createPlacers, failureReason, type Basket, type Place } from "./place-order.ts";
+import { createPlacers, type Basket, type Place } from "./place-order.ts";
 
 /** How often an open loop looks what is due, and how often progress is told: rarely, for the load shares the processors. */
 const turnMs = 5;
@@ -48,7 +48,7 @@ async function placeOne(place: Place, { skus, keepIds = false }: LoadOptions): P
     if (keepIds) counted.orderIds.push(orderId);
   } catch (error) {
     counted.failedMs.push(performance.now() - startedMs);
-    const reason = failureReason(error);
+    const reason = (error as Error).message;
     counted.errors[reason] = (counted.errors[reason] ?? 0) + 1;
   }
 }

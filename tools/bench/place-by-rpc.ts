@@ -5,6 +5,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { OrdersService, PlaceOrderRequestSchema, PlaceOrderResponseSchema } from "#gen/ordermesh/orders/v1/orders_service_pb.ts";
 import type { Basket, Place } from "./place-order.ts";
 
+/** Says the same for the same reason, so that errors can be counted. */
 export class NotAccepted extends Error {}
 
 interface Target {
@@ -70,14 +71,15 @@ function exchange(stream: http2.ClientHttp2Stream, body: Uint8Array): Promise<An
 function orderOfConnect({ headers, body }: Answer): string {
   if (headers[":status"] === 200) return idIn(body);
   const { code = `HTTP ${headers[":status"]}`, message = "" } = JSON.parse(body.toString() || "{}") as Record<string, string>;
-  throw new NotAccepted(`${code}: ${message}`);
+  throw new NotAccepted(`${code}: ${withoutNumbers(message)}`);
 }
 
 /** Where nothing was accepted there is no body, and the headers are the trailers. */
 function orderOfGrpc({ headers, trailers, body }: Answer): string {
   const { "grpc-status": status, "grpc-message": message = "" } = { ...headers, ...trailers };
   if (status === "0") return idIn(body.subarray(prefixBytes));
-  throw new NotAccepted(`gRPC status ${String(status)}: ${decodeURIComponent(String(message))}`);
+  throw new NotAccepted(`gRPC status ${String(status)}: ${withoutNumbers(decodeURIComponent(String(message)))}`);
 }
 
+const withoutNumbers = (message: string): string => message.replaceAll(/\d+/g, "N");
 const idIn = (message: Uint8Array): string => fromBinary(PlaceOrderResponseSchema, message).order?.orderId ?? "";

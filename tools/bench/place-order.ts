@@ -71,6 +71,3 @@ const reasonIn = (text: string): string => {
   const reason = /"reason": ?"([A-Z_]+)"/.exec(text)?.[1];
   return reason === undefined ? "" : ` ${reason}`;
 };
-
-/** Short and the same for the same reason, so that errors can be counted. */
-export const failureReason = (error: unknown): string => (error as Error).message.replaceAll(/\d+/g, "N");

@@ -11,16 +11,14 @@ export async function readHeardSubjects(manager: JetStreamManager): Promise<(sub
   for await (const { name, config } of manager.consumers.list(eventStream)) {
     if (durablePattern.test(name)) filters.push(...(config.filter_subjects ?? []));
   }
-  return matcherOf(filters);
+  const isHeard = matcherOf(filters);
+  return (subject) => isHeard(subject.split("."));
 }
 
-/** A test for subjects by filters as NATS has them: "*" stands for one token, ">" at the end for one or more. */
-export function matcherOf(filters: readonly string[]): (subject: string) => boolean {
+/** A test for the tokens of subjects by filters as NATS has them: "*" stands for one token, ">" at the end for one or more. */
+export function matcherOf(filters: readonly string[]): (tokens: readonly string[]) => boolean {
   const split = filters.map((filter) => filter.split("."));
-  return (subject) => {
-    const tokens = subject.split(".");
-    return split.some((filter) => matches(filter, tokens));
-  };
+  return (tokens) => split.some((filter) => matches(filter, tokens));
 }
 
 function matches(filter: readonly string[], tokens: readonly string[]): boolean {

@@ -4,7 +4,7 @@ import type { Bus } from "#runtime/events/bus.ts";
 import { eventStream } from "#runtime/events/streams.ts";
 import { holdLease, type Lease } from "#runtime/lease/lease-store.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { moveCursors, readKnown } from "../store/letters/cursors.ts";
+import { moveCursors, readKnown, type ConsumerIdentity } from "../store/letters/cursors.ts";
 import { fileFailures } from "../store/letters/file-letters.ts";
 import { isEventId } from "../store/letters/original.ts";
 import { readUnfinished, resolveHandled } from "../store/letters/outcomes.ts";
@@ -29,9 +29,7 @@ export interface SettledMessage {
 }
 
 /** What one consumer is over with, up to a place in the stream. */
-export interface SettledPart {
-  consumer: string;
-  created: string;
+export interface SettledPart extends ConsumerIdentity {
   messages: readonly SettledMessage[];
   end: number;
 }

@@ -11,13 +11,13 @@ import { createWakeUp } from "#runtime/wake-up.ts";
 import { groupNear } from "../domain/near-cursors.ts";
 import { sendingServices } from "../events/event-types.ts";
 import { countOpen } from "../store/letters/count-letters.ts";
-import { readCursors } from "../store/letters/cursors.ts";
+import { cursorName, readCursors, type ConsumerIdentity } from "../store/letters/cursors.ts";
 import { serviceOfConsumer } from "../store/letters/original.ts";
 import { deleteClosed } from "../store/letters/outcomes.ts";
 import type { OperationsTables } from "../store/tables.ts";
 import { openHeaders } from "./audit-headers.ts";
 import { durablePattern, matcherOf } from "./heard-subjects.ts";
-import { settle, type Reconciling, type SettledPart } from "./reconcile-settled.ts";
+import { settle, type Reconciling, type SettledMessage, type SettledPart } from "./reconcile-settled.ts";
 import { reconcileUnsent } from "./unsent.ts";
 
 const closedKeptMs = 30 * 86_400_000;
@@ -65,18 +65,13 @@ function floorOf({ ack_floor, delivered, num_ack_pending }: ConsumerInfo): numbe
 const servicesOf = (floors: ReadonlyMap<string, number>): Set<string> =>
   new Set([...sendingServices, ...[...floors.keys()].map((name) => serviceOfConsumer(name.split(" ", 1)[0] ?? ""))]);
 
-/** A consumer that was made anew must not be taken for the one before it. */
-const nameOf = ({ name, created }: Pick<ConsumerInfo, "name" | "created">): string => `${name} ${created}`;
-
 /** What a consumer is over with and has not been compared yet. */
-interface Compared {
-  consumer: string;
-  created: string;
+interface Compared extends ConsumerIdentity {
   service: string;
   /** The last place in the stream that was compared. */
   cursor: number;
   floor: number;
-  isGiven: (subject: string) => boolean;
+  isGiven: (tokens: readonly string[]) => boolean;
 }
 
 async function reconcileConsumers(reconciling: Reconciling, floors: ReadonlyMap<string, number>): Promise<Map<string, number>> {
@@ -86,7 +81,7 @@ async function reconcileConsumers(reconciling: Reconciling, floors: ReadonlyMap<
   const cursors = await readCursors(runtime.db);
   for await (const info of bus.manager.consumers.list(eventStream)) {
     if (!durablePattern.test(info.name)) continue;
-    const name = nameOf(info);
+    const name = cursorName({ consumer: info.name, created: info.created });
     seen.set(name, floorOf(info));
     const [cursor, floor] = [cursors.get(name) ?? 0, floors.get(name) ?? 0];
     if (cursor < floor) behind.push(comparedOf(info, { cursor, floor }));
@@ -105,19 +100,27 @@ function comparedOf({ name, created, config }: ConsumerInfo, { cursor, floor }: 
   return { consumer: name, created, service: serviceOfConsumer(name), cursor, floor, isGiven: matcherOf(filters) };
 }
 
+/** A message, taken apart once for all consumers. */
+interface ReadMessage extends SettledMessage {
+  tokens: readonly string[];
+}
+
+function takeApart(message: JsMsg): ReadMessage {
+  const { id, time } = readHeaders(takeHeaders(() => headersOf(message)).headers);
+  return { streamSequence: message.seq, eventId: id, eventTime: time, tokens: message.subject.split(".") };
+}
+
 /** Of what was read, what the consumer was given, and how far it is compared with that. */
 function partOf(
   { consumer, created, cursor, floor, isGiven }: Compared,
-  messages: readonly JsMsg[],
+  read: readonly ReadMessage[],
   readTo: number,
 ): SettledPart {
   const end = Math.max(cursor, Math.min(floor, readTo));
-  const given = messages.filter(({ seq, subject }) => seq > cursor && seq <= end && isGiven(subject));
-  const settled = given.map((message) => {
-    const { id, time } = readHeaders(takeHeaders(() => headersOf(message)).headers);
-    return { streamSequence: message.seq, eventId: id, eventTime: time };
-  });
-  return { consumer, created, messages: settled, end };
+  const messages = read.filter(
+    ({ streamSequence, tokens }) => streamSequence > cursor && streamSequence <= end && isGiven(tokens),
+  );
+  return { consumer, created, messages, end };
 }
 
 /** Reads the stream once for all of them: most events are given to several services, and each has a consumer a partition. */
@@ -132,8 +135,9 @@ async function reconcileGroup(reconciling: Reconciling, group: readonly Compared
       const { messages, isEnd } = await reading.next();
       // What came before a loss is compared; the rest is read in the next pass.
       const readTo = isEnd ? Number.POSITIVE_INFINITY : (messages.at(-1)?.seq ?? 0);
+      const read = messages.map(takeApart);
       for (const [service, own] of Map.groupBy(open, (compared) => compared.service)) {
-        const parts = own.map((compared) => partOf(compared, messages, readTo));
+        const parts = own.map((compared) => partOf(compared, read, readTo));
         try {
           await settle(reconciling, service, parts);
           own.forEach((compared, index) => (compared.cursor = parts[index]?.end ?? compared.cursor));

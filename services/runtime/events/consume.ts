@@ -1,5 +1,4 @@
 // Pulls one partition's events and feeds them to its worker, across reconnects and restarts of the server.
-import { setTimeout as sleep } from "node:timers/promises";
 import { JetStreamApiError, type Consumer, type ConsumerMessages, type JetStreamClient, type JsMsg } from "@nats-io/jetstream";
 import type { Kysely } from "kysely";
 import type { Lease } from "../lease/lease-store.ts";
@@ -7,6 +6,7 @@ import type { LeasedTask } from "../lease/lease-keeper.ts";
 import type { Logger } from "../log.ts";
 import type { Background } from "../background.ts";
 import { createGroup } from "../group.ts";
+import { createWakeUp } from "../wake-up.ts";
 import { createBarrier, type Arrival, type Barrier } from "./barrier.ts";
 import { createDecoder } from "./delivery.ts";
 import { createBatchHandler, type BatchDatabase } from "./handle-batch.ts";
@@ -46,7 +46,7 @@ export interface ConsumeOptions<Tables> {
 /** One task a partition, each to run while its lease is held. */
 export function consumerTasks<Tables>(options: ConsumeOptions<Tables>): LeasedTask[] {
   const decode = createDecoder(options.hears);
-  const takeTurn = sharedTurns(options.background, options.gatherEventsMs);
+  const { takeTurn, hurry } = sharedTurns(options.background, options.gatherEventsMs);
   const batches = createBatchHandler(options.database);
   return Array.from({ length: options.partitions }, (_, partition) => ({
     name: durableName(options.service, partition),
@@ -59,6 +59,7 @@ export function consumerTasks<Tables>(options: ConsumeOptions<Tables>): LeasedTa
       const ending = new AbortController();
       const end = (): void => ending.abort();
       signal.addEventListener("abort", end, { once: true });
+      ending.signal.addEventListener("abort", hurry, { once: true });
       ending.signal.addEventListener("abort", () => messages.stop(), { once: true });
       if (signal.aborted) end();
       const accept = (arrived: Arrived[]): void => worker.accept(arrived.map(({ message }) => decode(message)));
@@ -77,7 +78,9 @@ export function consumerTasks<Tables>(options: ConsumeOptions<Tables>): LeasedTa
 }
 
 /** The partitions of a service that have something to do share a turn, so that what they have goes into one transaction. */
-function sharedTurns(background: Background, gatherMs: number): TakeBatchTurn {
+function sharedTurns(background: Background, gatherMs: number): { takeTurn: TakeBatchTurn; hurry(): void } {
+  // Whoever ends waits for nothing more to come.
+  const gathering = createWakeUp();
   let nextMs = 0;
   const turns = createGroup<() => Promise<void>, PromiseSettledResult<void>>({
     run: (works) => Promise.allSettled(works.map((work) => work())),
@@ -87,14 +90,17 @@ function sharedTurns(background: Background, gatherMs: number): TakeBatchTurn {
     waitingMax: Number.POSITIVE_INFINITY,
     takeTurn: async (work) => {
       const waitMs = nextMs - performance.now();
-      if (waitMs > 0) await sleep(waitMs);
+      if (waitMs > 0) await gathering.wait(waitMs);
       nextMs = performance.now() + gatherMs;
       return background.run(work);
     },
   });
-  return async (work) => {
-    const turn = await turns.add(work);
-    if (turn.status === "rejected") throw turn.reason;
+  return {
+    takeTurn: async (work) => {
+      const turn = await turns.add(work);
+      if (turn.status === "rejected") throw turn.reason;
+    },
+    hurry: gathering.wake,
   };
 }
 

@@ -2,16 +2,24 @@
 import { sql, type Kysely, type Transaction } from "kysely";
 import { isEventId } from "./original.ts";
 
-/** How far each consumer is compared, by its name and when it was made: one that was made anew may count anew. */
+export interface ConsumerIdentity {
+  consumer: string;
+  /** A consumer that was made anew may count anew, and must not be taken for the one before it. */
+  created: string;
+}
+
+export const cursorName = ({ consumer, created }: ConsumerIdentity): string => `${consumer} ${created}`;
+
+/** How far each consumer is compared, by its cursorName. */
 export async function readCursors<Tables>(db: Kysely<Tables>): Promise<Map<string, number>> {
-  const read = await sql<{ name: string; streamSequence: number }>`
-    select consumer || ' ' || consumer_created as name, stream_sequence as "streamSequence" from reconcile_cursor`.execute(db);
-  return new Map(read.rows.map(({ name, streamSequence }) => [name, streamSequence]));
+  const read = await sql<ConsumerIdentity & { streamSequence: number }>`
+    select consumer, consumer_created as created, stream_sequence as "streamSequence" from reconcile_cursor`.execute(db);
+  return new Map(read.rows.map((row) => [cursorName(row), row.streamSequence]));
 }
 
 export async function moveCursors<Tables>(
   tx: Transaction<Tables>,
-  moved: readonly { consumer: string; created: string; end: number }[],
+  moved: readonly (ConsumerIdentity & { end: number })[],
 ): Promise<void> {
   await sql`
     insert into reconcile_cursor (consumer, consumer_created, stream_sequence)
