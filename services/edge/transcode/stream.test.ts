@@ -203,6 +203,20 @@ describe("while it lasts", () => {
     await vi.waitFor(() => expect(edge.heard[0]?.signal.aborted).toBe(true));
   });
 
+  test("an error that comes while the process is held up is still an answer of its own", async () => {
+    ticks = async function* () {
+      yield* [];
+      await pause(10);
+      const heldUntilMs = performance.now() + 2 * limits.stream.headerWaitMs;
+      while (performance.now() < heldUntilMs);
+      // As after an answer of another process: what has come is read in a later turn than the timers that became due.
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+      throw refuse(Code.PermissionDenied, "SCOPE_REQUIRED", "not with this token");
+    };
+    expect((await fetch(`${edge.url}/ticks`)).status).toBe(403);
+  });
+
   test("a caller that goes away ends the stream", async () => {
     ticks = quiet;
     const socket = createConnection({ port: edge.port, host: "127.0.0.1" });

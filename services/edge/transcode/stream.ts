@@ -58,12 +58,14 @@ export interface StreamOptions {
   limits: StreamLimits;
 }
 
+const headerWaitSteps = 8;
+
 /** Writes a stream to its end. What goes wrong before its first byte is thrown; later it is a last record. */
 export async function sendStream(options: StreamOptions): Promise<void> {
   const { response, messages, format, print, idOf, limits } = options;
   const start = (): void => {
     if (response.headersSent || response.destroyed) return;
-    clearTimeout(headerTimer);
+    clearInterval(headerTimer);
     response.writeHead(200, {
       ...options.headers,
       "content-type": format.contentType,
@@ -76,7 +78,12 @@ export async function sendStream(options: StreamOptions): Promise<void> {
   };
   let written = false;
   let quiet = true;
-  const headerTimer = setTimeout(start, limits.headerWaitMs);
+  // In small steps: a process that was held up finds its timers due before it reads the error that has long come.
+  let stepsLeft = headerWaitSteps;
+  const headerTimer = setInterval(() => {
+    stepsLeft -= 1;
+    if (stepsLeft === 0) start();
+  }, limits.headerWaitMs / headerWaitSteps);
   const heartbeat = setInterval(() => {
     if (quiet && response.headersSent && !response.writableNeedDrain && !response.writableEnded) response.write(format.heartbeat);
     quiet = true;
@@ -102,7 +109,7 @@ export async function sendStream(options: StreamOptions): Promise<void> {
     if (!response.headersSent) throw error;
     response.end(format.failure(options.toErrorAnswer(error).status));
   } finally {
-    clearTimeout(headerTimer);
+    clearInterval(headerTimer);
     clearInterval(heartbeat);
   }
 }
