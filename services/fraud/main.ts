@@ -2,6 +2,7 @@
 import { file_ordermesh_fraud_events_v1_fraud_events } from "#gen/ordermesh/fraud/events/v1/fraud_events_pb.ts";
 import { FraudService } from "#gen/ordermesh/fraud/v1/fraud_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
+import { waveMs } from "#runtime/waves.ts";
 import { fraudHears } from "./consumers/hears.ts";
 import { reviewDeadlines } from "./due.ts";
 import { assessmentMethods } from "./rpc/assessments.ts";
@@ -29,6 +30,7 @@ export const fraud: ServiceDefinition<Tables> = {
       });
     },
     hears: fraudHears(runtime),
+    gatherEventsMs: waveMs,
     dueWork: [reviewDeadlines(runtime)],
     personalData: assessmentData(runtime.db),
     history: assessmentHistory(runtime.db),

@@ -4,6 +4,7 @@ import { InventoryAuditService } from "#gen/ordermesh/inventory/v1/inventory_aud
 import { ReservationChangesService } from "#gen/ordermesh/inventory/v1/reservation_changes_service_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
+import { waveMs } from "#runtime/waves.ts";
 import { numberSetting, textSetting } from "#runtime/settings.ts";
 import { inventoryHears } from "./consumers/hears.ts";
 import { factSettler } from "./consumers/settle-facts.ts";
@@ -30,6 +31,7 @@ export const inventory: ServiceDefinition<InventoryTables> = {
     return {
       routes: inventoryRoutes({ ...runtime, settleFacts }),
       hears: inventoryHears({ settleFacts, clock, lowStockThreshold }),
+      gatherEventsMs: waveMs,
       dueWork: [holdExpiry({ settleFacts, askStanding: orderStandings(runtime) })],
       jobs: [reporting(report)],
       history: stockHistory(runtime.db),

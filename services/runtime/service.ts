@@ -70,8 +70,8 @@ export interface ServiceParts {
   routes: (router: ConnectRouter) => void;
   hears?: Hearing[];
   /**
-   * At least so long after a batch of events begins the next, where nobody waits for what comes of them: what comes meanwhile makes one
-   * batch. Milliseconds; 0 where it is absent.
+   * At least so long after a batch of events begins the next, where nobody waits for what comes of them, or where what comes of
+   * them has a long way to go: what comes meanwhile makes one batch. Milliseconds; 0 where it is absent.
    */
   gatherEventsMs?: number;
   dueWork?: DueWork[];

@@ -26,6 +26,7 @@ import { assertJobs, jobWork } from "./schedule/jobs.ts";
 import { declareJobs } from "./schedule/job-store.ts";
 import type { ServiceDefinition, ServiceParts, ServiceRuntime } from "./service.ts";
 import type { Environment } from "./settings.ts";
+import { createWaves, waveMs } from "./waves.ts";
 import { createSharedWakeUp, type SharedWakeUp } from "./shared-wake-up.ts";
 
 export interface StartOptions {
@@ -80,6 +81,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       runsHere: () => leases?.held().includes(task) === true,
     });
   const relayWakeUp = wakeUpOf(relayTaskName);
+  const wakeInWaves = createWaves({ everyMs: waveMs, begin: relayWakeUp.wake });
   const dueWakeUp = wakeUpOf(dueTaskName);
   let hasWritten = false;
   const owner = connectDatabase<never>({
@@ -97,7 +99,8 @@ export async function startService(definition: ServiceDefinition, options: Start
     connectionsMax: options.connectionsMax,
     log,
     onCommit: ({ events, dueInMs }) => {
-      if (events) relayWakeUp.wake();
+      if (events === "now") relayWakeUp.wake();
+      if (events === "in_waves") wakeInWaves.wake();
       // What is due later is found in time without being told of it.
       if (dueInMs !== undefined && dueInMs <= sleepMsMax) dueWakeUp.wake();
       hasWritten = true;
@@ -170,6 +173,7 @@ export async function startService(definition: ServiceDefinition, options: Start
         leases = startLeaseKeeper({ db, holder, tasks, log });
       },
       stop: async () => {
+        wakeInWaves.close();
         relayWakeUp.close();
         dueWakeUp.close();
         clearInterval(care);

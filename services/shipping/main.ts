@@ -9,6 +9,7 @@ import { ShippingAuditService } from "#gen/ordermesh/shipping/v1/shipping_audit_
 import { ShippingService } from "#gen/ordermesh/shipping/v1/shipping_service_pb.ts";
 import { ShippingWebhookService } from "#gen/ordermesh/shipping/v1/shipping_webhook_pb.ts";
 import type { ServiceDefinition } from "#runtime/service.ts";
+import { waveMs } from "#runtime/waves.ts";
 import { countrySetting } from "#runtime/settings.ts";
 import { createCarriers } from "./carrier/carriers.ts";
 import { readCarrierSettings, readSenders } from "./carrier/settings.ts";
@@ -56,6 +57,7 @@ export const shipping: ServiceDefinition<Tables> = {
         router.service(ShippingAuditService, auditMethods(runtime, carriers));
       },
       hears: shippingHears(runtime, carriers),
+      gatherEventsMs: waveMs,
       dueWork: shippingDueWork(runtime, carriers, shipFrom),
       personalData: shipmentData(runtime.db),
       history: shipmentHistory(runtime.db),

@@ -98,6 +98,7 @@ async function setOut(tx: Transaction<OrdersTables>, group: readonly Placement[]
   await appendEvents(
     tx,
     group.flatMap(({ order, cause }) => (order.processAfter ? [] : [orderCreated(order, { time: order.createTime, cause })])),
+    { going: "in_waves" },
   );
   await planDue(
     tx,

@@ -1,4 +1,5 @@
-// Whether there is enough of everything that an order wants: inventory is asked once for all who ask at the same moment.
+// Whether there is enough of everything that an order wants: inventory is asked once for all who ask at the same moment, and for a
+// moment not at all where there is plenty.
 import { Code } from "@connectrpc/connect";
 import { PreconditionFailureSchema } from "#gen/google/rpc/error_details_pb.ts";
 import { InventoryService } from "#gen/ordermesh/inventory/v1/inventory_service_pb.ts";
@@ -7,6 +8,7 @@ import { createGroup } from "#runtime/group.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { inServiceContext } from "#runtime/service-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
+import { createPlenty } from "../domain/plenty.ts";
 import { shortagesOf, type Shortage, type WantedItem } from "../domain/place.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { chunksOf } from "./prices.ts";
@@ -25,6 +27,7 @@ export type CheckAvailability = (wanted: readonly WantedItem[]) => Promise<void>
 
 export function createAvailabilityCheck(runtime: Pick<ServiceRuntime<OrdersTables>, "client">): CheckAvailability {
   const inventory = runtime.client(InventoryService);
+  const plenty = createPlenty();
 
   const ask = async (tenant: string, skus: readonly string[]): Promise<Map<string, number>> => {
     const answers = await Promise.all(
@@ -39,8 +42,12 @@ export function createAvailabilityCheck(runtime: Pick<ServiceRuntime<OrdersTable
     run: async (questions) => {
       const available = new Map<string, Map<string, number>>();
       for (const [tenant, asked] of Map.groupBy(questions, (question) => question.tenant)) {
-        const skus = new Set(asked.flatMap(({ wanted }) => wanted.map(({ sku }) => sku)));
-        available.set(tenant, await ask(tenant, [...skus]));
+        const askedMs = performance.now();
+        const wanted = asked.flatMap((question) => question.wanted.map(({ sku }) => sku));
+        const skus = new Set([...wanted, ...plenty.renewals(tenant, askedMs)]);
+        const answer = await ask(tenant, [...skus]);
+        plenty.learn(tenant, answer, askedMs);
+        available.set(tenant, answer);
       }
       return questions.map(({ tenant }) => available.get(tenant) ?? new Map());
     },
@@ -51,7 +58,9 @@ export function createAvailabilityCheck(runtime: Pick<ServiceRuntime<OrdersTable
   });
 
   return async (wanted) => {
-    const available = await group.add({ tenant: currentRequest().tenant, wanted });
+    const { tenant } = currentRequest();
+    if (plenty.covers(tenant, wanted, performance.now())) return;
+    const available = await group.add({ tenant, wanted });
     const shortages = shortagesOf(wanted, available);
     if (shortages.length > 0) throw stockUnavailable(shortages);
   };

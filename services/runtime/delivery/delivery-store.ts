@@ -108,14 +108,16 @@ export async function findWrittenKeys<Tables>(
 
 /**
  * Puts the relay back to before the first event that was written at or after a time, unless it stands before it anyway;
- * answers how many it will send from there. The relay sees that it was moved, and reads anew.
+ * answers how many it will send from there. The relay sees that it was moved, and reads anew. It may have published more than its
+ * cursor says: where that stands before the event it goes back by one place, so that this is seen, too.
  */
 export async function rewindRelay<Tables>(tx: Transaction<Tables>, since: Date): Promise<number> {
   const counted = await sql<{ events: number }>`
     with first as (select xid, id from outbox where write_time >= ${since} order by xid, id limit 1),
     moved as (
-      update relay_cursor set xid = first.xid, id = first.id - 1, stream_sequence = 0, stream_event_id = ''
-      from first where (relay_cursor.xid, relay_cursor.id) >= (first.xid, first.id)
+      update relay_cursor set xid = least(relay_cursor.xid, first.xid), stream_sequence = 0, stream_event_id = '',
+        id = case when (relay_cursor.xid, relay_cursor.id) >= (first.xid, first.id) then first.id else relay_cursor.id end - 1
+      from first
     )
     select count(*) as events from outbox where write_time >= ${since}`.execute(tx);
   return counted.rows[0]?.events ?? 0;

@@ -15,8 +15,14 @@ import { createPartitionWorker, type PartitionWorker, type TakeBatchTurn } from 
 import { ackWaitMs, durableName, eventStream } from "./streams.ts";
 
 const pullMessages = 256;
-/** One turn's batch is being committed while the next is being handled. */
-const turnsAtOnce = 2;
+/** While one turn lasts, what comes makes the batch of the next. */
+const turnsAtOnce = 1;
+/**
+ * Events that were published together arrive a few at a time. Where a batch was not long ago more of them are on their way, and are
+ * waited for; one that comes alone is not kept waiting.
+ */
+const companyMs = 20;
+const companyWithinMs = 500;
 /** Short, because a pull that outlives a step-down of the leader waits in vain. */
 const pullExpiresMs = 5_000;
 /** Two missed in a row, and events are asked for again: their leader may have changed without a word. */
@@ -81,7 +87,11 @@ export function consumerTasks<Tables>(options: ConsumeOptions<Tables>): LeasedTa
 function sharedTurns(background: Background, gatherMs: number): { takeTurn: TakeBatchTurn; hurry(): void } {
   // Whoever ends waits for nothing more to come.
   const gathering = createWakeUp();
-  let nextMs = 0;
+  let beganMs = Number.NEGATIVE_INFINITY;
+  const waitMs = (): number => {
+    const sinceMs = performance.now() - beganMs;
+    return Math.max(gatherMs - sinceMs, sinceMs < companyWithinMs ? companyMs : 0);
+  };
   const turns = createGroup<() => Promise<void>, PromiseSettledResult<void>>({
     run: (works) => Promise.allSettled(works.map((work) => work())),
     isOfOne: () => false,
@@ -89,9 +99,9 @@ function sharedTurns(background: Background, gatherMs: number): { takeTurn: Take
     inFlightMax: turnsAtOnce,
     waitingMax: Number.POSITIVE_INFINITY,
     takeTurn: async (work) => {
-      const waitMs = nextMs - performance.now();
-      if (waitMs > 0) await gathering.wait(waitMs);
-      nextMs = performance.now() + gatherMs;
+      const ms = waitMs();
+      if (ms > 0) await gathering.wait(ms);
+      beganMs = performance.now();
       return background.run(work);
     },
   });

@@ -4,10 +4,17 @@ import { writeLate } from "../database/late-writes.ts";
 import { noteEvents } from "../database/written-work.ts";
 import type { OutgoingEvent } from "./outgoing.ts";
 
-/** Writes events into the outbox of the service whose transaction this is. One statement, whatever their number. */
-export async function appendEvents<Tables>(tx: Transaction<Tables>, events: readonly OutgoingEvent[]): Promise<void> {
+/**
+ * Writes events into the outbox of the service whose transaction this is. One statement, whatever their number. They are published
+ * at once, or, where they begin a long way through many services, with those that others begin in the same moment (waveMs).
+ */
+export async function appendEvents<Tables>(
+  tx: Transaction<Tables>,
+  events: readonly OutgoingEvent[],
+  { going = "now" }: { going?: "now" | "in_waves" } = {},
+): Promise<void> {
   if (events.length === 0) return;
-  noteEvents(tx);
+  noteEvents(tx, going);
   const column = <Value>(pick: (event: OutgoingEvent) => Value): Value[] => events.map(pick);
   const insert = sql`
     insert into outbox (event_id, type_name, tenant_id, key, sequence, event_time, cause_id, traceparent, payload)

@@ -34,6 +34,10 @@ const eventColumns = sql`
   event_id as id, type_name as "typeName", tenant_id as tenant, key, sequence, event_time as time, cause_id as "causeId",
   traceparent, payload`;
 
+/** Of a row that waits, and whether it is settled. */
+const outboxColumns = sql`
+  outbox.id as "outboxId", outbox.xid::text as xid, ${eventColumns}, outbox.xid < pg_snapshot_xmin(pg_current_snapshot()) as "isSettled"`;
+
 export async function readCursor<Tables>(db: Kysely<Tables>): Promise<Cursor> {
   const read = await sql<Cursor>`
     select xid::text as xid, id, stream_sequence as "streamSequence", stream_event_id as "eventId" from relay_cursor`.execute(db);
@@ -54,6 +58,13 @@ export interface Outbox {
   isUnsettled: boolean;
 }
 
+/** Where the cursor is to go, from where the rows were read that are published by now. */
+export interface CursorMove {
+  from: Pick<OutboxRow, "fromXid" | "fromId">;
+  to: Position;
+  acknowledged: Acknowledged | undefined;
+}
+
 /**
  * The next rows. A row is settled once every transaction older than its own has ended, so that nothing can come before it
  * any more; ordering by id alone would skip a row whose transaction took its id early and committed late. Rows come in
@@ -61,14 +72,56 @@ export interface Outbox {
  */
 export async function readOutbox<Tables>(db: Kysely<Tables>, rowsMax: number): Promise<Outbox> {
   const read = await sql<OutboxRow & { isSettled: boolean }>`
-    select outbox.id as "outboxId", outbox.xid::text as xid, ${eventColumns}, relay_cursor.xid::text as "fromXid",
-      relay_cursor.id as "fromId", outbox.xid < pg_snapshot_xmin(pg_current_snapshot()) as "isSettled"
+    select ${outboxColumns}, relay_cursor.xid::text as "fromXid", relay_cursor.id as "fromId"
     from outbox, relay_cursor
     where ${afterCursor}
     order by outbox.xid, outbox.id
     limit ${rowsMax}`.execute(db);
-  const settled = withoutOvertaking(read.rows);
-  return { settled, oldestTime: read.rows[0]?.time, isUnsettled: settled.length < read.rows.length };
+  return outboxOf(read.rows);
+}
+
+/**
+ * Moves the cursor and reads what comes next, in one way to the server. Where the cursor is no longer where the rows were read
+ * from, because somebody wants events to be published again, it stays, and what is read comes after it.
+ * Its new place may be lost with the server; then what was published since is published again.
+ * Throws LeaseLost.
+ */
+export async function moveAndRead<Tables>(
+  db: Kysely<Tables>,
+  { lease, move, rowsMax }: { lease: Lease; move: CursorMove; rowsMax: number },
+): Promise<Outbox> {
+  const { from, to, acknowledged } = move;
+  const read = await sql<OutboxRow & { isSettled: boolean; isMoved: boolean }>`
+    with moved as (
+      update relay_cursor
+      set xid = ${to.xid}::xid8, id = ${to.id},
+          stream_sequence = coalesce(${acknowledged?.streamSequence ?? null}::bigint, stream_sequence),
+          stream_event_id = coalesce(${acknowledged?.eventId ?? null}::text, stream_event_id)
+      where (xid, id) = (${from.fromXid}::xid8, ${from.fromId}::bigint) and ${commitLazily}
+        and exists (
+          select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for key share
+        )
+      returning xid, id
+    ), place as (
+      select coalesce((select xid from moved), relay_cursor.xid) as xid, coalesce((select id from moved), relay_cursor.id) as id
+      from relay_cursor
+    )
+    select waiting.*, place.xid::text as "fromXid", place.id as "fromId", exists (select from moved) as "isMoved"
+    from place left join lateral (
+      select ${outboxColumns}
+      from outbox
+      where (outbox.xid, outbox.id) > (place.xid, place.id)
+      order by outbox.xid, outbox.id
+      limit ${rowsMax}
+    ) as waiting on true`.execute(db);
+  if (!read.rows[0]?.isMoved) await db.transaction().execute((tx) => holdLease(tx, lease));
+  // Where nothing waits there is one row, of the place alone.
+  return outboxOf(read.rows.filter(({ id }) => id !== null));
+}
+
+function outboxOf(rows: readonly (OutboxRow & { isSettled: boolean })[]): Outbox {
+  const settled = withoutOvertaking(rows);
+  return { settled, oldestTime: rows[0]?.time, isUnsettled: settled.length < rows.length };
 }
 
 /**
@@ -85,31 +138,6 @@ function withoutOvertaking<Row extends OutboxRow & { isSettled: boolean }>(rows:
   }
   const waits = settled.findIndex((row) => row.outboxId > (unsettled.get(keyNameOf(row)) ?? Number.POSITIVE_INFINITY));
   return waits === -1 ? settled : settled.slice(0, waits);
-}
-
-/**
- * False where the cursor is no longer where the rows were read from: somebody wants events to be published again.
- * Its place may be lost with the server; then what was published since is published again.
- * Throws LeaseLost.
- */
-export async function moveCursor<Tables>(
-  db: Kysely<Tables>,
-  lease: Lease,
-  move: { from: Pick<OutboxRow, "fromXid" | "fromId">; to: Position; acknowledged: Acknowledged | undefined },
-): Promise<boolean> {
-  const { from, to, acknowledged } = move;
-  const moved = await sql`
-    update relay_cursor
-    set xid = ${to.xid}::xid8, id = ${to.id},
-        stream_sequence = coalesce(${acknowledged?.streamSequence ?? null}::bigint, stream_sequence),
-        stream_event_id = coalesce(${acknowledged?.eventId ?? null}::text, stream_event_id)
-    where (xid, id) = (${from.fromXid}::xid8, ${from.fromId}::bigint) and ${commitLazily}
-      and exists (
-        select 1 from lease where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for key share
-      )`.execute(db);
-  if (moved.numAffectedRows === 1n) return true;
-  await db.transaction().execute((tx) => holdLease(tx, lease));
-  return false;
 }
 
 const checkpointsKept = "4 days";

@@ -13,11 +13,13 @@ import {
   addCheckpoint,
   forgetUnsent,
   keyNameOf,
-  moveCursor,
+  moveAndRead,
   readOutbox,
   readRetries,
   readUnsentKeys,
   setAside,
+  type CursorMove,
+  type Outbox,
   type OutboxRow,
 } from "./relay-store.ts";
 import { goBackToStream } from "./stream-check.ts";
@@ -27,6 +29,8 @@ const batchMax = 500;
 const lookAheadMax = 250;
 /** Without a wake-up, so that no event is left lying where one was lost. */
 const idleWaitMs = 1_000;
+/** Where the cursor has not yet been moved to what is published. */
+const unsavedWaitMs = 250;
 /** While an older transaction is open: most last for milliseconds, and one that does not must not be asked after so often. */
 const unsettledWaitMs = 3;
 const unsettledWaitMsMax = 200;
@@ -73,6 +77,11 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
   let keysAside = new Set<string>();
   let checkStreamAfterMs = 0;
   let checkpointAfterMs = 0;
+  /**
+   * What is published and not yet said in the database: it goes with the next look at the outbox, which often comes at once. Whoever
+   * dies before leaves it to be published again, which the server and the inboxes drop.
+   */
+  let unsaved: CursorMove | undefined;
   void onReconnect(bus, () => {
     checkStreamAfterMs = 0;
     wakeUp.wake();
@@ -82,8 +91,21 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
   let takenSinceMs: number | undefined = performance.now();
   const backlogMs = (): number => (takenSinceMs === undefined ? 0 : Math.min(lagMs(), performance.now() - takenSinceMs));
 
+  const read = async (lease: Lease, rowsMax: number): Promise<Outbox> => {
+    if (!unsaved) return readOutbox(db, rowsMax);
+    const outbox = await moveAndRead(db, { lease, move: unsaved, rowsMax });
+    unsaved = undefined;
+    return outbox;
+  };
+
+  const save = async (lease: Lease): Promise<void> => {
+    if (unsaved) await read(lease, 0);
+  };
+
   const checkStream = async (lease: Lease): Promise<void> => {
     if (performance.now() < checkStreamAfterMs) return;
+    // The stream is asked for the newest that it has acknowledged.
+    await save(lease);
     const lost = await goBackToStream(db, bus, lease).catch((error: unknown) => {
       throw new PublishFailed((error as Error).message, { cause: error });
     });
@@ -119,11 +141,9 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
     takenSinceMs ??= performance.now();
     crashPoint(`${service}.relay`, "after_publish");
     await keepAside(lease, unsent);
-    const position = { xid: last.xid, id: last.outboxId };
-    const isMoved = await moveCursor(db, lease, { from: last, to: position, acknowledged });
-    // Somebody has put the cursor back meanwhile: the next step reads from there.
-    if (!isMoved) return;
     published.inc(labels, rows.length - unsent.length);
+    const position = { xid: last.xid, id: last.outboxId };
+    unsaved = { from: last, to: position, acknowledged };
     if (acknowledged && performance.now() >= checkpointAfterMs) {
       checkpointAfterMs = performance.now() + checkpointEveryMs;
       await addCheckpoint(db, { position, acknowledged });
@@ -133,7 +153,7 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
   const step = async (lease: Lease): Promise<Step> => {
     await checkStream(lease);
     if (keysAside.size > 0) await retryAside(lease);
-    const { settled: rows, oldestTime, isUnsettled } = await readOutbox(db, batchMax + lookAheadMax);
+    const { settled: rows, oldestTime, isUnsettled } = await read(lease, batchMax + lookAheadMax);
     const last = rows.slice(0, batchMax).at(-1);
     oldestWaiting = oldestTime;
     lag.set(labels, lagMs() / 1_000);
@@ -148,13 +168,14 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
 
   const work = async (lease: Lease, signal: AbortSignal): Promise<void> => {
     checkStreamAfterMs = 0;
+    unsaved = undefined;
     keysAside = await readUnsentKeys(db);
     let unsettledRounds = 0;
     while (!signal.aborted) {
       try {
         const done = await background.run(() => step(lease));
         unsettledRounds = done === "unsettled" ? unsettledRounds + 1 : 0;
-        if (done === "nothing") await wakeUp.wait(idleWaitMs, signal);
+        if (done === "nothing") await wakeUp.wait(unsaved ? unsavedWaitMs : idleWaitMs, signal);
         if (done === "unsettled") await pause(unsettledWaitMs * 2 ** (unsettledRounds - 1), signal);
       } catch (error) {
         if (!(error instanceof PublishFailed)) throw error;
@@ -168,6 +189,7 @@ export function createRelay<Tables>(options: RelayOptions<Tables>): Relay {
         await wakeUp.wait(retryWaitMs, signal);
       }
     }
+    await save(lease);
   };
 
   // Who runs no relay has nothing waiting: the holder of the lease tells of the lag.
