@@ -8,7 +8,7 @@ import { createGroup } from "#runtime/group.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { inServiceContext } from "#runtime/service-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { createPlenty } from "../domain/plenty.ts";
+import { createPlenty } from "./plenty.ts";
 import { shortagesOf, type Shortage, type WantedItem } from "../domain/place.ts";
 import type { OrdersTables } from "../store/tables.ts";
 import { chunksOf } from "./prices.ts";

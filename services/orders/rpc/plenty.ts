@@ -1,7 +1,7 @@
 // What there is plenty of need not be asked for with every order. It is a look and no hold in any case: the hold comes with the
 // order, and decides.
 import { LRUCache } from "lru-cache";
-import type { WantedItem } from "./place.ts";
+import type { WantedItem } from "../domain/place.ts";
 
 /** Units that must be available for a stock to be plenty. */
 export const plentyFrom = 1_000;
