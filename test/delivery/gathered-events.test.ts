@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { newId } from "#runtime/ids.ts";
 import { until } from "../support/until.ts";
-import { labelsOf, probeWorld, type Probe, type ProbeWorld } from "./probe.ts";
+import { eventType, labelsOf, probeWorld, productBytes, tenant, type Probe, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 
@@ -20,7 +21,7 @@ const events = 6;
 async function sendSlowly(probe: Probe): Promise<number> {
   for (let number = 1; number <= events; number += 1) {
     await probe.send({ key: "a", label: `${number}` });
-    await sleep(60);
+    await sleep(100);
   }
   await until(async () => (await labelsOf(probe, "a")).length === events);
   const { rows } = await sql<{ count: number }>`
@@ -55,4 +56,31 @@ test("a service that stops does not wait for more, and what it was gathering is 
   const next = await world.start();
   await until(async () => (await labelsOf(next, "a")).length === 2);
   expect(await labelsOf(next, "a")).toEqual(["1", "2"]);
+});
+
+test("a turn that takes long does not keep the other partitions waiting", async () => {
+  let release: () => void = () => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const probe = await world.start(async (label) => {
+    if (label === "slow") await released;
+  });
+  // As events of other services are: the relay of this one would wait for its own open transaction.
+  const publish = (key: string, label: string): Promise<void> =>
+    world.publish({
+      subject: `${eventType}.${tenant}.${key}`,
+      payload: productBytes(key, label),
+      headers: { "ce-id": newId("evt"), "ce-type": eventType, "ce-time": new Date().toISOString() },
+    });
+  await publish("a", "slow");
+  await sleep(300);
+  // Of so many keys some are of other partitions.
+  const keys = ["b", "c", "d", "e", "f", "g", "h", "i"];
+  for (const key of keys) await publish(key, "quick");
+  try {
+    await until(async () => (await probe.effects()).length > 0, { timeoutMs: 4_000 });
+    expect(await labelsOf(probe, "a")).toEqual([]);
+  } finally {
+    release();
+  }
+  await until(async () => (await probe.effects()).length === keys.length + 1);
 });

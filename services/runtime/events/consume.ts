@@ -1,4 +1,5 @@
 // Pulls one partition's events and feeds them to its worker, across reconnects and restarts of the server.
+import { setTimeout as sleep } from "node:timers/promises";
 import { JetStreamApiError, type Consumer, type ConsumerMessages, type JetStreamClient, type JsMsg } from "@nats-io/jetstream";
 import type { Kysely } from "kysely";
 import type { Lease } from "../lease/lease-store.ts";
@@ -15,8 +16,9 @@ import { createPartitionWorker, type PartitionWorker, type TakeBatchTurn } from 
 import { ackWaitMs, durableName, eventStream } from "./streams.ts";
 
 const pullMessages = 256;
-/** While one turn lasts, what comes makes the batch of the next. */
-const turnsAtOnce = 1;
+/** While one turn lasts, what comes makes the batch of the next, which goes beside it only where it takes long. Milliseconds. */
+const turnsAtOnce = 2;
+const longTurnMs = 250;
 /**
  * Events that were published together arrive a few at a time. Where a batch was not long ago more of them are on their way, and are
  * waited for; one that comes alone is not kept waiting.
@@ -88,6 +90,7 @@ function sharedTurns(background: Background, gatherMs: number): { takeTurn: Take
   // Whoever ends waits for nothing more to come.
   const gathering = createWakeUp();
   let beganMs = Number.NEGATIVE_INFINITY;
+  let lasting: Promise<unknown> = Promise.resolve();
   const waitMs = (): number => {
     const sinceMs = performance.now() - beganMs;
     return Math.max(gatherMs - sinceMs, sinceMs < companyWithinMs ? companyMs : 0);
@@ -99,10 +102,13 @@ function sharedTurns(background: Background, gatherMs: number): { takeTurn: Take
     inFlightMax: turnsAtOnce,
     waitingMax: Number.POSITIVE_INFINITY,
     takeTurn: async (work) => {
+      await endOrTimeout(lasting, longTurnMs);
       const ms = waitMs();
       if (ms > 0) await gathering.wait(ms);
       beganMs = performance.now();
-      return background.run(work);
+      const turn = background.run(work);
+      lasting = turn;
+      return turn;
     },
   });
   return {
@@ -112,6 +118,15 @@ function sharedTurns(background: Background, gatherMs: number): { takeTurn: Take
     },
     hurry: gathering.wake,
   };
+}
+
+/** Waits until the work has ended, however, but not for longer than that. */
+async function endOrTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  const hasEnded = new AbortController();
+  const timeout = sleep(timeoutMs, undefined, { signal: hasEnded.signal });
+  await Promise.allSettled([Promise.race([work, timeout])]);
+  hasEnded.abort();
+  await timeout.catch(() => {});
 }
 
 async function startPulling(
