@@ -8,9 +8,9 @@ import { createGroup } from "#runtime/group.ts";
 import { currentRequest } from "#runtime/request-context.ts";
 import { inServiceContext } from "#runtime/service-context.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
-import { createPlenty } from "./plenty.ts";
 import { shortagesOf, type Shortage, type WantedItem } from "../domain/place.ts";
 import type { OrdersTables } from "../store/tables.ts";
+import { createPlenty } from "./plenty.ts";
 import { chunksOf } from "./prices.ts";
 
 const questionsMax = 100;

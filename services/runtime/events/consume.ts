@@ -1,5 +1,4 @@
 // Pulls one partition's events and feeds them to its worker, across reconnects and restarts of the server.
-import { setTimeout as sleep } from "node:timers/promises";
 import { JetStreamApiError, type Consumer, type ConsumerMessages, type JetStreamClient, type JsMsg } from "@nats-io/jetstream";
 import type { Kysely } from "kysely";
 import type { Lease } from "../lease/lease-store.ts";
@@ -122,11 +121,9 @@ function sharedTurns(background: Background, gatherMs: number): { takeTurn: Take
 
 /** Waits until the work has ended, however, but not for longer than that. */
 async function endOrTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  const hasEnded = new AbortController();
-  const timeout = sleep(timeoutMs, undefined, { signal: hasEnded.signal });
-  await Promise.allSettled([Promise.race([work, timeout])]);
-  hasEnded.abort();
-  await timeout.catch(() => {});
+  const ended = createWakeUp();
+  void work.then(ended.wake, ended.wake);
+  await ended.wait(timeoutMs);
 }
 
 async function startPulling(
