@@ -81,6 +81,22 @@ async function holdOrders({ databaseUrl }: TestMesh): Promise<() => Promise<void
   };
 }
 
+/** What is still to be published when the server dies waits from then on, and would have the next order refused. */
+async function allPublished({ databaseUrl }: TestMesh): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ waiting: string }>(
+      `select string_agg(format(
+        'select 1 from %1$I.outbox, %1$I.relay_cursor as at where (outbox.xid, outbox.id) > (at.xid, at.id)', schemaname
+      ), ' union all ') as waiting from pg_tables where tablename = 'relay_cursor'`,
+    );
+    await until(async () => (await client.query(rows[0]?.waiting ?? "")).rowCount === 0);
+  } finally {
+    await client.end();
+  }
+}
+
 async function figure({ rpcUrl }: TestMesh, name: string): Promise<number> {
   const text = await (await fetch(`${rpcUrl}/metrics`)).text();
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
@@ -136,6 +152,7 @@ test("while events wait too long no order is taken on; everything else is answer
   const mesh = await testMesh({ ORDERMESH_BACKLOG_MS_MAX: "300" }, nats);
   try {
     await mesh.product("MUG");
+    await allPublished(mesh);
     await nats.pause();
     const { orderId } = await mesh.place({ customerId: "before" });
     const error = await until(() => refusalError(mesh.place({ customerId: "late" })));
