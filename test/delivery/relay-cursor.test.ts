@@ -8,6 +8,8 @@ import { moveAndRead, readOutbox, type OutboxRow } from "#runtime/events/relay-s
 import { LeaseLost, takeLeases, type Lease } from "#runtime/lease/lease-store.ts";
 import { createLogger } from "#runtime/log.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { rowsReadFrom } from "../support/rows-read.ts";
+import { probeWorld, tenant, type ProbeTables } from "./probe.ts";
 
 let database: TestDatabase;
 let connected: ServiceDatabase<never>;
@@ -66,4 +68,36 @@ test("under a lease that is gone nothing is moved", async () => {
   const move = { lease: gone, move: published(settled.at(-1)), rowsMax: 10 };
   await expect(moveAndRead(connected.db, move)).rejects.toThrow(LeaseLost);
   expect(keysOf((await readOutbox(connected.db, 10)).settled)).toEqual(keysOf(settled));
+});
+
+test("a service, which sees its tables through the policies of tenants, does not look at what was published", async () => {
+  const world = await probeWorld();
+  try {
+    const { runtime } = await world.start();
+    const write = (count: number) => sql`
+      insert into outbox (event_id, type_name, tenant_id, key, sequence, event_time, cause_id, traceparent, payload)
+      select 'evt_' || number, 'some.type', ${tenant}, number::text, 1, now(), 'req_test', '', ''
+      from generate_series(1, ${count}::integer) number`;
+    await runtime.transaction(async (tx) => {
+      await write(5_000).execute(tx);
+      await sql`update relay_cursor set xid = pg_current_xact_id(), id = (select max(id) from outbox)`.execute(tx);
+    });
+    const { next, read } = await runtime.transaction(async (tx) => {
+      await write(2).execute(tx);
+      const { rows } = await sql<Lease & { xid: string; id: number }>`
+        select name, holder, epoch, xid::text as xid, id from lease, relay_cursor where name = 'relay'`.execute(tx);
+      const [held] = rows;
+      if (!held) throw new Error("nobody has the relay");
+      const move = { from: { fromXid: held.xid, fromId: held.id }, to: held, acknowledged: undefined };
+      const before = await rowsReadFrom(tx, "outbox");
+      const next = await moveAndRead<ProbeTables>(tx, { lease: held, move, rowsMax: 10 });
+      const read = (await rowsReadFrom(tx, "outbox")) - before;
+      await sql`delete from outbox where xid = pg_current_xact_id()`.execute(tx);
+      return { next, read };
+    });
+    expect(next).toMatchObject({ settled: [], isUnsettled: true });
+    expect(read).toBeLessThan(20);
+  } finally {
+    await world.close();
+  }
 });
