@@ -14,6 +14,7 @@ import { outgoing, type Cause, type OutgoingEvent } from "#runtime/events/outgoi
 import { newId } from "#runtime/ids.ts";
 import { cancelDue, planDue, type NewDueItem } from "#runtime/schedule/due-work.ts";
 import type { Change, Fact, Movement, Payment, Work } from "../domain/payment.ts";
+import { givenRows } from "./given-rows.ts";
 import { keyOf, updatePayments, type PaymentsTables } from "./payments.ts";
 import { saveReturnRefunds } from "./return-refunds.ts";
 
@@ -125,7 +126,7 @@ async function insertEntries(tx: Transaction<PaymentsTables>, entries: readonly 
   await sql`
     insert into ledger_entry (tenant_id, entry_id, order_id, type, amount_minor_units, provider_reference, create_time)
     select tenant_id, entry_id, order_id, type, amount_minor_units, provider_reference, create_time
-    from json_populate_recordset(null::ledger_entry, ${JSON.stringify(rows)})`.execute(tx);
+    from ${givenRows("ledger_entry", rows)} as entry`.execute(tx);
 }
 
 async function insertRefunds(tx: Transaction<PaymentsTables>, decided: readonly Decided[], now: Date): Promise<NewDueItem[]> {
@@ -147,9 +148,7 @@ async function insertRefunds(tx: Transaction<PaymentsTables>, decided: readonly 
     select booked.tenant_id, booked.refund_id, booked.order_id, booked.amount_minor_units,
       -- Of an erased customer nothing is written down in words.
       case when payment.erase_time is null then booked.reason else '' end, booked.state, booked.return_id, ${now}::timestamptz
-    from json_populate_recordset(null::refund, ${JSON.stringify(rows)}) as booked join payment using (tenant_id, order_id)`.execute(
-    tx,
-  );
+    from ${givenRows("refund", rows)} as booked join payment using (tenant_id, order_id)`.execute(tx);
   await insertEntries(
     tx,
     booked.flatMap(({ refundId, payment, refund: { amount, doneReference } }) => {

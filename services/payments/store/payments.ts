@@ -1,6 +1,7 @@
 // Rows of payments: read, locked, opened, changed.
 import { sql, type Kysely, type Transaction } from "kysely";
 import type { Payment } from "../domain/payment.ts";
+import { givenRows } from "./given-rows.ts";
 
 /** All SQL is written out, so the query builder needs to know no tables. */
 export type PaymentsTables = Record<string, never>;
@@ -64,8 +65,7 @@ const paymentRow = (payment: Payment) => ({
   update_time: payment.updateTime,
 });
 
-const asRows = (payments: readonly Payment[]) =>
-  sql`json_populate_recordset(null::payment, ${JSON.stringify(payments.map(paymentRow))})`;
+const asRows = (payments: readonly Payment[]) => givenRows("payment", payments.map(paymentRow));
 
 export const keyOf = ({ tenant, orderId }: OrderKey): string => `${tenant}/${orderId}`;
 
@@ -103,7 +103,7 @@ export async function insertPayments(
       tenant_id, order_id, payment_id, customer_id, state, currency_code, amount_minor_units, cost_minor_units, lines, authorized_minor_units,
       voided_minor_units, captured_minor_units, refund_booked_minor_units, refunded_minor_units, payment_token, deadline,
       cancel_requested, sequence, version, due_event_id, create_time, update_time
-    from ${asRows(payments)}
+    from ${asRows(payments)} as opened
     order by tenant_id, order_id
     on conflict (tenant_id, order_id) do nothing
     returning tenant_id as tenant, order_id as "orderId"`.execute(tx);

@@ -11,10 +11,9 @@ const rowsMax = 200_000;
 /** Analyses the tables of the schema that have outgrown what the planner knows of them. Answers their names. */
 export async function analyzeYoungTables<Tables>(db: Kysely<Tables>, schema: string): Promise<string[]> {
   const grown = await sql<{ name: string }>`
-    select statistics.relname as name
-    from pg_stat_user_tables as statistics join pg_class on pg_class.oid = statistics.relid
-    where schemaname = ${schema} and pg_class.relkind = 'r' and pg_class.reltuples < ${rowsMax}
-      and n_mod_since_analyze >= greatest(${rowsMin}, ${growth} * pg_class.reltuples)`.execute(db);
+    select relname as name from pg_class
+    where relnamespace = ${schema}::regnamespace and relkind = 'r' and reltuples < ${rowsMax}
+      and pg_stat_get_mod_since_analyze(oid) >= greatest(${rowsMin}, ${growth} * reltuples)`.execute(db);
   for (const { name } of grown.rows) {
     // Whoever analyses or changes it at this moment makes ours needless.
     await sql`analyze (skip_locked) ${sql.id(schema, name)}`.execute(db);

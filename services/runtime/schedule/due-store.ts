@@ -108,13 +108,13 @@ export async function applyDue<Tables>(
   work: DueWork,
   prepared: readonly PreparedItem[],
 ): Promise<void> {
+  const ids = prepared.map(({ row }) => row.id);
   await database.transaction(async (tx) => {
     const removed = await sql<{ id: string }>`
-      delete from due_work using unnest(
-        ${prepared.map(({ row }) => row.id)}::text[], ${prepared.map(({ row }) => row.attempt)}::integer[]
-      ) as done (id, attempt)
-      where due_work.id = done.id and due_work.attempt = done.attempt
-      returning due_work.id`.execute(tx);
+      delete from due_work where id = any(${ids}::text[]) and (id, attempt) in (
+        select * from unnest(${ids}::text[], ${prepared.map(({ row }) => row.attempt)}::integer[])
+      )
+      returning id`.execute(tx);
     const mine = new Set(removed.rows.map((row) => row.id));
     const items = prepared.filter(({ row }) => mine.has(row.id));
     for (const [tenant, own] of byTenant(items, ({ row }) => row.tenant)) {
