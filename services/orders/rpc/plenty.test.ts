@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createPlenty, plentyFrom, plentyMs } from "./plenty.ts";
+import { createPlenty, plentyFrom, plentyMs, wantedMs } from "./plenty.ts";
 
 const tenant = "demo";
 const one = (sku: string, quantity = 1) => [{ sku, quantity }];
@@ -39,16 +39,19 @@ test("an answer that is not plenty any more ends it", () => {
   expect(plenty.covers(tenant, one("A"), 2)).toBe(false);
 });
 
-test("what is wanted and soon old is renewed with the next question, and nothing else", () => {
+test("what is soon old and was wanted lately is renewed with the next question, and nothing else", () => {
   const plenty = createPlenty();
-  plenty.learn(tenant, new Map([["A", plentyFrom], ["B", plentyFrom]]), 0); // prettier-ignore
-  plenty.covers(tenant, one("B"), 1);
+  const answer = new Map([["A", plentyFrom], ["B", plentyFrom]]); // prettier-ignore
+  plenty.learn(tenant, answer, 0);
   expect(plenty.renewals(tenant, 2)).toEqual([]);
-  expect(plenty.renewals(tenant, plentyMs - 1)).toEqual(["B"]);
+  expect(plenty.renewals(tenant, plentyMs - 1)).toEqual(["B", "A"]);
   expect(plenty.renewals("another", plentyMs - 1)).toEqual([]);
-  plenty.learn(tenant, new Map([["B", plentyFrom]]), plentyMs - 1);
+  plenty.learn(tenant, answer, plentyMs - 1);
   expect(plenty.renewals(tenant, plentyMs)).toEqual([]);
   expect(plenty.covers(tenant, one("B"), plentyMs)).toBe(true);
+  // To be renewed is not to be wanted.
+  plenty.learn(tenant, answer, wantedMs - 1);
+  expect(plenty.renewals(tenant, wantedMs + plentyMs)).toEqual(["B"]);
 });
 
 test("a tenant's stock is its own", () => {

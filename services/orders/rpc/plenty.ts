@@ -9,6 +9,8 @@ export const plentyFrom = 1_000;
 const shareOfPlenty = 0.01;
 /** Milliseconds from the question. */
 export const plentyMs = 500;
+/** What somebody has wanted within it is kept up to date with what is asked for anyway. Milliseconds. */
+export const wantedMs = 10_000;
 const tenantsMax = 1_000;
 const skusMax = 200;
 
@@ -16,14 +18,14 @@ interface Stock {
   /** Units that may be accepted. */
   left: number;
   untilMs: number;
-  /** Somebody has wanted it since it was asked for. */
-  isWanted: boolean;
+  /** When somebody last wanted it. */
+  wantedMs: number;
 }
 
 export interface Plenty {
   /** True where there is plenty of all of it; it is counted as accepted. */
   covers(tenant: string, wanted: readonly WantedItem[], nowMs: number): boolean;
-  /** What of the tenant's is wanted and soon old: to be asked for with the next question, which then serves all who come after it. */
+  /** What of the tenant's is soon old and was wanted lately: to be asked for with the next question, which then serves all who come after it. */
   renewals(tenant: string, nowMs: number): string[];
   /** Remembers an answer to what was asked at the time. */
   learn(tenant: string, available: ReadonlyMap<string, number>, askedMs: number): void;
@@ -43,7 +45,7 @@ export function createPlenty(): Plenty {
       for (const { sku, quantity } of wanted) {
         const stock = stocks?.get(sku);
         if (stock) {
-          stock.isWanted = true;
+          stock.wantedMs = nowMs;
           stock.left -= quantity;
         }
         if (!stock || stock.left < 0 || nowMs >= stock.untilMs) isCovered = false;
@@ -51,14 +53,18 @@ export function createPlenty(): Plenty {
       return isCovered;
     },
     renewals: (tenant, nowMs) =>
-      [...(tenants.get(tenant) ?? [])].flatMap(([sku, { isWanted, untilMs }]) =>
-        isWanted && untilMs - nowMs < plentyMs / 2 ? [sku] : [],
+      [...(tenants.get(tenant) ?? [])].flatMap(([sku, stock]) =>
+        nowMs - stock.wantedMs < wantedMs && stock.untilMs - nowMs < plentyMs / 2 ? [sku] : [],
       ),
     learn: (tenant, available, askedMs) => {
       const stocks = stocksOf(tenant);
       for (const [sku, units] of available) {
         if (units < plentyFrom) stocks.delete(sku);
-        else stocks.set(sku, { left: Math.floor(units * shareOfPlenty), untilMs: askedMs + plentyMs, isWanted: false });
+        else {
+          const left = Math.floor(units * shareOfPlenty);
+          // Who asks for it for the first time wants it.
+          stocks.set(sku, { left, untilMs: askedMs + plentyMs, wantedMs: stocks.peek(sku)?.wantedMs ?? askedMs });
+        }
       }
     },
   };
