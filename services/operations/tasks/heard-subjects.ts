@@ -16,10 +16,34 @@ export async function readHeardSubjects(manager: JetStreamManager): Promise<(sub
 }
 
 /** A test for the tokens of subjects by filters as NATS has them: "*" stands for one token, ">" at the end for one or more. */
-export function matcherOf(filters: readonly string[]): (tokens: readonly string[]) => boolean {
+function matcherOf(filters: readonly string[]): (tokens: readonly string[]) => boolean {
   const split = filters.map((filter) => filter.split("."));
   return (tokens) => split.some((filter) => matches(filter, tokens));
 }
+
+/**
+ * Who of many is given a subject. What no filter names, such as the key, is left out of account, so that the answer is remembered for
+ * all events of a type in a partition.
+ */
+export function receiversOf<Receiver extends { filters: readonly string[] }>(
+  receivers: readonly Receiver[],
+): (subject: string) => readonly Receiver[] {
+  const hearing = receivers.map((receiver) => ({ receiver, isGiven: matcherOf(receiver.filters) }));
+  const namedTokens = Math.max(0, ...receivers.flatMap(({ filters }) => filters.map(namedIn)));
+  const known = new Map<string, Receiver[]>();
+  return (subject) => {
+    const tokens = subject.split(".");
+    const named = `${tokens.length} ${tokens.slice(0, namedTokens).join(".")}`;
+    const before = known.get(named);
+    if (before) return before;
+    const given = hearing.flatMap(({ receiver, isGiven }) => (isGiven(tokens) ? [receiver] : []));
+    known.set(named, given);
+    return given;
+  };
+}
+
+/** Tokens up to the last that the filter names. */
+const namedIn = (filter: string): number => filter.split(".").findLastIndex((token) => token !== "*" && token !== ">") + 1;
 
 function matches(filter: readonly string[], tokens: readonly string[]): boolean {
   const isOpen = filter.at(-1) === ">";

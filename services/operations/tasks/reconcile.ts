@@ -16,7 +16,7 @@ import { serviceOfConsumer } from "../store/letters/original.ts";
 import { deleteClosed } from "../store/letters/outcomes.ts";
 import type { OperationsTables } from "../store/tables.ts";
 import { openHeaders } from "./audit-headers.ts";
-import { durablePattern, matcherOf } from "./heard-subjects.ts";
+import { durablePattern, receiversOf } from "./heard-subjects.ts";
 import { settle, type Reconciling, type SettledMessage, type SettledPart } from "./reconcile-settled.ts";
 import { reconcileUnsent } from "./unsent.ts";
 
@@ -38,7 +38,7 @@ export function reconcileTask(runtime: ServiceRuntime<OperationsTables>): Backgr
       while (!signal.aborted) {
         floors = await reconcileConsumers(reconciling, floors);
         for (const service of servicesOf(floors)) {
-          if (!signal.aborted) await reconcileUnsent({ runtime, lease, service });
+          if (!signal.aborted) await runtime.inBackground(() => reconcileUnsent({ runtime, lease, service }));
         }
         await runtime.transaction(async (tx) => {
           await holdLease(tx, lease);
@@ -71,7 +71,7 @@ interface Compared extends ConsumerIdentity {
   /** The last place in the stream that was compared. */
   cursor: number;
   floor: number;
-  isGiven: (tokens: readonly string[]) => boolean;
+  filters: readonly string[];
 }
 
 async function reconcileConsumers(reconciling: Reconciling, floors: ReadonlyMap<string, number>): Promise<Map<string, number>> {
@@ -97,36 +97,38 @@ async function reconcileConsumers(reconciling: Reconciling, floors: ReadonlyMap<
 
 function comparedOf({ name, created, config }: ConsumerInfo, { cursor, floor }: { cursor: number; floor: number }): Compared {
   const filters = config.filter_subjects ?? [config.filter_subject ?? ">"];
-  return { consumer: name, created, service: serviceOfConsumer(name), cursor, floor, isGiven: matcherOf(filters) };
+  return { consumer: name, created, service: serviceOfConsumer(name), cursor, floor, filters };
 }
 
-/** A message, taken apart once for all consumers. */
-interface ReadMessage extends SettledMessage {
-  tokens: readonly string[];
-}
-
-function takeApart(message: JsMsg): ReadMessage {
+function takeApart(message: JsMsg): SettledMessage {
   const { id, time } = readHeaders(takeHeaders(() => headersOf(message)).headers);
-  return { streamSequence: message.seq, eventId: id, eventTime: time, tokens: message.subject.split(".") };
+  return { streamSequence: message.seq, eventId: id, eventTime: time };
 }
 
-/** Of what was read, what the consumer was given, and how far it is compared with that. */
-function partOf(
-  { consumer, created, cursor, floor, isGiven }: Compared,
-  read: readonly ReadMessage[],
-  readTo: number,
-): SettledPart {
-  const end = Math.max(cursor, Math.min(floor, readTo));
-  const messages = read.filter(
-    ({ streamSequence, tokens }) => streamSequence > cursor && streamSequence <= end && isGiven(tokens),
-  );
-  return { consumer, created, messages, end };
+/** Of what was read, what each consumer was given and is over with. */
+function givenTo(
+  receivers: (subject: string) => readonly Compared[],
+  messages: readonly JsMsg[],
+): Map<Compared, SettledMessage[]> {
+  const given = new Map<Compared, SettledMessage[]>();
+  for (const message of messages) {
+    const over = receivers(message.subject).filter(({ cursor, floor }) => message.seq > cursor && message.seq <= floor);
+    if (over.length === 0) continue;
+    const settled = takeApart(message);
+    for (const compared of over) {
+      const own = given.get(compared);
+      if (own) own.push(settled);
+      else given.set(compared, [settled]);
+    }
+  }
+  return given;
 }
 
 /** Reads the stream once for all of them: most events are given to several services, and each has a consumer a partition. */
 async function reconcileGroup(reconciling: Reconciling, group: readonly Compared[]): Promise<void> {
   const { runtime, bus, signal } = reconciling;
   const failed = new Set<string>();
+  const receivers = receiversOf(group);
   const reading = await openHeaders(bus, Math.min(...group.map(({ cursor }) => cursor)));
   try {
     for (let batch = 0; batch < batchesMax && !signal.aborted; batch += 1) {
@@ -135,11 +137,14 @@ async function reconcileGroup(reconciling: Reconciling, group: readonly Compared
       const { messages, isEnd } = await reading.next();
       // What came before a loss is compared; the rest is read in the next pass.
       const readTo = isEnd ? Number.POSITIVE_INFINITY : (messages.at(-1)?.seq ?? 0);
-      const read = messages.map(takeApart);
+      const given = givenTo(receivers, messages);
       for (const [service, own] of Map.groupBy(open, (compared) => compared.service)) {
-        const parts = own.map((compared) => partOf(compared, read, readTo));
+        const parts = own.map((compared): SettledPart => {
+          const { consumer, created, cursor, floor } = compared;
+          return { consumer, created, messages: given.get(compared) ?? [], end: Math.max(cursor, Math.min(floor, readTo)) };
+        });
         try {
-          await settle(reconciling, service, parts);
+          await runtime.inBackground(() => settle(reconciling, service, parts));
           own.forEach((compared, index) => (compared.cursor = parts[index]?.end ?? compared.cursor));
         } catch (error) {
           if (signal.aborted) return;
