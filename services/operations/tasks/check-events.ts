@@ -1,5 +1,5 @@
 // Asks services what became of events, in batches that they take.
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampFromDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { DeliveryService, EventFate, type CheckedEvent } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import type { ServiceRuntime } from "#runtime/service.ts";
 
@@ -26,6 +26,27 @@ export async function checkEvents<Tables>(
     for (const checked of answer.events) answers.set(checked.eventId, checked);
   }
   return answers;
+}
+
+/** Which of the events the service has not handled; cheaper than to ask of each what became of it. Throws where it does not answer. */
+export async function findUnhandled<Tables>(
+  { clientOf }: Pick<ServiceRuntime<Tables>, "clientOf">,
+  service: string,
+  events: readonly AskedEvent[],
+): Promise<Set<string>> {
+  const unhandled = new Set<string>();
+  for (let start = 0; start < events.length; start += askedMax) {
+    const asked = events.slice(start, start + askedMax);
+    const times = asked.map(({ eventTime }) => eventTime.getTime());
+    const answer = await clientOf(DeliveryService, service).findUnhandled({
+      service,
+      eventIds: asked.map(({ eventId }) => eventId),
+      earliestTime: timestampFromMs(Math.min(...times)),
+      latestTime: timestampFromMs(Math.max(...times)),
+    });
+    for (const eventId of answer.eventIds) unhandled.add(eventId);
+  }
+  return unhandled;
 }
 
 export const isHandled = (checked: CheckedEvent | undefined): boolean => checked?.fate === EventFate.HANDLED;

@@ -1,5 +1,4 @@
 // Compares what a service's consumers are over with with what the service says it has done.
-import { EventFate } from "#gen/ordermesh/delivery/v1/delivery_service_pb.ts";
 import type { Bus } from "#runtime/events/bus.ts";
 import { eventStream } from "#runtime/events/streams.ts";
 import { holdLease, type Lease } from "#runtime/lease/lease-store.ts";
@@ -10,7 +9,7 @@ import { isEventId } from "../store/letters/original.ts";
 import { readUnfinished, resolveHandled } from "../store/letters/outcomes.ts";
 import { takeTurn } from "../store/letters/turn.ts";
 import type { OperationsTables } from "../store/tables.ts";
-import { checkEvents } from "./check-events.ts";
+import { findUnhandled } from "./check-events.ts";
 import { completeFailures, type ToldFailure } from "./failures.ts";
 import { causeOfMalformed } from "./malformed.ts";
 
@@ -40,14 +39,10 @@ export async function settle(
   service: string,
   parts: readonly SettledPart[],
 ): Promise<void> {
-  const messages = parts.flatMap((part) => part.messages);
-  const checked = await checkEvents(
-    runtime,
-    service,
-    messages.filter(({ eventId }) => isEventId(eventId)),
-  );
-  const isOver = ({ eventId }: SettledMessage): boolean => checked.get(eventId)?.fate === EventFate.HANDLED;
-  const handled = messages.filter(isOver).map(({ eventId }) => eventId);
+  const named = parts.flatMap((part) => part.messages).filter(({ eventId }) => isEventId(eventId));
+  const unhandled = await findUnhandled(runtime, service, named);
+  const isOver = ({ eventId }: SettledMessage): boolean => isEventId(eventId) && !unhandled.has(eventId);
+  const handled = named.filter(isOver).map(({ eventId }) => eventId);
   const now = runtime.clock.now();
   const told: ToldFailure[] = [];
   for (const { consumer, messages: own } of parts) {

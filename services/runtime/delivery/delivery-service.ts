@@ -8,6 +8,7 @@ import {
   RepublishEventsRequestSchema,
   ResolveUnsentEventRequestSchema,
   type CheckEventsRequest,
+  type FindUnhandledRequest,
   type FindWrittenRequest,
   type RepublishEventsRequest,
   type ResolveUnsentEventRequest,
@@ -21,6 +22,7 @@ import { currentRequest } from "../request-context.ts";
 import {
   checkEvents,
   discardUnsent,
+  findUnhandled,
   findWrittenKeys,
   readDeliveryStatus,
   retryUnsent,
@@ -55,6 +57,7 @@ export function deliveryRoutes(options: {
   return (router) => {
     router.service(DeliveryService, {
       checkEvents: (request) => check(find(request.service), request),
+      findUnhandled: (request) => unhandled(find(request.service), request),
       getDeliveryStatus: (request) => status(find(request.service)),
       findWritten: (request) => findWritten(find(request.service), request, clock),
       republishEvents: (request) => republish(find(request.service), request, log),
@@ -66,6 +69,12 @@ export function deliveryRoutes(options: {
 async function check({ db }: DeliveringService, { events }: CheckEventsRequest) {
   const asked = events.map(({ eventId, eventTime }) => ({ eventId, eventTime: eventTime && timestampDate(eventTime) }));
   return { events: (await checkEvents(db, asked)).map(checkedMessage) };
+}
+
+async function unhandled({ db }: DeliveringService, { eventIds, earliestTime, latestTime }: FindUnhandledRequest) {
+  // Validation lets neither be absent.
+  const [earliest, latest] = [earliestTime, latestTime].map((time) => (time ? timestampDate(time) : new Date(0))) as [Date, Date];
+  return { eventIds: await findUnhandled(db, { eventIds, earliest, latest }) };
 }
 
 function checkedMessage(checked: CheckedEvent) {

@@ -50,6 +50,31 @@ async function findHandled<Tables>(db: Kysely<Tables>, events: readonly EventToC
   return found;
 }
 
+/**
+ * Which of the events were not handled; of those that were, nothing is brought over, which are all as a rule. With their times they are
+ * looked for in few days' partitions.
+ */
+export async function findUnhandled<Tables>(
+  db: Kysely<Tables>,
+  { eventIds, earliest, latest }: { eventIds: readonly string[]; earliest: Date; latest: Date },
+): Promise<string[]> {
+  const found = await sql<{ eventId: string; isParked: boolean }>`
+    select event_id as "eventId", true as "isParked" from parked_event where event_id = any(${eventIds}::text[])
+    union all
+    select event_id, false from (
+      select event_id from unnest(${eventIds}::text[]) as given (event_id)
+      except
+      select event_id from inbox
+      where event_id = any(${eventIds}::text[]) and event_time >= ${earliest} and event_time <= ${latest}
+    ) as missing`.execute(db);
+  const parked = new Set(found.rows.filter(({ isParked }) => isParked).map(({ eventId }) => eventId));
+  const missing = found.rows.map(({ eventId }) => eventId).filter((eventId) => !parked.has(eventId));
+  if (missing.length === 0) return [...parked];
+  const handled = await sql<{ eventId: string }>`select event_id as "eventId" from inbox where event_id = any(${missing})`.execute(db);
+  const others = new Set(handled.rows.map(({ eventId }) => eventId));
+  return [...parked, ...missing.filter((eventId) => !others.has(eventId))];
+}
+
 export interface UnsentEvent {
   eventId: string;
   typeName: string;

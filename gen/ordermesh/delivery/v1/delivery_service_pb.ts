@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ordermesh/delivery/v1/delivery_service.proto.
  */
 export const file_ordermesh_delivery_v1_delivery_service: GenFile = /*@__PURE__*/
-  fileDesc("CixvcmRlcm1lc2gvZGVsaXZlcnkvdjEvZGVsaXZlcnlfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLmRlbGl2ZXJ5LnYxIlwKDEV2ZW50VG9DaGVjaxIcCghldmVudF9pZBgBIAEoCUIKukgHcgUQARiAARIuCgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJuChJDaGVja0V2ZW50c1JlcXVlc3QSGAoHc2VydmljZRgBIAEoCUIHukgEcgIQARI+CgZldmVudHMYAiADKAsyIy5vcmRlcm1lc2guZGVsaXZlcnkudjEuRXZlbnRUb0NoZWNrQgm6SAaSAQMQ6AcigQEKDENoZWNrZWRFdmVudBIQCghldmVudF9pZBgBIAEoCRIuCgRmYXRlGAIgASgOMiAub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLkV2ZW50RmF0ZRIMCgRjb2RlGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSEAoIYXR0ZW1wdHMYBSABKAUiSgoTQ2hlY2tFdmVudHNSZXNwb25zZRIzCgZldmVudHMYASADKAsyIy5vcmRlcm1lc2guZGVsaXZlcnkudjEuQ2hlY2tlZEV2ZW50IjQKGEdldERlbGl2ZXJ5U3RhdHVzUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJQge6SARyAhABIscBChlHZXREZWxpdmVyeVN0YXR1c1Jlc3BvbnNlEhMKC3VucHVibGlzaGVkGAEgASgDEjsKF29sZGVzdF91bnB1Ymxpc2hlZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwYXJrZWQYAyABKAMSMgoGdW5zZW50GAQgAygLMiIub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLlVuc2VudEV2ZW50EhQKDG92ZXJkdWVfd29yaxgFIAEoAyLoAQoLVW5zZW50RXZlbnQSEAoIZXZlbnRfaWQYASABKAkSEQoJdHlwZV9uYW1lGAIgASgJEg4KBnRlbmFudBgDIAEoCRILCgNrZXkYBCABKAkSEAoIc2VxdWVuY2UYBSABKAMSLgoKZXZlbnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEY29kZRgHIAEoCRIPCgdtZXNzYWdlGAggASgJEg8KB3BheWxvYWQYCSABKAwSEAoIY2F1c2VfaWQYCiABKAkSEwoLdHJhY2VwYXJlbnQYCyABKAkiZAoSRmluZFdyaXR0ZW5SZXF1ZXN0EhgKB3NlcnZpY2UYASABKAlCB7pIBHICEAESGwoKZXZlbnRfbmFtZRgCIAEoCUIHukgEcgIQARIXCgRrZXlzGAMgAygJQgm6SAaSAQMQ6AciIwoTRmluZFdyaXR0ZW5SZXNwb25zZRIMCgRrZXlzGAEgAygJImoKFlJlcHVibGlzaEV2ZW50c1JlcXVlc3QSGAoHc2VydmljZRgBIAEoCUIHukgEcgIQARI2CgpzaW5jZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIikKF1JlcHVibGlzaEV2ZW50c1Jlc3BvbnNlEg4KBmV2ZW50cxgBIAEoAyJhChlSZXNvbHZlVW5zZW50RXZlbnRSZXF1ZXN0EhgKB3NlcnZpY2UYASABKAlCB7pIBHICEAESGQoIZXZlbnRfaWQYAiABKAlCB7pIBHICEAESDwoHZGlzY2FyZBgDIAEoCCIcChpSZXNvbHZlVW5zZW50RXZlbnRSZXNwb25zZSpuCglFdmVudEZhdGUSGgoWRVZFTlRfRkFURV9VTlNQRUNJRklFRBAAEhYKEkVWRU5UX0ZBVEVfVU5LTk9XThABEhYKEkVWRU5UX0ZBVEVfSEFORExFRBACEhUKEUVWRU5UX0ZBVEVfUEFSS0VEEAMy+AUKD0RlbGl2ZXJ5U2VydmljZRKHAQoLQ2hlY2tFdmVudHMSKS5vcmRlcm1lc2guZGVsaXZlcnkudjEuQ2hlY2tFdmVudHNSZXF1ZXN0Gioub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLkNoZWNrRXZlbnRzUmVzcG9uc2UiIZACAaq7GBoKGBINZGVsaXZlcnk6cmVhZBoHc2VydmljZRKZAQoRR2V0RGVsaXZlcnlTdGF0dXMSLy5vcmRlcm1lc2guZGVsaXZlcnkudjEuR2V0RGVsaXZlcnlTdGF0dXNSZXF1ZXN0GjAub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLkdldERlbGl2ZXJ5U3RhdHVzUmVzcG9uc2UiIZACAaq7GBoKGBINZGVsaXZlcnk6cmVhZBoHc2VydmljZRKHAQoLRmluZFdyaXR0ZW4SKS5vcmRlcm1lc2guZGVsaXZlcnkudjEuRmluZFdyaXR0ZW5SZXF1ZXN0Gioub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLkZpbmRXcml0dGVuUmVzcG9uc2UiIZACAaq7GBoKGBINZGVsaXZlcnk6cmVhZBoHc2VydmljZRKUAQoPUmVwdWJsaXNoRXZlbnRzEi0ub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLlJlcHVibGlzaEV2ZW50c1JlcXVlc3QaLi5vcmRlcm1lc2guZGVsaXZlcnkudjEuUmVwdWJsaXNoRXZlbnRzUmVzcG9uc2UiIpACAqq7GBsKGRIOZGVsaXZlcnk6d3JpdGUaB3NlcnZpY2USnQEKElJlc29sdmVVbnNlbnRFdmVudBIwLm9yZGVybWVzaC5kZWxpdmVyeS52MS5SZXNvbHZlVW5zZW50RXZlbnRSZXF1ZXN0GjEub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLlJlc29sdmVVbnNlbnRFdmVudFJlc3BvbnNlIiKQAgKquxgbChkSDmRlbGl2ZXJ5OndyaXRlGgdzZXJ2aWNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
+  fileDesc("CixvcmRlcm1lc2gvZGVsaXZlcnkvdjEvZGVsaXZlcnlfc2VydmljZS5wcm90bxIVb3JkZXJtZXNoLmRlbGl2ZXJ5LnYxIlwKDEV2ZW50VG9DaGVjaxIcCghldmVudF9pZBgBIAEoCUIKukgHcgUQARiAARIuCgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJuChJDaGVja0V2ZW50c1JlcXVlc3QSGAoHc2VydmljZRgBIAEoCUIHukgEcgIQARI+CgZldmVudHMYAiADKAsyIy5vcmRlcm1lc2guZGVsaXZlcnkudjEuRXZlbnRUb0NoZWNrQgm6SAaSAQMQ6AcigQEKDENoZWNrZWRFdmVudBIQCghldmVudF9pZBgBIAEoCRIuCgRmYXRlGAIgASgOMiAub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLkV2ZW50RmF0ZRIMCgRjb2RlGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSEAoIYXR0ZW1wdHMYBSABKAUiSgoTQ2hlY2tFdmVudHNSZXNwb25zZRIzCgZldmVudHMYASADKAsyIy5vcmRlcm1lc2guZGVsaXZlcnkudjEuQ2hlY2tlZEV2ZW50IsIBChRGaW5kVW5oYW5kbGVkUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJQge6SARyAhABEhwKCWV2ZW50X2lkcxgCIAMoCUIJukgGkgEDEOgHEjkKDWVhcmxpZXN0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNwoLbGF0ZXN0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiKgoVRmluZFVuaGFuZGxlZFJlc3BvbnNlEhEKCWV2ZW50X2lkcxgBIAMoCSI0ChhHZXREZWxpdmVyeVN0YXR1c1JlcXVlc3QSGAoHc2VydmljZRgBIAEoCUIHukgEcgIQASLHAQoZR2V0RGVsaXZlcnlTdGF0dXNSZXNwb25zZRITCgt1bnB1Ymxpc2hlZBgBIAEoAxI7ChdvbGRlc3RfdW5wdWJsaXNoZWRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcGFya2VkGAMgASgDEjIKBnVuc2VudBgEIAMoCzIiLm9yZGVybWVzaC5kZWxpdmVyeS52MS5VbnNlbnRFdmVudBIUCgxvdmVyZHVlX3dvcmsYBSABKAMi6AEKC1Vuc2VudEV2ZW50EhAKCGV2ZW50X2lkGAEgASgJEhEKCXR5cGVfbmFtZRgCIAEoCRIOCgZ0ZW5hbnQYAyABKAkSCwoDa2V5GAQgASgJEhAKCHNlcXVlbmNlGAUgASgDEi4KCmV2ZW50X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGNvZGUYByABKAkSDwoHbWVzc2FnZRgIIAEoCRIPCgdwYXlsb2FkGAkgASgMEhAKCGNhdXNlX2lkGAogASgJEhMKC3RyYWNlcGFyZW50GAsgASgJImQKEkZpbmRXcml0dGVuUmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJQge6SARyAhABEhsKCmV2ZW50X25hbWUYAiABKAlCB7pIBHICEAESFwoEa2V5cxgDIAMoCUIJukgGkgEDEOgHIiMKE0ZpbmRXcml0dGVuUmVzcG9uc2USDAoEa2V5cxgBIAMoCSJqChZSZXB1Ymxpc2hFdmVudHNSZXF1ZXN0EhgKB3NlcnZpY2UYASABKAlCB7pIBHICEAESNgoKc2luY2VfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBASIpChdSZXB1Ymxpc2hFdmVudHNSZXNwb25zZRIOCgZldmVudHMYASABKAMiYQoZUmVzb2x2ZVVuc2VudEV2ZW50UmVxdWVzdBIYCgdzZXJ2aWNlGAEgASgJQge6SARyAhABEhkKCGV2ZW50X2lkGAIgASgJQge6SARyAhABEg8KB2Rpc2NhcmQYAyABKAgiHAoaUmVzb2x2ZVVuc2VudEV2ZW50UmVzcG9uc2UqbgoJRXZlbnRGYXRlEhoKFkVWRU5UX0ZBVEVfVU5TUEVDSUZJRUQQABIWChJFVkVOVF9GQVRFX1VOS05PV04QARIWChJFVkVOVF9GQVRFX0hBTkRMRUQQAhIVChFFVkVOVF9GQVRFX1BBUktFRBADMogHCg9EZWxpdmVyeVNlcnZpY2UShwEKC0NoZWNrRXZlbnRzEikub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLkNoZWNrRXZlbnRzUmVxdWVzdBoqLm9yZGVybWVzaC5kZWxpdmVyeS52MS5DaGVja0V2ZW50c1Jlc3BvbnNlIiGQAgGquxgaChgSDWRlbGl2ZXJ5OnJlYWQaB3NlcnZpY2USjQEKDUZpbmRVbmhhbmRsZWQSKy5vcmRlcm1lc2guZGVsaXZlcnkudjEuRmluZFVuaGFuZGxlZFJlcXVlc3QaLC5vcmRlcm1lc2guZGVsaXZlcnkudjEuRmluZFVuaGFuZGxlZFJlc3BvbnNlIiGQAgGquxgaChgSDWRlbGl2ZXJ5OnJlYWQaB3NlcnZpY2USmQEKEUdldERlbGl2ZXJ5U3RhdHVzEi8ub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLkdldERlbGl2ZXJ5U3RhdHVzUmVxdWVzdBowLm9yZGVybWVzaC5kZWxpdmVyeS52MS5HZXREZWxpdmVyeVN0YXR1c1Jlc3BvbnNlIiGQAgGquxgaChgSDWRlbGl2ZXJ5OnJlYWQaB3NlcnZpY2UShwEKC0ZpbmRXcml0dGVuEikub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLkZpbmRXcml0dGVuUmVxdWVzdBoqLm9yZGVybWVzaC5kZWxpdmVyeS52MS5GaW5kV3JpdHRlblJlc3BvbnNlIiGQAgGquxgaChgSDWRlbGl2ZXJ5OnJlYWQaB3NlcnZpY2USlAEKD1JlcHVibGlzaEV2ZW50cxItLm9yZGVybWVzaC5kZWxpdmVyeS52MS5SZXB1Ymxpc2hFdmVudHNSZXF1ZXN0Gi4ub3JkZXJtZXNoLmRlbGl2ZXJ5LnYxLlJlcHVibGlzaEV2ZW50c1Jlc3BvbnNlIiKQAgKquxgbChkSDmRlbGl2ZXJ5OndyaXRlGgdzZXJ2aWNlEp0BChJSZXNvbHZlVW5zZW50RXZlbnQSMC5vcmRlcm1lc2guZGVsaXZlcnkudjEuUmVzb2x2ZVVuc2VudEV2ZW50UmVxdWVzdBoxLm9yZGVybWVzaC5kZWxpdmVyeS52MS5SZXNvbHZlVW5zZW50RXZlbnRSZXNwb25zZSIikAICqrsYGwoZEg5kZWxpdmVyeTp3cml0ZRoHc2VydmljZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ordermesh_options_v1_options]);
 
 /**
  * An event to ask for.
@@ -241,6 +241,118 @@ export const CheckEventsResponseSchema: GenMessage<CheckEventsResponse, {jsonTyp
   messageDesc(file_ordermesh_delivery_v1_delivery_service, 3);
 
 /**
+ * Events of one stretch of time, most of which have been handled.
+ *
+ * @generated from message ordermesh.delivery.v1.FindUnhandledRequest
+ */
+export type FindUnhandledRequest = Message<"ordermesh.delivery.v1.FindUnhandledRequest"> & {
+  /**
+   * Name of the service, such as "orders".
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * CloudEvents ids, at most 1,000.
+   *
+   * @generated from field: repeated string event_ids = 2;
+   */
+  eventIds: string[];
+
+  /**
+   * CloudEvents time of the earliest of them. What was handled under a time outside of the two is found, too, but slower.
+   *
+   * @generated from field: google.protobuf.Timestamp earliest_time = 3;
+   */
+  earliestTime?: Timestamp | undefined;
+
+  /**
+   * The same of the latest.
+   *
+   * @generated from field: google.protobuf.Timestamp latest_time = 4;
+   */
+  latestTime?: Timestamp | undefined;
+};
+
+/**
+ * Events of one stretch of time, most of which have been handled.
+ *
+ * @generated from message ordermesh.delivery.v1.FindUnhandledRequest
+ */
+export type FindUnhandledRequestJson = {
+  /**
+   * Name of the service, such as "orders".
+   *
+   * @generated from field: string service = 1;
+   */
+  service?: string;
+
+  /**
+   * CloudEvents ids, at most 1,000.
+   *
+   * @generated from field: repeated string event_ids = 2;
+   */
+  eventIds?: string[];
+
+  /**
+   * CloudEvents time of the earliest of them. What was handled under a time outside of the two is found, too, but slower.
+   *
+   * @generated from field: google.protobuf.Timestamp earliest_time = 3;
+   */
+  earliestTime?: TimestampJson;
+
+  /**
+   * The same of the latest.
+   *
+   * @generated from field: google.protobuf.Timestamp latest_time = 4;
+   */
+  latestTime?: TimestampJson;
+};
+
+/**
+ * Describes the message ordermesh.delivery.v1.FindUnhandledRequest.
+ * Use `create(FindUnhandledRequestSchema)` to create a new message.
+ */
+export const FindUnhandledRequestSchema: GenMessage<FindUnhandledRequest, {jsonType: FindUnhandledRequestJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 4);
+
+/**
+ * Those that were not handled.
+ *
+ * @generated from message ordermesh.delivery.v1.FindUnhandledResponse
+ */
+export type FindUnhandledResponse = Message<"ordermesh.delivery.v1.FindUnhandledResponse"> & {
+  /**
+   * CloudEvents ids, in no order, each once.
+   *
+   * @generated from field: repeated string event_ids = 1;
+   */
+  eventIds: string[];
+};
+
+/**
+ * Those that were not handled.
+ *
+ * @generated from message ordermesh.delivery.v1.FindUnhandledResponse
+ */
+export type FindUnhandledResponseJson = {
+  /**
+   * CloudEvents ids, in no order, each once.
+   *
+   * @generated from field: repeated string event_ids = 1;
+   */
+  eventIds?: string[];
+};
+
+/**
+ * Describes the message ordermesh.delivery.v1.FindUnhandledResponse.
+ * Use `create(FindUnhandledResponseSchema)` to create a new message.
+ */
+export const FindUnhandledResponseSchema: GenMessage<FindUnhandledResponse, {jsonType: FindUnhandledResponseJson}> = /*@__PURE__*/
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 5);
+
+/**
  * Which service.
  *
  * @generated from message ordermesh.delivery.v1.GetDeliveryStatusRequest
@@ -273,7 +385,7 @@ export type GetDeliveryStatusRequestJson = {
  * Use `create(GetDeliveryStatusRequestSchema)` to create a new message.
  */
 export const GetDeliveryStatusRequestSchema: GenMessage<GetDeliveryStatusRequest, {jsonType: GetDeliveryStatusRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_delivery_v1_delivery_service, 4);
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 6);
 
 /**
  * How publishing stands.
@@ -364,7 +476,7 @@ export type GetDeliveryStatusResponseJson = {
  * Use `create(GetDeliveryStatusResponseSchema)` to create a new message.
  */
 export const GetDeliveryStatusResponseSchema: GenMessage<GetDeliveryStatusResponse, {jsonType: GetDeliveryStatusResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_delivery_v1_delivery_service, 5);
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 7);
 
 /**
  * An event that NATS would never take.
@@ -539,7 +651,7 @@ export type UnsentEventJson = {
  * Use `create(UnsentEventSchema)` to create a new message.
  */
 export const UnsentEventSchema: GenMessage<UnsentEvent, {jsonType: UnsentEventJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_delivery_v1_delivery_service, 6);
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 8);
 
 /**
  * Keys to look for.
@@ -602,7 +714,7 @@ export type FindWrittenRequestJson = {
  * Use `create(FindWrittenRequestSchema)` to create a new message.
  */
 export const FindWrittenRequestSchema: GenMessage<FindWrittenRequest, {jsonType: FindWrittenRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_delivery_v1_delivery_service, 7);
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 9);
 
 /**
  * Keys found.
@@ -637,7 +749,7 @@ export type FindWrittenResponseJson = {
  * Use `create(FindWrittenResponseSchema)` to create a new message.
  */
 export const FindWrittenResponseSchema: GenMessage<FindWrittenResponse, {jsonType: FindWrittenResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_delivery_v1_delivery_service, 8);
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 10);
 
 /**
  * From when on to publish again.
@@ -686,7 +798,7 @@ export type RepublishEventsRequestJson = {
  * Use `create(RepublishEventsRequestSchema)` to create a new message.
  */
 export const RepublishEventsRequestSchema: GenMessage<RepublishEventsRequest, {jsonType: RepublishEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_delivery_v1_delivery_service, 9);
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 11);
 
 /**
  * What will be published again.
@@ -721,7 +833,7 @@ export type RepublishEventsResponseJson = {
  * Use `create(RepublishEventsResponseSchema)` to create a new message.
  */
 export const RepublishEventsResponseSchema: GenMessage<RepublishEventsResponse, {jsonType: RepublishEventsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_delivery_v1_delivery_service, 10);
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 12);
 
 /**
  * What to do with an event that could not be published.
@@ -784,7 +896,7 @@ export type ResolveUnsentEventRequestJson = {
  * Use `create(ResolveUnsentEventRequestSchema)` to create a new message.
  */
 export const ResolveUnsentEventRequestSchema: GenMessage<ResolveUnsentEventRequest, {jsonType: ResolveUnsentEventRequestJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_delivery_v1_delivery_service, 11);
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 13);
 
 /**
  * Done.
@@ -807,7 +919,7 @@ export type ResolveUnsentEventResponseJson = {
  * Use `create(ResolveUnsentEventResponseSchema)` to create a new message.
  */
 export const ResolveUnsentEventResponseSchema: GenMessage<ResolveUnsentEventResponse, {jsonType: ResolveUnsentEventResponseJson}> = /*@__PURE__*/
-  messageDesc(file_ordermesh_delivery_v1_delivery_service, 12);
+  messageDesc(file_ordermesh_delivery_v1_delivery_service, 14);
 
 /**
  * What a service has done with an event.
@@ -881,6 +993,16 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof CheckEventsRequestSchema;
     output: typeof CheckEventsResponseSchema;
+  },
+  /**
+   * Says which of many events this service has not handled: those that it holds back, and those that it knows nothing of.
+   *
+   * @generated from rpc ordermesh.delivery.v1.DeliveryService.FindUnhandled
+   */
+  findUnhandled: {
+    methodKind: "unary";
+    input: typeof FindUnhandledRequestSchema;
+    output: typeof FindUnhandledResponseSchema;
   },
   /**
    * Reads how far the service's events are published, and those that cannot be.
