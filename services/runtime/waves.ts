@@ -5,7 +5,7 @@
  * The waves in which orders set out. Whoever comes alone does not wait; of those who come close behind each other each waits for half
  * of it on average, and is ready earlier for it, because the turns before it are fewer. Milliseconds.
  */
-export const waveMs = 200;
+export const waveMs = 100;
 
 export interface Waves {
   /** Something waits to go: begins a wave at once where the last one is long enough ago, else when it is. */
