@@ -13,11 +13,15 @@ test("a few payments of many are changed without a look at the others", async ()
     const { db } = fixture.runtime;
     const { rows } = await sql<{ names: string }>`
       select string_agg(quote_ident(column_name), ', ') as names from information_schema.columns
-      where table_schema = 'payments' and table_name = 'payment' and column_name not in ('order_id', 'payment_id', 'due_event_id')`.execute(db);
+      where table_schema = 'payments' and table_name = 'payment' and column_name not in ('order_id', 'payment_id', 'due_event_id')`.execute(
+      db,
+    );
     const others = sql.raw(rows[0]?.names ?? "");
     await sql`
       insert into payment (order_id, payment_id, due_event_id, ${others})
-      select 'ord_' || number, 'pay_' || number, 'evt_' || number, ${others} from payment, generate_series(1, 800) number`.execute(db);
+      select 'ord_' || number, 'pay_' || number, 'evt_' || number, ${others} from payment, generate_series(1, 800) number`.execute(
+      db,
+    );
     await sql`analyze payment`.execute(db);
     const keys = ["ord_7", "ord_250", "ord_99"].map((orderId) => ({ tenant: testTenant, orderId }));
     const read = await fixture.runtime.transaction(async (tx) => {

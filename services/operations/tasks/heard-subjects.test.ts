@@ -27,5 +27,7 @@ test.each([
 
 test("one event of a type answers for all whose difference no filter names", () => {
   const all = receiversOf(receivers.slice(0, 2));
-  expect(all("p.0.ordermesh.orders.events.v1.OrderCreated.demo.a")).toBe(all("p.0.ordermesh.orders.events.v1.OrderCreated.demo.b"));
+  expect(all("p.0.ordermesh.orders.events.v1.OrderCreated.demo.a")).toBe(
+    all("p.0.ordermesh.orders.events.v1.OrderCreated.demo.b"),
+  );
 });

@@ -70,7 +70,9 @@ export async function findUnhandled<Tables>(
   const parked = new Set(found.rows.filter(({ isParked }) => isParked).map(({ eventId }) => eventId));
   const missing = found.rows.map(({ eventId }) => eventId).filter((eventId) => !parked.has(eventId));
   if (missing.length === 0) return [...parked];
-  const handled = await sql<{ eventId: string }>`select event_id as "eventId" from inbox where event_id = any(${missing})`.execute(db);
+  const handled = await sql<{
+    eventId: string;
+  }>`select event_id as "eventId" from inbox where event_id = any(${missing})`.execute(db);
   const others = new Set(handled.rows.map(({ eventId }) => eventId));
   return [...parked, ...missing.filter((eventId) => !others.has(eventId))];
 }
