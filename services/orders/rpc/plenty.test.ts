@@ -51,7 +51,7 @@ test("what is soon old and was wanted lately is renewed with the next question, 
   expect(plenty.covers(tenant, one("B"), plentyMs)).toBe(true);
   // To be renewed is not to be wanted.
   plenty.learn(tenant, answer, wantedMs - 1);
-  expect(plenty.renewals(tenant, wantedMs + plentyMs)).toEqual(["B"]);
+  expect(plenty.renewals(tenant, wantedMs + plentyMs - 1)).toEqual(["B"]);
 });
 
 test("a tenant's stock is its own", () => {
