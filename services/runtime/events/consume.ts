@@ -24,6 +24,8 @@ const longTurnMs = 250;
  */
 const companyMs = 20;
 const companyWithinMs = 500;
+/** So many events of a partition are company enough. */
+const companyEnough = 64;
 /** Short, because a pull that outlives a step-down of the leader waits in vain. */
 const pullExpiresMs = 5_000;
 /** Two missed in a row, and events are asked for again: their leader may have changed without a word. */
@@ -90,9 +92,10 @@ function sharedTurns(background: Background, gatherMs: number): { takeTurn: Take
   const gathering = createWakeUp();
   let beganMs = Number.NEGATIVE_INFINITY;
   let lasting: Promise<unknown> = Promise.resolve();
+  let isEnough = false;
   const waitMs = (): number => {
     const sinceMs = performance.now() - beganMs;
-    return Math.max(gatherMs - sinceMs, sinceMs < companyWithinMs ? companyMs : 0);
+    return Math.max(gatherMs - sinceMs, sinceMs < companyWithinMs && !isEnough ? companyMs : 0);
   };
   const turns = createGroup<() => Promise<void>, PromiseSettledResult<void>>({
     run: (works) => Promise.allSettled(works.map((work) => work())),
@@ -105,13 +108,15 @@ function sharedTurns(background: Background, gatherMs: number): { takeTurn: Take
       const ms = waitMs();
       if (ms > 0) await gathering.wait(ms);
       beganMs = performance.now();
+      isEnough = false;
       const turn = background.run(work);
       lasting = turn;
       return turn;
     },
   });
   return {
-    takeTurn: async (work) => {
+    takeTurn: async (work, waiting) => {
+      isEnough ||= waiting >= companyEnough;
       const turn = await turns.add(work);
       if (turn.status === "rejected") throw turn.reason;
     },

@@ -21,8 +21,8 @@ const conflictsMax = 5;
 const keepAliveEveryMs = ackWaitMs * 0.3;
 const reasonCharactersMax = 2_000;
 
-/** Runs a batch when it is its turn. */
-export type TakeBatchTurn = (work: () => Promise<void>) => Promise<void>;
+/** Runs a batch when it is its turn. So many events wait for it. */
+export type TakeBatchTurn = (work: () => Promise<void>, waiting: number) => Promise<void>;
 
 export interface PartitionWorker {
   /** Takes deliveries in stream order. */
@@ -220,7 +220,7 @@ export async function createPartitionWorker<Tables>(options: {
             queue = queue.slice(batchMax);
             await handleInHand();
             inHand = [];
-          });
+          }, queue.length);
         }
       } catch (error) {
         // What the stop has interrupted is not a failure of the task.
