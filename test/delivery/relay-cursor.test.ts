@@ -9,7 +9,8 @@ import { LeaseLost, takeLeases, type Lease } from "#runtime/lease/lease-store.ts
 import { createLogger } from "#runtime/log.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { rowsReadFrom } from "../support/rows-read.ts";
-import { probeWorld, tenant, type ProbeTables } from "./probe.ts";
+import { writeOutbox, writePublished } from "./outbox-rows.ts";
+import { probeWorld, type ProbeTables } from "./probe.ts";
 
 let database: TestDatabase;
 let connected: ServiceDatabase<never>;
@@ -74,16 +75,9 @@ test("a service, which sees its tables through the policies of tenants, does not
   const world = await probeWorld();
   try {
     const { runtime } = await world.start();
-    const write = (count: number) => sql`
-      insert into outbox (event_id, type_name, tenant_id, key, sequence, event_time, cause_id, traceparent, payload)
-      select 'evt_' || number, 'some.type', ${tenant}, number::text, 1, now(), 'req_test', '', ''
-      from generate_series(1, ${count}::integer) number`;
-    await runtime.transaction(async (tx) => {
-      await write(5_000).execute(tx);
-      await sql`update relay_cursor set xid = pg_current_xact_id(), id = (select max(id) from outbox)`.execute(tx);
-    });
+    await writePublished(runtime, 5_000);
     const { next, read } = await runtime.transaction(async (tx) => {
-      await write(2).execute(tx);
+      await writeOutbox(2).execute(tx);
       const { rows } = await sql<Lease & { xid: string; id: number }>`
         select name, holder, epoch, xid::text as xid, id from lease, relay_cursor where name = 'relay'`.execute(tx);
       const [held] = rows;

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { sql } from "kysely";
 import { readDeliveryStatus } from "#runtime/delivery/delivery-store.ts";
 import { rowsReadFrom } from "../support/rows-read.ts";
-import { probeWorld, tenant, type ProbeTables, type ProbeWorld } from "./probe.ts";
+import { writeOutbox, writePublished } from "./outbox-rows.ts";
+import { probeWorld, type ProbeTables, type ProbeWorld } from "./probe.ts";
 
 let world: ProbeWorld;
 
@@ -14,16 +15,9 @@ afterEach(() => world.close());
 
 test("what waits to be published is counted without a look at what was", async () => {
   const { runtime } = await world.start();
-  const write = (count: number) => sql`
-    insert into outbox (event_id, type_name, tenant_id, key, sequence, event_time, cause_id, traceparent, payload)
-    select 'evt_' || number, 'some.type', ${tenant}, number::text, 1, now(), 'req_test', '', ''
-    from generate_series(1, ${count}::integer) number`;
-  await runtime.transaction(async (tx) => {
-    await write(5_000).execute(tx);
-    await sql`update relay_cursor set xid = pg_current_xact_id(), id = (select max(id) from outbox)`.execute(tx);
-  });
+  await writePublished(runtime, 5_000);
   const { status, read } = await runtime.transaction(async (tx) => {
-    await write(2).execute(tx);
+    await writeOutbox(2).execute(tx);
     const before = await rowsReadFrom(tx, "outbox");
     const status = await readDeliveryStatus<ProbeTables>(tx);
     const read = (await rowsReadFrom(tx, "outbox")) - before;

@@ -72,9 +72,9 @@ async function check({ db }: DeliveringService, { events }: CheckEventsRequest) 
 }
 
 async function unhandled({ db }: DeliveringService, { eventIds, earliestTime, latestTime }: FindUnhandledRequest) {
-  // Validation lets neither be absent.
-  const [earliest, latest] = [earliestTime, latestTime].map((time) => (time ? timestampDate(time) : new Date(0))) as [Date, Date];
-  return { eventIds: await findUnhandled(db, { eventIds, earliest, latest }) };
+  if (!earliestTime || !latestTime) throw new Error("a request without its times was not validated");
+  const times = { earliest: timestampDate(earliestTime), latest: timestampDate(latestTime) };
+  return { eventIds: await findUnhandled(db, { eventIds, ...times }) };
 }
 
 function checkedMessage(checked: CheckedEvent) {

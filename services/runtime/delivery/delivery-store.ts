@@ -44,10 +44,16 @@ async function findHandled<Tables>(db: Kysely<Tables>, events: readonly EventToC
     for (const { eventId } of read.rows) found.add(eventId);
   }
   const rest = events.map(({ eventId }) => eventId).filter((eventId) => !found.has(eventId));
-  if (rest.length === 0) return found;
-  const read = await sql<{ eventId: string }>`select event_id as "eventId" from inbox where event_id = any(${rest})`.execute(db);
-  for (const { eventId } of read.rows) found.add(eventId);
-  return found;
+  return found.union(await findHandledEver(db, rest));
+}
+
+/** Looks into all partitions: for the few that are not where their time says. */
+async function findHandledEver<Tables>(db: Kysely<Tables>, eventIds: readonly string[]): Promise<Set<string>> {
+  if (eventIds.length === 0) return new Set();
+  const read = await sql<{ eventId: string }>`select event_id as "eventId" from inbox where event_id = any(${eventIds})`.execute(
+    db,
+  );
+  return new Set(read.rows.map(({ eventId }) => eventId));
 }
 
 /**
@@ -69,12 +75,8 @@ export async function findUnhandled<Tables>(
     ) as missing`.execute(db);
   const parked = new Set(found.rows.filter(({ isParked }) => isParked).map(({ eventId }) => eventId));
   const missing = found.rows.map(({ eventId }) => eventId).filter((eventId) => !parked.has(eventId));
-  if (missing.length === 0) return [...parked];
-  const handled = await sql<{
-    eventId: string;
-  }>`select event_id as "eventId" from inbox where event_id = any(${missing})`.execute(db);
-  const others = new Set(handled.rows.map(({ eventId }) => eventId));
-  return [...parked, ...missing.filter((eventId) => !others.has(eventId))];
+  const handled = await findHandledEver(db, missing);
+  return [...parked, ...missing.filter((eventId) => !handled.has(eventId))];
 }
 
 export interface UnsentEvent {
