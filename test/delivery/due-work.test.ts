@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { sql } from "kysely";
 import pg from "pg";
 import { setClockOffset } from "#runtime/faults.ts";
-import { claimDue } from "#runtime/schedule/due-store.ts";
+import { applyDue, claimDue } from "#runtime/schedule/due-store.ts";
 import { cancelDue, planDue } from "#runtime/schedule/due-work.ts";
 import { rowsReadFrom } from "../support/rows-read.ts";
 import { eventually, until } from "../support/until.ts";
@@ -15,6 +15,14 @@ beforeEach(async () => {
 });
 
 afterEach(() => world.close());
+
+/** Lets the planner know how few there are. */
+async function analyzeDueWork(): Promise<void> {
+  const owner = new pg.Client({ connectionString: world.databaseUrl });
+  await owner.connect();
+  await owner.query("analyze probe.due_work");
+  await owner.end();
+}
 
 const keysOf = async (probe: Probe): Promise<string[]> => (await probe.effects()).map((effect) => effect.key);
 
@@ -124,10 +132,7 @@ test("what was planned for a table that was nearly empty does not look through a
     select 'due_' || number, ${kind}, ${tenant}, number::text, now() + interval '1 h', 'req_test', ''
     from generate_series(${first}::integer, ${last}::integer) number`;
   await probe.runtime.transaction((tx) => insert(0, 0).execute(tx));
-  const owner = new pg.Client({ connectionString: world.databaseUrl });
-  await owner.connect();
-  await owner.query("analyze probe.due_work");
-  await owner.end();
+  await analyzeDueWork();
   const { read, left } = await probe.runtime.transaction(async (tx) => {
     await cancelDue(tx, kind, [{ tenant, key: "nobody's" }]);
     await insert(1, rows).execute(tx);
@@ -141,4 +146,47 @@ test("what was planned for a table that was nearly empty does not look through a
   expect(left).toBe(1 + rows - taken);
   // Each is found, and deleted.
   expect(read).toBeLessThanOrEqual(3 * taken);
+});
+
+test("what is done is taken out without a look at what is left", async () => {
+  const probe = await world.start();
+  const [kind, rows, done] = ["later", 3_000, 50];
+  const work = { kind, apply: async () => {} };
+  const item = (number: number) => {
+    const row = {
+      id: `due_${number}`,
+      kind,
+      tenant,
+      key: String(number),
+      dueTime: new Date(),
+      attempt: 0,
+      causeId: "req",
+      traceparent: "",
+    };
+    return { row, prepared: undefined };
+  };
+  const insert = (first: number, last: number) => sql`
+    insert into due_work (id, kind, tenant_id, key, due_time, cause_id, traceparent)
+    select 'due_' || number, ${kind}, ${tenant}, number::text, now() + interval '1 h', 'req', ''
+    from generate_series(${first}::integer, ${last}::integer) number`;
+  await probe.runtime.transaction((tx) => insert(0, 0).execute(tx));
+  await analyzeDueWork();
+  const { read, left } = await probe.runtime.transaction(async (tx) => {
+    const own = { transaction: <Result>(inside: (of: typeof tx) => Promise<Result>) => inside(tx) };
+    const count = async (): Promise<number> => {
+      const { rows: counted } = await sql<{ count: number }>`select count(*)::integer as count from due_work`.execute(tx);
+      return counted[0]?.count ?? -1;
+    };
+    await applyDue<ProbeTables>(own, work, [item(0)]);
+    await insert(1, rows).execute(tx);
+    const before = await rowsReadFrom(tx, "due_work");
+    await applyDue<ProbeTables>(
+      own,
+      work,
+      Array.from({ length: done }, (_, index) => item(index + 1)),
+    );
+    return { read: (await rowsReadFrom(tx, "due_work")) - before, left: await count() };
+  });
+  expect(left).toBe(rows - done);
+  expect(read).toBeLessThanOrEqual(2 * done);
 });
